@@ -1,0 +1,98 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+/// A target of the house: its folder under `path` is named as it is.
+func module(
+  _ name: String, _ dependencies: [Target.Dependency] = [], in folder: String = "Sources"
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "\(folder)/\(name)", swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(
+  name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+let package = Package(
+  name: "quorate",
+  products: [
+    .executable(name: "quorate", targets: ["quorate"]),
+    .library(name: "QuorateClient", targets: ["QuorateClient"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(
+      url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // System libraries.
+    .systemLibrary(name: "CSodium", providers: [.apt(["libsodium-dev"])]),
+    .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+
+    // Values only.
+    module("Wire"),
+    module("Signing", ["Wire", "CSodium", "COpenSSL"]),
+    module("Metering", ["Wire"]),
+    module("Certification", ["Wire", "Signing"]),
+    module("Consensus", ["Wire", "Signing"]),
+    module("SQL", ["Wire"]),
+    module("Pipelines", ["Wire", "SQL", yams]),
+    module("Replication", ["Wire", "Signing", "Metering", "Certification", "Consensus"]),
+
+    // Adapters.
+    module("Storage", ["CSQLite"]),
+    module("Journaling", ["Wire", "Storage"]),
+    module(
+      "Execution",
+      ["Wire", "Signing", "Metering", "Certification", "SQL", "Pipelines", "Storage", "CSQLite"]),
+    module("Transport", ["Wire", "Signing", nio, nioPosix, nioSSL]),
+    module("Gateway", ["Wire", "Certification", hummingbird, hummingbirdTLS, nio, nioSSL, logging]),
+
+    // Shells.
+    module(
+      "NodeShell",
+      [
+        "Wire", "Signing", "Metering", "Certification", "Consensus", "Replication", "Pipelines",
+        "Storage", "Journaling", "Execution", "Transport", "Gateway", lifecycle, logging,
+      ]),
+    module(
+      "QuorateClient",
+      ["Wire", "Signing", "Certification", nio, nioPosix, nioHTTP, nioSSL]),
+    module(
+      "Simulator",
+      [
+        "Wire", "Signing", "Metering", "Certification", "Consensus", "Replication", "Pipelines",
+        "Storage", "Journaling", "Execution", "CSQLite", yams,
+      ], in: "Simulation"),
+
+    .executableTarget(
+      name: "quorate",
+      dependencies: [
+        "Wire", "Signing", "Metering", "Certification", "SQL", "Pipelines", "Storage",
+        "Execution", "NodeShell", "QuorateClient", "Simulator", arguments, lifecycle, logging,
+      ], swiftSettings: strict),
+  ]
+)

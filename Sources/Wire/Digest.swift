@@ -1,0 +1,153 @@
+/// A SHA-256 digest: 32 bytes, kept in four words so that it needs no allocation.
+package struct Digest: Hashable, Comparable, Canonical, CustomStringConvertible {
+  private let words: (UInt64, UInt64, UInt64, UInt64)
+
+  /// 32 zero bytes: stands for "no parent", and no message hashes to it that we could find.
+  package static let zero = Digest(0, 0, 0, 0)
+
+  private init(_ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: UInt64) { words = (a, b, c, d) }
+
+  /// - Returns: nil unless there are exactly 32 bytes.
+  package init?(_ bytes: some Collection<UInt8>) {
+    guard bytes.count == 32 else { return nil }
+    var parts: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    for (index, byte) in bytes.enumerated() {
+      switch index >> 3 {
+      case 0: parts.0 = parts.0 << 8 | UInt64(byte)
+      case 1: parts.1 = parts.1 << 8 | UInt64(byte)
+      case 2: parts.2 = parts.2 << 8 | UInt64(byte)
+      default: parts.3 = parts.3 << 8 | UInt64(byte)
+      }
+    }
+    words = parts
+  }
+
+  /// - Returns: nil unless `hex` is 64 lower-case hexadecimal digits.
+  package init?(hex: String) {
+    guard let bytes = [UInt8](hex: hex) else { return nil }
+    self.init(bytes)
+  }
+
+  package var bytes: [UInt8] {
+    var out: [UInt8] = []
+    out.reserveCapacity(32)
+    for word in [words.0, words.1, words.2, words.3] {
+      for shift in stride(from: UInt64(56), through: 0, by: -8) {
+        out.append(UInt8(truncatingIfNeeded: word >> shift))
+      }
+    }
+    return out
+  }
+
+  package var hex: String { bytes.hex }
+  /// The first eight hexadecimal digits, for people.
+  package var short: String { String(hex.prefix(8)) }
+  package var description: String { short }
+
+  package static func == (a: Self, b: Self) -> Bool { a.words == b.words }
+  package static func < (a: Self, b: Self) -> Bool { a.words < b.words }
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(words.0)
+    hasher.combine(words.3)
+  }
+
+  package func encode(into encoder: inout Encoder) {
+    encoder.integer(words.0.byteSwapped)
+    encoder.integer(words.1.byteSwapped)
+    encoder.integer(words.2.byteSwapped)
+    encoder.integer(words.3.byteSwapped)
+  }
+
+  package init(from decoder: inout Decoder) throws(Malformed) {
+    let a: UInt64 = try decoder.integer()
+    let b: UInt64 = try decoder.integer()
+    let c: UInt64 = try decoder.integer()
+    let d: UInt64 = try decoder.integer()
+    self.init(a.byteSwapped, b.byteSwapped, c.byteSwapped, d.byteSwapped)
+  }
+}
+
+/// An Ed25519 public key (RFC 8032): 32 bytes. Names a person, a program or a replica.
+package struct PublicKey: Hashable, Comparable, Canonical, CustomStringConvertible {
+  private let value: Digest
+
+  package init?(_ bytes: some Collection<UInt8>) {
+    guard let value = Digest(bytes) else { return nil }
+    self.value = value
+  }
+
+  package init?(hex: String) {
+    guard let value = Digest(hex: hex) else { return nil }
+    self.value = value
+  }
+
+  package var bytes: [UInt8] { value.bytes }
+  package var hex: String { value.hex }
+  package var description: String { value.short }
+  package static func < (a: Self, b: Self) -> Bool { a.value < b.value }
+
+  package func encode(into encoder: inout Encoder) { value.encode(into: &encoder) }
+  package init(from decoder: inout Decoder) throws(Malformed) {
+    value = try Digest(from: &decoder)
+  }
+}
+
+/// An Ed25519 signature: 64 bytes. Nothing is said yet of whether it verifies.
+package struct Signature: Hashable, Canonical, CustomStringConvertible {
+  private let first: Digest
+  private let second: Digest
+
+  package init?(_ bytes: some Collection<UInt8>) {
+    guard bytes.count == 64, let first = Digest(bytes.prefix(32)),
+      let second = Digest(bytes.suffix(32))
+    else { return nil }
+    self.first = first
+    self.second = second
+  }
+
+  package var bytes: [UInt8] { first.bytes + second.bytes }
+  package var description: String { first.short }
+
+  package func encode(into encoder: inout Encoder) {
+    first.encode(into: &encoder)
+    second.encode(into: &encoder)
+  }
+  package init(from decoder: inout Decoder) throws(Malformed) {
+    first = try Digest(from: &decoder)
+    second = try Digest(from: &decoder)
+  }
+}
+
+extension [UInt8] {
+  /// Lower-case hexadecimal digits, two a byte.
+  package var hex: String {
+    let digits = Array("0123456789abcdef".utf8)
+    var out: [UInt8] = []
+    out.reserveCapacity(count * 2)
+    for byte in self {
+      out.append(digits[Int(byte >> 4)])
+      out.append(digits[Int(byte & 15)])
+    }
+    return String(decoding: out, as: UTF8.self)
+  }
+
+  /// - Returns: nil unless `hex` is an even number of lower-case hexadecimal digits.
+  package init?(hex: String) {
+    func nibble(_ byte: UInt8) -> UInt8? {
+      switch byte {
+      case 0x30...0x39: byte - 0x30
+      case 0x61...0x66: byte - 0x61 + 10
+      default: nil
+      }
+    }
+    let utf8 = Array<UInt8>(hex.utf8)
+    guard utf8.count % 2 == 0 else { return nil }
+    var out: [UInt8] = []
+    out.reserveCapacity(utf8.count / 2)
+    for index in stride(from: 0, to: utf8.count, by: 2) {
+      guard let high = nibble(utf8[index]), let low = nibble(utf8[index + 1]) else { return nil }
+      out.append(high << 4 | low)
+    }
+    self = out
+  }
+}

@@ -1,0 +1,56 @@
+/// One thing that a replica makes durable in `consensus.sqlite` before it acts on it.
+package enum Record: Hashable, Sendable {
+  /// An own vote. Never sent before it is durable, never signed anew after a restart.
+  case vote(Vote)
+  case certificate(Certificate)
+  /// A block with all bodies that it names.
+  case block(digest: Digest, Block)
+  /// The block of this digest is finalized at this height.
+  case finalized(height: Height, block: Digest)
+  /// An own state share: one a height for ever.
+  case stateShare(StateShare)
+  case stateCertificate(StateCertificate)
+  /// A replica whose log was lost casts no vote up to this view, and signs no state up to this
+  /// height (rule R9).
+  case abstain(through: View, statesThrough: Height)
+  case evidence(Evidence)
+  /// This replica's state differs from a certificate; it stays quarantined over restarts.
+  case quarantine(StateShare, StateCertificate)
+}
+
+/// What the journal held when a replica starts.
+package struct Restored: Sendable {
+  /// False when there was no journal at all: the log was lost, or this is the very first start.
+  package var journalFound = false
+  /// Own votes above the last finalized view.
+  package var votes: [Vote] = []
+  /// All certificates kept, in no particular order.
+  package var certificates: [Certificate] = []
+  /// The last finalized block, and every block held that is not finalized.
+  package var blocks: [Block] = []
+  package var finalizedHeight: Height = 0
+  /// Own state shares above the highest state certificate.
+  package var stateShares: [StateShare] = []
+  /// The highest height of any own state share.
+  package var stateSignedHighest: Height = 0
+  package var stateCertificate: StateCertificate?
+  package var abstainThrough: View = 0
+  package var abstainStatesThrough: Height = 0
+  package var evidence: [Evidence] = []
+  package var quarantined = false
+
+  package init() {}
+}
+
+/// What executing a block came to.
+package struct BlockOutcome: Hashable, Sendable {
+  package let height: Height
+  package let stateRoot: Digest
+  package let receiptsRoot: Digest
+
+  package init(height: Height, stateRoot: Digest, receiptsRoot: Digest) {
+    self.height = height
+    self.stateRoot = stateRoot
+    self.receiptsRoot = receiptsRoot
+  }
+}
