@@ -1,0 +1,33 @@
+import ArgumentParser
+import Foundation
+
+/// The command line. Exit status: 0 done, 1 refused or failed, 64 wrong usage; `simulate` has
+/// its own, told by its help.
+@main
+struct Quorate: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "quorate",
+    abstract: "The canonical state of a data pipeline, kept by replicas that do not trust "
+      + "one another.",
+    discussion: """
+      Start a subnet of 13 replicas on this machine, deploy a pipeline, send it rows, ask it:
+
+        quorate cluster init && quorate cluster up --detach
+        quorate pipeline deploy deploy/pipelines/bank-reconciliation
+        quorate ingest bank_reconciliation financial_transactions feed.csv
+        quorate query bank_reconciliation auto_match_report --arg bank_id=B001 \\
+          --arg from=2026-01-01 --arg to=2026-12-31 --trust quorum
+      """,
+    version: "quorate 0.1.0",
+    subcommands: [
+      ClusterCommand.self, ReplicaCommand.self, IdentityCommand.self, PipelineCommand.self,
+      IngestCommand.self, SubmitCommand.self, QueryCommand.self, VerifyCommand.self,
+      RequestCommand.self, CyclesCommand.self, SimulateCommand.self, FeedCommand.self,
+    ])
+}
+
+/// Something went wrong that the user can do something about: what happened, why, what next.
+struct Failure: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}

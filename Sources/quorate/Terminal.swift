@@ -1,0 +1,117 @@
+import Foundation
+
+/// What the command line writes, and how it looks on a terminal.
+enum Terminal {
+  static let isInteractive = isatty(STDERR_FILENO) == 1
+
+  static func say(_ text: String) { write(text + "\n", to: .standardOutput) }
+  static func warn(_ text: String) { write(text + "\n", to: .standardError) }
+
+  private static func write(_ text: String, to file: FileHandle) {
+    // A closed pipe (`| head`) ends the program quietly, as other tools do.
+    do { try file.write(contentsOf: Data(text.utf8)) } catch { exit(1) }
+  }
+
+  /// Aligned columns; numbers, and what looks like numbers, to the right.
+  static func table(_ header: [String], _ rows: [[String]]) -> String {
+    var widths = header.map(\.count)
+    for row in rows {
+      for (column, cell) in row.enumerated() where column < widths.count {
+        widths[column] = max(widths[column], cell.count)
+      }
+    }
+    let rightward = header.indices.map { column in
+      !rows.isEmpty
+        && rows.allSatisfy { row in
+          guard column < row.count, let first = row[column].unicodeScalars.first else {
+            return true
+          }
+          return first.properties.numericType != nil || "-+".unicodeScalars.contains(first)
+        }
+    }
+    func line(_ cells: [String]) -> String {
+      cells.enumerated().map { column, cell in
+        let space = String(repeating: " ", count: max(0, widths[column] - cell.count))
+        return rightward[column] ? space + cell : cell + space
+      }.joined(separator: "  ").trimmingTrailingSpaces
+    }
+    let rule = widths.map { String(repeating: "─", count: $0) }.joined(separator: "  ")
+    return ([line(header), rule] + rows.map(line)).joined(separator: "\n")
+  }
+
+  static func json(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+  }
+}
+
+extension String {
+  fileprivate var trimmingTrailingSpaces: String {
+    var end = endIndex
+    while end > startIndex, self[index(before: end)] == " " { end = index(before: end) }
+    return String(self[..<end])
+  }
+}
+
+/// Groups of three digits: `1,234,567`.
+func grouped(_ number: some BinaryInteger) -> String {
+  var out = ""
+  for (place, digit) in String(number).reversed().enumerated() {
+    if place > 0, place % 3 == 0, digit != "-" { out.append(",") }
+    out.append(digit)
+  }
+  return String(out.reversed())
+}
+
+/// Cycles as people say them: `5.00 T`, `12.3 M`.
+func cyclesText(_ number: UInt64) -> String {
+  let units: [(Double, String)] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")]
+  for (size, name) in units where Double(number) >= size {
+    return "\(fixed(Double(number) / size, 2)) \(name)"
+  }
+  return "\(number)"
+}
+
+/// A number with so many digits behind the point.
+func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+
+/// A line that is drawn over and over on stderr while long work runs. Silent where stderr is no
+/// terminal.
+struct ProgressBar {
+  let title: String
+  let unit: String
+  /// nil where the end is not known.
+  let total: Int?
+  private let started = ContinuousClock.now
+  private var drawn = ContinuousClock.now - .seconds(1)
+
+  init(_ title: String, unit: String, total: Int?) {
+    self.title = title
+    self.unit = unit
+    self.total = total
+  }
+
+  var seconds: Double {
+    let (seconds, attoseconds) = (ContinuousClock.now - started).components
+    return Double(seconds) + Double(attoseconds) * 1e-18
+  }
+
+  mutating func show(_ done: Int, note: String = "") {
+    guard Terminal.isInteractive, ContinuousClock.now - drawn > .milliseconds(100) else { return }
+    drawn = ContinuousClock.now
+    let rate = Int(Double(done) / max(seconds, 0.001))
+    var line = "\r\u{1B}[K\(title) "
+    if let total, total > 0 {
+      let full = min(24, done * 24 / total)
+      line += String(repeating: "█", count: full) + String(repeating: "░", count: 24 - full)
+      line += " \(done * 100 / total) %"
+    }
+    line += " \(grouped(done)) \(unit), \(grouped(rate)) a second \(note)"
+    FileHandle.standardError.write(Data(line.utf8))
+  }
+
+  func finish() {
+    if Terminal.isInteractive { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+  }
+}
