@@ -28,6 +28,24 @@ package struct Digest: Hashable, Comparable, Canonical, CustomStringConvertible 
     self.init(bytes)
   }
 
+  /// Reads 32 bytes from `source`, which need not be aligned.
+  package init(loading source: UnsafeRawPointer) {
+    words = (
+      source.loadUnaligned(as: UInt64.self).bigEndian,
+      source.loadUnaligned(fromByteOffset: 8, as: UInt64.self).bigEndian,
+      source.loadUnaligned(fromByteOffset: 16, as: UInt64.self).bigEndian,
+      source.loadUnaligned(fromByteOffset: 24, as: UInt64.self).bigEndian
+    )
+  }
+
+  /// Writes 32 bytes to `target`, which need not be aligned.
+  package func store(to target: UnsafeMutableRawPointer) {
+    target.storeBytes(of: words.0.bigEndian, as: UInt64.self)
+    target.storeBytes(of: words.1.bigEndian, toByteOffset: 8, as: UInt64.self)
+    target.storeBytes(of: words.2.bigEndian, toByteOffset: 16, as: UInt64.self)
+    target.storeBytes(of: words.3.bigEndian, toByteOffset: 24, as: UInt64.self)
+  }
+
   package var bytes: [UInt8] {
     var out: [UInt8] = []
     out.reserveCapacity(32)

@@ -1,0 +1,54 @@
+import Wire
+
+/// Signatures for the simulator: quick to make and to check, worth nothing against a forger.
+///
+/// - Safety: within a simulation a signature verifies for its own key and its own bytes only, as
+///   long as no adversary makes one with another's key; the simulator's adversaries do not.
+enum MockScheme {
+  static func sign(_ bytes: [UInt8], _ key: PublicKey) -> Signature {
+    var encoder = Encoder(capacity: 64)
+    encoder.value(key)
+    var state = (seed(0, key), seed(1, key), seed(2, key), seed(3, key))
+    bytes.withUnsafeBytes { buffer in
+      var offset = 0
+      while offset + 8 <= buffer.count {
+        absorb(buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self), &state)
+        offset += 8
+      }
+      var last = UInt64(buffer.count) << 56
+      for index in offset..<buffer.count { last = last << 8 | UInt64(buffer[index]) }
+      absorb(last, &state)
+      absorb(UInt64(buffer.count), &state)
+    }
+    for word in [state.0, state.1, state.2, state.3] { encoder.integer(mix(word)) }
+    guard let signature = Signature(encoder.bytes) else { preconditionFailure("64 bytes") }
+    return signature
+  }
+
+  static func verifies(_ signature: Signature, _ bytes: [UInt8], _ key: PublicKey) -> Bool {
+    sign(bytes, key) == signature
+  }
+
+  private static func seed(_ lane: UInt64, _ key: PublicKey) -> UInt64 {
+    var word: UInt64 = 0x9e37_79b9_7f4a_7c15 &* (lane + 1)
+    for byte in key.bytes { word = (word ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+    return mix(word)
+  }
+
+  private static func absorb(_ word: UInt64, _ state: inout (UInt64, UInt64, UInt64, UInt64)) {
+    state.0 = mix(state.0 ^ word)
+    state.1 = (state.1 ^ word) &* 0xff51_afd7_ed55_8ccd
+    state.1 ^= state.1 >> 29
+    state.2 = (state.2 &+ word) &* 0xc4ce_b9fe_1a85_ec53
+    state.2 ^= state.2 >> 31
+    state.3 = (state.3 ^ (state.0 &+ state.2)) &* 0x9fb2_1c65_1e98_df25
+  }
+
+  /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+  private static func mix(_ value: UInt64) -> UInt64 {
+    var word = value
+    word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
+    return word ^ (word >> 31)
+  }
+}
