@@ -28,6 +28,8 @@ let arguments: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
+let nioHTTPTypes: Target.Dependency = .product(
+  name: "NIOHTTPTypes", package: "swift-nio-extras")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -39,6 +41,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.20.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -69,7 +72,12 @@ let package = Package(
       "Execution",
       ["Wire", "Signing", "Metering", "Certification", "SQL", "Pipelines", "Storage", "CSQLite"]),
     module("Transport", ["Wire", "Signing", nio, nioPosix, nioSSL]),
-    module("Gateway", ["Wire", "Certification", hummingbird, hummingbirdTLS, nio, nioSSL, logging]),
+    module(
+      "Gateway",
+      [
+        "Wire", "Signing", "Certification", hummingbird, hummingbirdTLS, nio, nioHTTPTypes, nioSSL,
+        logging,
+      ]),
 
     // Shells.
     module(
