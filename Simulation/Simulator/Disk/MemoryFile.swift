@@ -1,0 +1,159 @@
+/// One file of a simulated disk: what a reader sees now, and what a power loss would leave of it.
+///
+/// A write is volatile until the file is synced. For each sector written since then the file keeps
+/// the bytes that the last sync made durable, in the order of the first writes.
+///
+/// - Safety: after a crash each unsynced sector is old, new, or torn at 512 bytes, never anything
+///   else; what was synced is untouched.
+/// - Bound: unsynced sectors cost their old bytes; a sync frees them.
+final class MemoryFile {
+  static let sectorBytes = 4_096
+  static let atomBytes = 512
+
+  let path: String
+  private(set) var size = 0
+  private var buffer: UnsafeMutablePointer<UInt8>
+  private var capacity: Int
+  private var durableSize = 0
+  /// False until the first sync: a power loss may take the directory entry away.
+  private(set) var durable = false
+  /// For each sector its place in `unsynced`, or -1.
+  private var places: [Int32] = []
+  private var unsynced: [(sector: Int, old: [UInt8])] = []
+  private(set) var locks = FileLocks()
+  var shared = SharedMemory()
+
+  init(path: String) {
+    self.path = path
+    capacity = Self.sectorBytes
+    buffer = .allocate(capacity: capacity)
+    buffer.initialize(repeating: 0, count: capacity)
+  }
+
+  deinit { buffer.deallocate() }
+
+  var unsyncedSectors: Int { unsynced.count }
+
+  /// Copies what is there; the rest of `target` is zeroed.
+  /// - Returns: how many bytes were there.
+  func read(into target: UnsafeMutableRawPointer, count: Int, at offset: Int) -> Int {
+    let there = max(0, min(count, size - offset))
+    if there > 0 { target.copyMemory(from: buffer + offset, byteCount: there) }
+    if there < count {
+      (target + there).initializeMemory(as: UInt8.self, repeating: 0, count: count - there)
+    }
+    return there
+  }
+
+  func write(_ source: UnsafeRawPointer, count: Int, at offset: Int) {
+    remember(from: offset, to: offset + count)
+    reserve(offset + count)
+    if offset > size { (buffer + size).update(repeating: 0, count: offset - size) }
+    UnsafeMutableRawPointer(buffer + offset).copyMemory(from: source, byteCount: count)
+    size = max(size, offset + count)
+  }
+
+  func truncate(to newSize: Int) {
+    if newSize < size { remember(from: newSize, to: size) }
+    reserve(newSize)
+    if newSize > size { (buffer + size).update(repeating: 0, count: newSize - size) }
+    size = newSize
+  }
+
+  func sync() {
+    for entry in unsynced { places[entry.sector] = -1 }
+    unsynced.removeAll(keepingCapacity: true)
+    durableSize = size
+    durable = true
+  }
+
+  func flip(bit: Int) {
+    guard bit / 8 < size else { return }
+    buffer[bit / 8] ^= 1 << UInt8(bit % 8)
+  }
+
+  /// Handles of the process that died keep the old locks and shared memory, which nobody reads.
+  func forgetHolders() {
+    locks = FileLocks()
+    shared = SharedMemory()
+  }
+
+  /// Leaves what a power loss leaves, and takes it as durable from then on.
+  func lose(_ loss: PowerLoss, chance: inout RandomStream) {
+    defer { sync() }
+    guard loss != .nothing else { return }
+    let sizeBefore = size
+    let cut = loss == .tornTail ? chance.below(unsynced.count + 1) : 0
+    for (order, entry) in unsynced.enumerated() {
+      let fate: Fate
+      switch loss {
+      case .nothing: fate = .new
+      case .unsynced: fate = .old
+      case .tornTail: fate = order < cut ? .new : order == cut ? .torn : .old
+      case .scattered: fate = chance.pick([.new, .old, .torn])
+      }
+      settle(entry, fate, chance: &chance)
+    }
+    switch loss {
+    case .nothing: break
+    case .unsynced: size = durableSize
+    case .tornTail, .scattered:
+      size = chance.happens(500_000) || cut == unsynced.count && cut > 0 ? sizeBefore : durableSize
+    }
+    reserve(size)
+  }
+
+  private enum Fate { case new, old, torn }
+
+  private func settle(
+    _ entry: (sector: Int, old: [UInt8]), _ fate: Fate, chance: inout RandomStream
+  ) {
+    guard fate != .new else { return }
+    let start = entry.sector * Self.sectorBytes
+    reserve(start + Self.sectorBytes)
+    for atom in 0..<(Self.sectorBytes / Self.atomBytes) {
+      if fate == .torn && chance.happens(500_000) { continue }
+      for index in (atom * Self.atomBytes)..<((atom + 1) * Self.atomBytes) {
+        buffer[start + index] = index < entry.old.count ? entry.old[index] : 0
+      }
+    }
+  }
+
+  /// Keeps the durable bytes of every sector that `from ..< to` touches for the first time.
+  private func remember(from start: Int, to end: Int) {
+    guard end > start else { return }
+    let first = start / Self.sectorBytes
+    let last = (end - 1) / Self.sectorBytes
+    while places.count <= last { places.append(-1) }
+    for sector in first...last where places[sector] < 0 {
+      let from = sector * Self.sectorBytes
+      let to = max(from, min(from + Self.sectorBytes, durableSize, size))
+      let old = Array(UnsafeBufferPointer(start: buffer + from, count: to - from))
+      places[sector] = Int32(unsynced.count)
+      unsynced.append((sector, old))
+    }
+  }
+
+  private func reserve(_ needed: Int) {
+    guard needed > capacity else { return }
+    let larger = max(needed, capacity * 2)
+    let grown = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)
+    grown.update(from: buffer, count: capacity)
+    (grown + capacity).initialize(repeating: 0, count: larger - capacity)
+    buffer.deallocate()
+    buffer = grown
+    capacity = larger
+  }
+}
+
+/// What a crash does to writes that no sync has covered.
+package enum PowerLoss: String, Sendable, CaseIterable {
+  /// The process died, the machine did not: everything written stays.
+  case nothing = "keep"
+  /// Nothing that was not synced survives.
+  case unsynced = "lost-unsynced"
+  /// A prefix of the writes survives, the next one in part.
+  case tornTail = "torn-tail"
+  /// Each sector survives, or does not, or in part.
+  case scattered = "scattered"
+}
