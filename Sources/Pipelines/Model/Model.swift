@@ -12,7 +12,7 @@ package struct Model: Hashable, Canonical {
   package var columns: [ModelColumn]
   package var refresh: Refresh?
   /// nil for seeds.
-  package var sql: SQLText?
+  package var sql: SQLScript?
   package var tests: [ModelTest]
   /// Rows of this table get Merkle proofs to clients.
   package var certified: Bool
@@ -43,7 +43,7 @@ package struct Model: Hashable, Canonical {
 
   package init(
     name: String, description: String = "", layer: Layer, kind: Kind, primaryKey: [String] = [],
-    columns: [ModelColumn] = [], refresh: Refresh? = nil, sql: SQLText?,
+    columns: [ModelColumn] = [], refresh: Refresh? = nil, sql: SQLScript?,
     tests: [ModelTest] = [], certified: Bool = false
   ) {
     self.name = name
@@ -157,9 +157,9 @@ package struct Refresh: Hashable, Canonical {
 /// A SELECT that belongs to one upstream of a model: a model's or a source's name.
 package struct UpstreamQuery: Hashable, Canonical {
   package var upstream: String
-  package var sql: SQLText
+  package var sql: SQLScript
 
-  package init(upstream: String, sql: SQLText) {
+  package init(upstream: String, sql: SQLScript) {
     self.upstream = upstream
     self.sql = sql
   }

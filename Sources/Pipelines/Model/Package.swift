@@ -225,7 +225,7 @@ package enum Grant: Hashable, Canonical, CustomStringConvertible {
 }
 
 /// SQL as its author wrote it, tokens and all, and where it begins. Replicas parse it again.
-package struct SQLText: Hashable, Canonical {
+package struct SQLScript: Hashable, Canonical {
   package var text: String
   /// Within the package's folder: `models/gold/x.sql`, or the YAML file for inline SQL.
   package var file: String

@@ -9,11 +9,11 @@ package struct Procedure: Hashable, Canonical {
   package var allow: [Grant]
   /// The source that takes the rows.
   package var emit: String
-  package var sql: SQLText
+  package var sql: SQLScript
 
   package init(
     name: String, description: String = "", args: [Argument], allow: [Grant] = [], emit: String,
-    sql: SQLText
+    sql: SQLScript
   ) {
     self.name = name
     self.description = description
@@ -69,13 +69,13 @@ package struct Query: Hashable, Canonical {
   /// Names and types of the columns, which say how values are written; empty where the checker
   /// infers them.
   package var returns: [ModelColumn]
-  package var sql: SQLText
+  package var sql: SQLScript
 
   package static let rowsStandard: UInt32 = 1_000
 
   package init(
     name: String, description: String = "", args: [Argument] = [], allow: [Grant] = [],
-    rowsMax: UInt32 = Query.rowsStandard, returns: [ModelColumn] = [], sql: SQLText
+    rowsMax: UInt32 = Query.rowsStandard, returns: [ModelColumn] = [], sql: SQLScript
   ) {
     self.name = name
     self.description = description
@@ -112,11 +112,11 @@ package struct Metric: Hashable, Canonical {
   package var unit: String
   /// Whether `/metrics` shows it.
   package var prometheus: Bool
-  package var sql: SQLText
+  package var sql: SQLScript
 
   package init(
     name: String, description: String = "", unit: String = "", prometheus: Bool = false,
-    sql: SQLText
+    sql: SQLScript
   ) {
     self.name = name
     self.description = description

@@ -249,10 +249,10 @@ package enum LateRule: String, CanonicalCase {
 package struct Expectation: Hashable, Canonical {
   package var name: String
   /// An expression over the row's columns.
-  package var check: SQLText
+  package var check: SQLScript
   package var onViolation: Violation
 
-  package init(name: String, check: SQLText, onViolation: Violation) {
+  package init(name: String, check: SQLScript, onViolation: Violation) {
     self.name = name
     self.check = check
     self.onViolation = onViolation
