@@ -50,6 +50,12 @@ package enum EnvelopeField {
   package static let idempotencyKey = "Idempotency-Key"
   /// In answers: the digest that names the call.
   package static let request = "Quorate-Request"
+  /// In answers: `received`, `ordered`, `done`, `refused`, `unknown`.
+  package static let progress = "Quorate-Progress"
+  /// In answers: the heights that can be read, `12-20`.
+  package static let readable = "Quorate-Readable"
+  /// In answers: the replica's clock, milliseconds since 1970.
+  package static let clock = "Quorate-Clock"
 }
 
 /// The media types of bodies.
@@ -60,6 +66,8 @@ package enum MediaType {
   package static let csv = "text/csv"
   package static let ndjson = "application/x-ndjson"
   package static let problem = "application/problem+json"
+  /// Canonical bytes of a `Refusal`, for a client that takes canonical bytes.
+  package static let refusal = "application/vnd.quorate.refusal"
 }
 
 extension Limits {
