@@ -1,0 +1,29 @@
+import Wire
+
+/// What bounds answers, rows and proofs; replicas and clients agree on them.
+package enum AnswerLimits {
+  // Requests.
+  package static let sqlBytesMax = 64 << 10
+  package static let argumentsMax = 64
+  package static let keyColumnsMax = 16
+
+  // Tables and values.
+  package static let columnsMax = 256
+  package static let rowsMax = 100_000
+  package static let valueBytesMax = 1 << 20
+  /// Canonical bytes of one whole result; a larger one is refused, never cut.
+  package static let resultBytesMax = 8 << 20
+
+  // Rows with proofs.
+  package static let certifiedRowsMax = 10_000
+  /// Bytes of one key in the state trie: bounds the depth of the trie too.
+  package static let keyBytesMax = 1_024
+  package static let proofNodesMax = 1 << 18
+
+  // Receipts: no block has more calls.
+  package static let receiptPathMax = 32
+
+  // Files.
+  package static let savedBytesMax = 64 << 20
+  package static let networkBytesMax = 4 << 20
+}
