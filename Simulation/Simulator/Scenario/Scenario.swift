@@ -1,0 +1,219 @@
+import Wire
+
+/// A story of one subnet: who takes part, what goes wrong, what must be true.
+///
+/// - Safety: a scenario and its seed determine a run wholly.
+package struct Scenario: Sendable, Hashable {
+  package var title: String
+  package var story = ""
+  package var see: String?
+  package var cluster = Cluster()
+  package var load: Load?
+  package var faults: [Fault] = []
+  package var byzantine: [Byzantine] = []
+  package var expect = Expectation()
+  /// More than `f` replicas may be faulty; then safety may break.
+  package var overBudget = false
+
+  package init(title: String) { self.title = title }
+}
+
+extension Scenario {
+  package struct Cluster: Sendable, Hashable {
+    package var replicas = 4
+    package var latency = Span.milliseconds(20)
+    package var jitter = Span.milliseconds(5)
+    /// Messages lost of a million.
+    package var lossPPM: UInt64 = 0
+    /// Two assumed message delays, `2Δ`.
+    package var leaderTimeout = Span.milliseconds(500)
+    package var seed: UInt64 = 0
+    /// How long a sync of the disk takes.
+    package var sync = Span.milliseconds(2)
+    /// How long executing a block takes.
+    package var sql = Span.milliseconds(3)
+    package var signatures = Signatures.mock
+    /// How long at most; nil: until what is expected after the last fault was seen.
+    package var duration: Span?
+
+    package init() {}
+
+    package var faultsMax: Int { (replicas - 1) / 3 }
+    package var quorum: Int { replicas - faultsMax }
+  }
+
+  package enum Signatures: String, Sendable, Hashable, CaseIterable { case mock, ed25519 }
+
+  package struct Load: Sendable, Hashable {
+    package var clients = 2
+    package var pipeline = "bank-transfers"
+    /// Calls a second of all clients together.
+    package var rate: UInt64 = 10
+
+    package init() {}
+  }
+
+  package struct Byzantine: Sendable, Hashable {
+    package var actor: Actor
+    package var who: Who
+    package var views: ClosedRange<UInt64>?
+    package var to: Who?
+
+    package enum Actor: String, Sendable, Hashable, CaseIterable {
+      case twin, equivocate, withhold, flood
+      case nullifyAndFinalize = "nullify-and-finalize"
+      case wrongState = "wrong-state"
+    }
+
+    package init(_ actor: Actor, _ who: Who) {
+      self.actor = actor
+      self.who = who
+    }
+  }
+
+  package struct Expectation: Sendable, Hashable {
+    package var never: [When] = []
+    package var reaches: [String] = []
+    /// Within this span after calm every correct leader finalizes again.
+    package var liveness: Span?
+    package var evidence: Who?
+    /// Bytes of messages that may be under way to one replica.
+    package var memory: UInt64?
+    /// The rule which, broken on purpose, must make this scenario fail.
+    package var planted: String?
+    /// The checks that may fail then; empty: any.
+    package var breaks: [Check] = []
+
+    package init() {}
+  }
+}
+
+/// One thing that goes wrong, when, and how long.
+package struct Fault: Sendable, Hashable {
+  package var at: When
+  package var verb: Verb
+  package var lasting: Lasting
+
+  package init(at: When, _ verb: Verb, _ lasting: Lasting = .forever) {
+    self.at = at
+    self.verb = verb
+    self.lasting = lasting
+  }
+
+  package enum Lasting: Sendable, Hashable {
+    case forever
+    case span(Span)
+    case until(When)
+  }
+
+  package enum Verb: Sendable, Hashable {
+    /// Nothing passes from these to those; the other way is open.
+    case cut(from: Who, to: Who)
+    case isolate(Who)
+    /// Groups that hear only themselves.
+    case split([Who])
+    case slow(from: Who, to: Who, latency: Span, bytesPerSecond: UInt64?)
+    case drop(Filter)
+    case duplicate(Filter)
+    /// Kept back, and delivered when the fault ends.
+    case hold(Filter)
+    /// What was sent before is sent again.
+    case replay(Filter)
+    case pause(Who)
+    /// Dies after so many more effects of its turn; comes back when the fault ends.
+    case crash(Who, PowerLoss, effects: Int)
+    /// Dies and loses its disk; comes back empty when the fault ends.
+    case wipe(Who)
+    case disk(Who, DiskFault)
+    case clock(Who, ClockFault)
+    /// Everything that is not permanent ends here.
+    case calm
+
+    package static let names = [
+      "cut", "isolate", "split", "slow", "drop", "duplicate", "hold", "replay", "pause", "crash",
+      "wipe", "disk", "clock", "calm",
+    ]
+  }
+
+  package enum DiskFault: String, Sendable, Hashable, CaseIterable {
+    case full, slow
+    case failingSync = "failing-sync"
+    case flippedBit = "flipped-bit"
+  }
+
+  package enum ClockFault: Sendable, Hashable {
+    /// Parts of a million that the clock runs fast.
+    case drift(Int64)
+    /// Milliseconds at once, forward or back.
+    case step(Int64)
+    case stuck
+  }
+
+  /// Which messages a fault concerns.
+  package struct Filter: Sendable, Hashable {
+    package var kind: MessageKind?
+    package var view: View?
+    package var from = Who.all
+    package var to = Who.all
+    /// Of a million.
+    package var ratePPM: UInt64 = 1_000_000
+    package init() {}
+  }
+}
+
+/// The kinds of messages that a filter names.
+package enum MessageKind: String, Sendable, Hashable, CaseIterable {
+  case proposal, notarize, nullify, finalize, vote
+  case certificate, notarization, nullification, finalization
+  case calls, announce, views, blocks, evidence
+  case callsWanted = "calls-wanted"
+  case viewsWanted = "views-wanted"
+  case blockWanted = "block-wanted"
+  case blocksWanted = "blocks-wanted"
+  case stateShare = "state-share"
+  case stateCertificate = "state-certificate"
+  case stateWanted = "state-wanted"
+  case recovery
+}
+
+/// What the oracle checks; also the name by which a scenario says what breaks.
+package enum Check: String, Sendable, Hashable, CaseIterable {
+  case agreement
+  case oneNotarization = "one-notarization"
+  case durability
+  case state
+  case exactlyOnce = "exactly-once"
+  case reads
+  case cycles
+  case evidence
+  case bounds
+  case liveness
+  case vacuity
+  case never
+
+  package var meaning: String {
+    switch self {
+    case .agreement: "no two correct replicas finalize different blocks at a height"
+    case .oneNotarization: "one notarization a view; never finalized and nullified; own votes once"
+    case .durability: "no vote leaves before the sync that covers it"
+    case .state: "equal roots at equal heights, and the serial replay gives the same"
+    case .exactlyOnce: "an acknowledged call is in the state once, a refused one never"
+    case .reads: "certified reads verify, and hold what was acknowledged before them"
+    case .cycles: "cycles are conserved"
+    case .evidence: "evidence names only the guilty"
+    case .bounds: "messages under way to a replica stay under their limit"
+    case .liveness: "after calm every correct leader finalizes again within the bound"
+    case .vacuity: "the marks under reaches were reached"
+    case .never: "what the scenario forbids did not happen"
+    }
+  }
+
+  /// 1 safety, 2 liveness, 3 vacuous.
+  package var exitCode: Int32 {
+    switch self {
+    case .liveness: 2
+    case .vacuity: 3
+    default: 1
+    }
+  }
+}

@@ -1,0 +1,178 @@
+import Foundation
+import Wire
+import Yams
+
+/// Reads scenario files. The format is told in `Simulation/README.md`.
+///
+/// - Safety: a file with any mistake gives no scenario at all, and every mistake with its place.
+package enum ScenarioFile {
+  /// The newest format that is understood.
+  static let format: UInt64 = 1
+  package static let bytesMax = 1 << 20
+
+  package static func read(_ path: String) throws(ScenarioFaults) -> Scenario {
+    guard let bytes = FileManager.default.contents(atPath: path) else {
+      throw fault(path, "there is no such file, or it cannot be read")
+    }
+    guard bytes.count <= bytesMax else { throw fault(path, "more than \(bytesMax) bytes") }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw fault(path, "the file is not UTF-8")
+    }
+    return try parse(text, path: path)
+  }
+
+  package static func parse(_ text: String, path: String) throws(ScenarioFaults) -> Scenario {
+    let root: Node
+    do {
+      guard let node = try compose(yaml: text) else { throw fault(path, "the file is empty") }
+      root = node
+    } catch let faults as ScenarioFaults {
+      throw faults
+    } catch let error as YamlError {
+      throw fault(path, "not YAML: \(error)")
+    } catch {
+      throw fault(path, "not YAML: \(error)")
+    }
+    var faults: [ScenarioFault] = []
+    let scenario = Reading(root).scenario(&faults)
+    if let scenario, faults.isEmpty { faults += budgetFaults(of: scenario) }
+    guard let scenario, faults.isEmpty else {
+      throw ScenarioFaults(path: path, faults: faults.sorted { $0.line < $1.line })
+    }
+    return scenario
+  }
+
+  private static func fault(_ path: String, _ message: String) -> ScenarioFaults {
+    ScenarioFaults(
+      path: path,
+      faults: [ScenarioFault(line: 1, column: 1, message: message, suggestion: nil)])
+  }
+
+  private static func budgetFaults(of scenario: Scenario) -> [ScenarioFault] {
+    scenario.flaws.map {
+      ScenarioFault(line: 1, column: 1, message: $0, suggestion: nil)
+    }
+  }
+}
+
+/// The top level of a file.
+private struct Reading {
+  let root: ScenarioNode
+
+  init(_ node: Node) { root = ScenarioNode(node, "a scenario") }
+
+  func scenario(_ faults: inout [ScenarioFault]) -> Scenario? {
+    root.check(
+      [
+        "quorate", "title", "story", "see", "cluster", "load", "faults", "byzantine", "expect",
+        "over-budget",
+      ], &faults)
+    let format = root.required("quorate", &faults) { text throws(TextFault) in
+      try number(text, "format")
+    }
+    if let format, format != ScenarioFile.format, let node = root["quorate"] {
+      faults.append(node, "format \(format) is not known; this program reads format 1")
+    }
+    guard let title = root.required("title", &faults, { $0 }) else { return nil }
+    var scenario = Scenario(title: title)
+    let story = root.value("story", &faults) { $0 } ?? ""
+    scenario.story = story.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    scenario.see = root.value("see", &faults) { $0 }
+    scenario.overBudget = root.value("over-budget", &faults, readFlag) ?? false
+    if let node = root["cluster"] { scenario.cluster = cluster(node, &faults) }
+    if let node = root["load"] { scenario.load = load(node, &faults) }
+    for node in root["faults"]?.items ?? [] {
+      if let fault = FaultReading(node).fault(&faults) { scenario.faults.append(fault) }
+    }
+    for node in root["byzantine"]?.items ?? [] {
+      if let actor = byzantine(node, &faults) { scenario.byzantine.append(actor) }
+    }
+    if let node = root["expect"] { scenario.expect = expectation(node, &faults) }
+    return scenario
+  }
+
+  private func cluster(_ node: Node, _ faults: inout [ScenarioFault]) -> Scenario.Cluster {
+    let map = ScenarioNode(node, "cluster")
+    map.check(
+      [
+        "replicas", "latency", "loss", "leader-timeout", "seed", "sync", "sql", "signatures",
+        "duration",
+      ], &faults)
+    var cluster = Scenario.Cluster()
+    if let count = map.required("replicas", &faults, readReplicas) { cluster.replicas = count }
+    if let latency = map.value("latency", &faults, readLatency) {
+      cluster.latency = latency.base
+      cluster.jitter = latency.jitter
+    }
+    cluster.lossPPM = map.value("loss", &faults, readShare) ?? 0
+    cluster.leaderTimeout = map.value("leader-timeout", &faults, readSpan) ?? cluster.leaderTimeout
+    cluster.seed = map.value("seed", &faults) { text throws(TextFault) in
+      try number(text, "seed")
+    } ?? 0
+    cluster.sync = map.value("sync", &faults, readSpan) ?? cluster.sync
+    cluster.sql = map.value("sql", &faults, readSpan) ?? cluster.sql
+    cluster.duration = map.value("duration", &faults, readSpan)
+    cluster.signatures = map.value("signatures", &faults) { text throws(TextFault) in
+      try choice(text, "signature scheme", of: Scenario.Signatures.self)
+    } ?? .mock
+    return cluster
+  }
+
+  private func load(_ node: Node, _ faults: inout [ScenarioFault]) -> Scenario.Load {
+    let map = ScenarioNode(node, "load")
+    map.check(["clients", "pipeline", "rate"], &faults)
+    var load = Scenario.Load()
+    load.clients = map.value("clients", &faults) { text throws(TextFault) in
+      Int(try number(text, "count of clients")) } ?? load.clients
+    load.rate = map.value("rate", &faults, readRate) ?? load.rate
+    load.pipeline = map.value("pipeline", &faults) { text throws(TextFault) in
+      guard text == "bank-transfers" else {
+        throw TextFault("'\(text)' is no built-in pipeline", "bank-transfers")
+      }
+      return text
+    } ?? load.pipeline
+    return load
+  }
+
+  private func byzantine(
+    _ node: Node, _ faults: inout [ScenarioFault]
+  ) -> Scenario.Byzantine? {
+    let map = ScenarioNode(node, "a Byzantine actor")
+    let names = Scenario.Byzantine.Actor.allCases
+    map.check(names.map(\.rawValue) + ["views", "to"], &faults)
+    guard let actor = names.first(where: { map[$0.rawValue] != nil }),
+      let who = map[actor.rawValue]?.who(&faults)
+    else {
+      faults.append(node, "an actor is one of: \(names.map(\.rawValue).joined(separator: ", "))")
+      return nil
+    }
+    var byzantine = Scenario.Byzantine(actor, who)
+    byzantine.views = map.value("views", &faults, readViews)
+    byzantine.to = map["to"]?.who(&faults)
+    return byzantine
+  }
+
+  private func expectation(
+    _ node: Node, _ faults: inout [ScenarioFault]
+  ) -> Scenario.Expectation {
+    let map = ScenarioNode(node, "expect")
+    map.check(
+      ["never", "reaches", "liveness", "evidence", "memory", "planted", "breaks"], &faults)
+    var expect = Scenario.Expectation()
+    for item in map["never"]?.items ?? [] {
+      if let when = item.value("never", &faults, readWhen) { expect.never.append(when) }
+    }
+    expect.reaches = (map["reaches"]?.items ?? []).compactMap { $0.scalar?.string }
+    expect.liveness = map.value("liveness", &faults, readSpan)
+    expect.evidence = map["evidence"]?.who(&faults)
+    expect.memory = map.value("memory", &faults, readBytes)
+    expect.planted = map.value("planted", &faults, readPlanted)
+    for item in map["breaks"]?.items ?? [] {
+      let check = item.value("breaks", &faults) { text throws(TextFault) in
+        try choice(text, "check", of: Check.self)
+      }
+      if let check { expect.breaks.append(check) }
+    }
+    return expect
+  }
+}

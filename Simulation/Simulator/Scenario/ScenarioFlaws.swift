@@ -1,0 +1,78 @@
+import Consensus
+import Wire
+
+extension Scenario {
+  /// What makes this scenario senseless: replicas that do not exist, more faults than `f`.
+  package var flaws: [String] {
+    var flaws: [String] = []
+    for who in named {
+      if case .replicas(let ids) = who {
+        for id in ids where id.index >= cluster.replicas {
+          flaws.append("\(id) is not there: the cluster has r0 to r\(cluster.replicas - 1)")
+        }
+      }
+    }
+    let spent = spentBudget
+    if flaws.isEmpty, !overBudget, spent > cluster.faultsMax {
+      flaws.append(
+        "\(spent) replicas are Byzantine or lost for good, which is more than "
+          + "f = \(cluster.faultsMax); take faults away or set over-budget: true")
+    }
+    if !expect.breaks.isEmpty, expect.planted == nil, !overBudget {
+      flaws.append("'breaks' needs 'planted' or over-budget: within f nothing may break")
+    }
+    return flaws
+  }
+
+  private var named: [Who] {
+    byzantine.flatMap { [$0.who] + ($0.to.map { [$0] } ?? []) } + faults.flatMap(\.verb.named)
+  }
+
+  /// How many replicas are faulty in the sense of the protocol: Byzantine, or away for good.
+  package var spentBudget: Int {
+    var known: Set<ReplicaID> = []
+    var anonymous = 0
+    func spend(_ who: Who) {
+      switch who {
+      case .replicas(let ids): known.formUnion(ids)
+      case .one, .leader, .leaderOf: anonymous += 1
+      case .f: anonymous += cluster.faultsMax
+      case .quorum: anonymous += cluster.quorum
+      case .all, .rest: anonymous += cluster.replicas
+      }
+    }
+    for actor in byzantine { spend(actor.who) }
+    for fault in faults {
+      switch fault.verb {
+      case .wipe(let who): spend(who)
+      case .disk(let who, let kind) where kind != .slow: spend(who)
+      case .crash(let who, _, _) where fault.lasting == .forever: spend(who)
+      default: break
+      }
+    }
+    return known.count + anonymous
+  }
+
+  /// The rule that this scenario says must be broken for it to fail.
+  package var plantedBug: PlantedBug? { expect.planted.flatMap { PlantedBug(rawValue: $0) } }
+}
+
+extension Fault.Verb {
+  /// Everyone whom the verb names.
+  var named: [Who] {
+    switch self {
+    case .cut(let from, let to), .slow(let from, let to, _, _): [from, to]
+    case .isolate(let who), .pause(let who), .crash(let who, _, _), .wipe(let who),
+      .disk(let who, _), .clock(let who, _):
+      [who]
+    case .split(let groups): groups
+    case .drop(let filter), .duplicate(let filter), .hold(let filter), .replay(let filter):
+      [filter.from, filter.to]
+    case .calm: []
+    }
+  }
+}
+
+func readPlanted(_ text: String) throws(TextFault) -> String {
+  try choice(text, "planted bug", of: PlantedBug.self).rawValue
+}

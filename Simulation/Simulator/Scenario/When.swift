@@ -1,0 +1,199 @@
+import Wire
+
+/// A moment of a story. Present tense is one replica's act, past tense a certificate.
+package enum When: Sendable, Hashable {
+  case time(Span)
+  case view(View, ViewEvent)
+  case act(ReplicaID, Ballot.Kind, View)
+  case height(Height)
+  case calm
+
+  package enum ViewEvent: String, Sendable, Hashable, CaseIterable {
+    case proposed, notarized, nullified, finalized
+  }
+
+  package var text: String {
+    switch self {
+    case .time(let span): span.text
+    case .view(let view, let event): "view \(view) \(event.rawValue)"
+    case .act(let replica, let kind, let view): "\(replica) \(Self.verb(kind)) \(view)"
+    case .height(let height): "height \(height)"
+    case .calm: "calm"
+    }
+  }
+
+  static func verb(_ kind: Ballot.Kind) -> String {
+    switch kind {
+    case .notarize: "notarizes"
+    case .nullify: "nullifies"
+    case .finalize: "finalizes"
+    }
+  }
+
+  static let shapes = "4s | view 8 proposed | r4 nullifies 8 | height 40 | calm"
+
+  package init(text: String) throws(TextFault) {
+    let words = text.split(separator: " ").map(String.init)
+    switch words.first {
+    case "calm" where words.count == 1: self = .calm
+    case "height" where words.count == 2: self = .height(Height(try number(words[1], "height")))
+    case "view" where words.count == 3:
+      let view = View(try number(words[1], "view"))
+      self = .view(view, try choice(words[2], "view event", of: ViewEvent.self))
+    case .some(let word) where words.count == 1: self = .time(try Span(text: word))
+    case .some(let word) where words.count == 3:
+      let kinds: [(String, Ballot.Kind)] = Ballot.Kind.allCases.map { (Self.verb($0), $0) }
+      guard let kind = kinds.first(where: { $0.0 == words[1] })?.1 else {
+        throw TextFault("'\(words[1])' is no act", nearest(words[1], kinds.map(\.0)))
+      }
+      self = .act(try ReplicaID(text: word), kind, View(try number(words[2], "view")))
+    default:
+      throw TextFault("'\(text)' says no moment; write one of: \(Self.shapes)", nil)
+    }
+  }
+}
+
+/// Whom a fault or an actor concerns.
+package indirect enum Who: Sendable, Hashable {
+  case all
+  case replicas([ReplicaID])
+  case leader
+  case leaderOf(View)
+  case one
+  case f
+  case quorum
+  /// Those that the other side of the same fault does not name.
+  case rest
+
+  package var text: String {
+    switch self {
+    case .all: "all"
+    case .replicas(let ids) where ids.count == 1: "\(ids[0])"
+    case .replicas(let ids): "[\(ids.map(\.description).joined(separator: ", "))]"
+    case .leader: "leader"
+    case .leaderOf(let view): "leader of \(view)"
+    case .one: "one"
+    case .f: "f"
+    case .quorum: "quorum"
+    case .rest: "rest"
+    }
+  }
+
+  static let words = ["all", "leader", "one", "f", "quorum", "rest"]
+
+  /// A single word; lists of replicas are read item by item.
+  package init(text: String) throws(TextFault) {
+    switch text {
+    case "all": self = .all
+    case "leader": self = .leader
+    case "one": self = .one
+    case "f": self = .f
+    case "quorum": self = .quorum
+    case "rest": self = .rest
+    default:
+      if text.hasPrefix("leader of ") {
+        self = .leaderOf(View(try number(String(text.dropFirst(10)), "view")))
+      } else {
+        self = .replicas(try Self.range(text))
+      }
+    }
+  }
+
+  /// `r4` or `r5..r12`.
+  static func range(_ text: String) throws(TextFault) -> [ReplicaID] {
+    guard text.contains("..") else { return [try ReplicaID(text: text)] }
+    let parts = text.split(separator: ".", omittingEmptySubsequences: true).map(String.init)
+    guard parts.count == 2 else { throw TextFault("'\(text)' is no range; write r5..r12", nil) }
+    let first = try ReplicaID(text: parts[0])
+    let last = try ReplicaID(text: parts[1])
+    guard first <= last else { throw TextFault("the range '\(text)' runs backwards", nil) }
+    return (first.number...last.number).map { ReplicaID($0) }
+  }
+}
+
+/// Why a word of a scenario is not understood.
+package struct TextFault: Error, Hashable {
+  let message: String
+  let suggestion: String?
+
+  init(_ message: String, _ suggestion: String?) {
+    self.message = message
+    self.suggestion = suggestion
+  }
+}
+
+func number(_ text: String, _ what: String) throws(TextFault) -> UInt64 {
+  let value = text.hasPrefix("0x") ? UInt64(text.dropFirst(2), radix: 16) : UInt64(text)
+  guard let value else { throw TextFault("'\(text)' is no \(what); write a whole number", nil) }
+  return value
+}
+
+func choice<Choice: RawRepresentable & CaseIterable>(
+  _ text: String, _ what: String, of type: Choice.Type
+) throws(TextFault) -> Choice where Choice.RawValue == String {
+  if let found = Choice(rawValue: text) { return found }
+  let names = Choice.allCases.map(\.rawValue)
+  throw TextFault(
+    "'\(text)' is no \(what); there are: \(names.joined(separator: ", "))", nearest(text, names))
+}
+
+/// The name that was probably meant: at most three letters away, or nil.
+func nearest(_ word: String, _ names: [String]) -> String? {
+  let measured = names.map { (name: $0, distance: distance(word, $0)) }
+  guard let best = measured.min(by: { $0.distance < $1.distance }) else { return nil }
+  return best.distance <= min(3, max(1, word.count / 2)) ? best.name : nil
+}
+
+/// Levenshtein's distance.
+private func distance(_ a: String, _ b: String) -> Int {
+  let (left, right) = (Array(a.utf8), Array(b.utf8))
+  var row = Array(0...right.count)
+  for (i, byte) in left.enumerated() {
+    var before = row[0]
+    row[0] = i + 1
+    for (j, other) in right.enumerated() {
+      let cost = min(row[j] + 1, row[j + 1] + 1, before + (byte == other ? 0 : 1))
+      before = row[j + 1]
+      row[j + 1] = cost
+    }
+  }
+  return row[right.count]
+}
+
+extension ReplicaID {
+  init(text: String) throws(TextFault) {
+    guard text.hasPrefix("r"), let number = UInt16(text.dropFirst()) else {
+      throw TextFault("'\(text)' names no replica; write r0, r1, …", nearest(text, Who.words))
+    }
+    self.init(number)
+  }
+}
+
+extension Span {
+  /// `20ms`, `1.5s`, `300us`, `2m`.
+  package init(text: String) throws(TextFault) {
+    let units: [(String, UInt64)] = [
+      ("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000),
+    ]
+    for (unit, scale) in units where text.hasSuffix(unit) {
+      let parts = text.dropLast(unit.count).split(
+        separator: ".", omittingEmptySubsequences: false)
+      guard let whole = parts.first.flatMap({ UInt64($0) }), whole < 1 << 32, parts.count <= 2
+      else { continue }
+      var micros = whole * scale
+      if parts.count == 2 {
+        guard let tenths = UInt64(parts[1]), !parts[1].isEmpty, parts[1].count <= 3 else { continue }
+        micros += tenths * scale / [1, 10, 100, 1_000][parts[1].count]
+      }
+      self.init(micros)
+      return
+    }
+    throw TextFault("'\(text)' is no span; write 20ms, 1.5s or 2m", nil)
+  }
+
+  package var text: String {
+    if number % 1_000_000 == 0 { return "\(number / 1_000_000)s" }
+    if number % 1_000 == 0 { return "\(number / 1_000)ms" }
+    return "\(number)us"
+  }
+}
