@@ -1,45 +1,5 @@
-/// The envelope of a read that is not public: who asks for what, and until when it may be asked.
-/// A call's envelope is `Call` itself.
-package struct ReadEnvelope: Statement {
-  package static let domain = "quorate/read/1"
-
-  package let subnet: SubnetID
-  /// The request line without its version: `POST /v1/pipelines/bank/sql?height=9`.
-  package let target: String
-  /// SHA-256 of the request's body; that of no bytes for a GET.
-  package let bodyDigest: Digest
-  package let sender: PublicKey
-  /// Refused by replicas whose clock is above this.
-  package let expiry: Moment
-
-  package init(
-    subnet: SubnetID, target: String, bodyDigest: Digest, sender: PublicKey, expiry: Moment
-  ) {
-    self.subnet = subnet
-    self.target = target
-    self.bodyDigest = bodyDigest
-    self.sender = sender
-    self.expiry = expiry
-  }
-
-  package func encode(into encoder: inout Encoder) {
-    encoder.value(subnet)
-    encoder.text(target)
-    encoder.value(bodyDigest)
-    encoder.value(sender)
-    encoder.value(expiry)
-  }
-
-  package init(from decoder: inout Decoder) throws(Malformed) {
-    subnet = try decoder.value()
-    target = try decoder.text(limit: Limits.targetBytesMax)
-    bodyDigest = try decoder.value()
-    sender = try decoder.value()
-    expiry = try decoder.value()
-  }
-}
-
-/// The header fields that carry an envelope beside a raw body. Keys and digests are lower-case
+/// The header fields that carry an envelope beside a raw body: of a call, or of a read that is not
+/// public. Keys and digests are lower-case
 /// hexadecimal, moments and limits decimal.
 package enum EnvelopeField {
   package static let subnet = "Quorate-Subnet"
@@ -71,8 +31,6 @@ package enum MediaType {
 }
 
 extension Limits {
-  /// Bytes of a request's path with its query.
-  package static let targetBytesMax = 4 << 10
   /// How long a call lives when its caller does not say.
   package static let callLifetimeUsual = Span.seconds(120)
 
