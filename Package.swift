@@ -104,5 +104,8 @@ let package = Package(
         "Wire", "Signing", "Metering", "Certification", "SQL", "Pipelines", "Storage",
         "Execution", "NodeShell", "QuorateClient", "Simulator", arguments, lifecycle, logging,
       ], swiftSettings: strict),
+
+    // Tests.
+    tests("TransportTests", ["Wire", "Signing", "Transport", nio, nioPosix, nioSSL]),
   ]
 )
