@@ -28,6 +28,8 @@ let arguments: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(
+  name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioHTTPTypes: Target.Dependency = .product(
   name: "NIOHTTPTypes", package: "swift-nio-extras")
@@ -77,8 +79,8 @@ let package = Package(
     module(
       "Gateway",
       [
-        "Wire", "Signing", "Certification", hummingbird, hummingbirdTLS, httpTypes, nio,
-        nioHTTPTypes, nioSSL, lifecycle, logging,
+        "Wire", "Signing", "Certification", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes,
+        nio, nioHTTPTypes, nioSSL, lifecycle, logging,
       ]),
 
     // Shells.
