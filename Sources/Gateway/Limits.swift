@@ -1,0 +1,49 @@
+import Wire
+
+/// Bounds of one replica's HTTP side.
+package enum GatewayLimits {
+  // Connections.
+  package static let connectionsMax = 1_024
+  package static let connectionsPerAddressMax = 256
+  /// From the first byte awaited to the end of a request's header.
+  package static let headTimeout = Span.seconds(10)
+  /// From a request's header to the end of its body.
+  package static let bodyTimeout = Span.seconds(30)
+  /// Between an answer and the next request on a connection.
+  package static let idleTimeout = Span.seconds(60)
+  /// How long what is left of a refused request is read, so that the answer arrives.
+  package static let drainTimeout = Span.seconds(2)
+  /// Waiting for a peer that does not read its answer.
+  package static let writeTimeout = Span.seconds(30)
+  package static let headerFieldBytesMax = 8 << 10
+  package static let headerBytesMax = 16 << 10
+  package static let headerFieldsMax = 64
+
+  // Requests.
+  package static let requestsMax = 1_024
+  /// Bytes of bodies being read or processed at once.
+  package static let bodyBytesInFlightMax = 64 << 20
+  /// Bytes of a query's body: SQL or arguments.
+  package static let queryBodyBytesMax = 64 << 10
+  /// What an envelope adds to its body on `POST /v1/calls`.
+  package static let envelopeBytesMax = 4 << 10
+  package static let sqlBytesMax = 32 << 10
+
+  // Waiting.
+  package static let callPatience = Span.seconds(10)
+  package static let callPatienceMax = Span.seconds(60)
+  package static let heightPatienceMax = Span.seconds(10)
+  /// What `Retry-After` says, in seconds.
+  package static let retryAfterSeconds = 1
+
+  // Reads of one client address: a token bucket.
+  package static let readsBurst = 2_000
+  package static let readsPerSecond = 1_000
+  package static let addressesMax = 4_096
+
+  // Pages.
+  package static let pageRowsUsual = 1_000
+  package static let pageRowsMax = 10_000
+  package static let eventStreamsMax = 64
+  package static let jsonDepthMax = 32
+}

@@ -1,0 +1,122 @@
+import HTTPTypes
+import NIOCore
+import NIOHTTPTypes
+import Wire
+
+/// Drops a client that takes too long: to say what it wants, to send its body, to read its answer,
+/// or to come back. It counts from the beginning of each phase, so a byte now and then buys nothing.
+///
+/// - Bound: one timer a connection.
+final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
+  typealias InboundIn = HTTPRequestPart
+  typealias InboundOut = HTTPRequestPart
+  typealias OutboundIn = HTTPResponsePart
+  typealias OutboundOut = HTTPResponsePart
+
+  private enum Phase { case head, body, answer, idle, drain }
+
+  private let times: GatewayTimes
+  private let admission: Admission
+  private var permit: Permit?
+  private var timer: Scheduled<Void>?
+  private var phase = Phase.head
+  private var bodyEnded = true
+
+  init(times: GatewayTimes, admission: Admission) {
+    self.times = times
+    self.admission = admission
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    if context.channel.isActive { start(context) }
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    start(context)
+    context.fireChannelActive()
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    stop()
+    context.fireChannelInactive()
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { stop() }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch unwrapInboundIn(data) {
+    case .head:
+      bodyEnded = false
+      enter(.body, context)
+    case .body: break
+    case .end:
+      bodyEnded = true
+      if phase == .drain { enter(.idle, context) } else { enter(.answer, context) }
+    }
+    context.fireChannelRead(data)
+  }
+
+  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    if case .end = unwrapOutboundIn(data) { enter(bodyEnded ? .idle : .drain, context) }
+    context.write(data, promise: promise)
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable {
+      if phase == .answer { timer?.cancel() }
+    } else {
+      arm(times.write, context)
+    }
+    context.fireChannelWritabilityChanged()
+  }
+
+  private func start(_ context: ChannelHandlerContext) {
+    guard permit == nil else { return }
+    let address = context.channel.remoteAddress?.ipAddress ?? "local"
+    guard let permit = admission.connect(address) else {
+      context.close(promise: nil)
+      return
+    }
+    self.permit = permit
+    enter(.head, context)
+  }
+
+  private func stop() {
+    timer?.cancel()
+    timer = nil
+    permit = nil
+  }
+
+  private func enter(_ phase: Phase, _ context: ChannelHandlerContext) {
+    self.phase = phase
+    switch phase {
+    case .head: arm(times.head, context)
+    case .body: arm(times.body, context)
+    case .answer:
+      timer?.cancel()
+      timer = nil
+    case .idle: arm(times.idle, context)
+    case .drain: arm(times.drain, context)
+    }
+  }
+
+  private func arm(_ span: Span, _ context: ChannelHandlerContext) {
+    timer?.cancel()
+    timer = context.eventLoop.assumeIsolated().scheduleTask(
+      in: .microseconds(Int64(clamping: span.number))
+    ) {
+      context.close(promise: nil)
+    }
+  }
+}
+
+/// How long the gateway waits for a client.
+package struct GatewayTimes: Sendable {
+  package var head = GatewayLimits.headTimeout
+  package var body = GatewayLimits.bodyTimeout
+  package var idle = GatewayLimits.idleTimeout
+  package var drain = GatewayLimits.drainTimeout
+  package var write = GatewayLimits.writeTimeout
+
+  package init() {}
+}

@@ -1,0 +1,35 @@
+import Wire
+
+/// Bounds of a client.
+package enum ClientLimits {
+  /// Connections to one replica, busy and idle together.
+  package static let connectionsPerReplicaMax = 8
+  /// Callers that may wait for a connection to one replica.
+  package static let waitersPerReplicaMax = 4_096
+  package static let connectTimeout = Span.seconds(3)
+  package static let exchangeTimeout = Span.seconds(15)
+  /// Beyond the time that a replica was asked to wait.
+  package static let exchangeMargin = Span.seconds(5)
+  /// Bytes of one answer.
+  package static let answerBytesMax = 32 << 20
+  package static let answerHeaderBytesMax = 16 << 10
+
+  // Submitting.
+  /// How long one replica is asked to wait for a certificate before another is asked.
+  package static let certificatePatience = Span.seconds(5)
+  /// How long a submission tries in all, unless the caller says otherwise.
+  package static let submissionPatience = Span.seconds(90)
+  /// The schedule of pauses between rounds of tries, the last one again and again.
+  package static let pauses: [Span] = [
+    .milliseconds(50), .milliseconds(100), .milliseconds(200), .milliseconds(400),
+    .milliseconds(800), .milliseconds(1_600),
+  ]
+  package static let batchesInFlightUsual = 4
+  package static let batchesInFlightMax = 64
+
+  // Reading.
+  package static let readLifetime = Span.seconds(60)
+  package static let heightPatience = Span.seconds(5)
+  /// The default bounds of an answer's age by trust.
+  package static let maxAgeUsual = Span.seconds(60)
+}

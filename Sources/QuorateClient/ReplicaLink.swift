@@ -1,0 +1,155 @@
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import Signing
+import Wire
+
+/// Where one replica's gateway is, and by what it is known.
+package struct Endpoint: Sendable, Hashable {
+  package var replica: ReplicaID
+  package var host: String
+  package var port: Int
+  /// SHA-256 of the certificate's DER bytes; nil for a gateway without TLS.
+  package var fingerprint: Digest?
+
+  package init(replica: ReplicaID, host: String, port: Int, fingerprint: Digest?) {
+    self.replica = replica
+    self.host = host
+    self.port = port
+    self.fingerprint = fingerprint
+  }
+}
+
+/// The kept connections to one replica.
+///
+/// - Safety: over TLS nothing is sent before the certificate is the pinned one.
+/// - Bound: `ClientLimits.connectionsPerReplicaMax` connections; further callers wait in order.
+actor ReplicaLink {
+  nonisolated let endpoint: Endpoint
+  private let context: NIOSSLContext?
+  private var idle: [any Channel] = []
+  private var open = 0
+  private var waiters: [CheckedContinuation<Void, Never>] = []
+  private var isShut = false
+
+  init(_ endpoint: Endpoint, context: NIOSSLContext?) {
+    self.endpoint = endpoint
+    self.context = context
+  }
+
+  /// Sends one request and collects the answer.
+  func exchange(_ ask: HTTPAsk) async throws(TransportFault) -> HTTPReply {
+    let channel = try await lease()
+    do {
+      let reply = try await run(ask, on: channel)
+      giveBack(channel)
+      return reply
+    } catch let fault as TransportFault {
+      channel.close(promise: nil)
+      giveBack(channel)
+      throw fault
+    } catch {
+      channel.close(promise: nil)
+      giveBack(channel)
+      throw TransportFault(description: "the connection failed: \(error)")
+    }
+  }
+
+  func shut() {
+    isShut = true
+    for channel in idle { channel.close(promise: nil) }
+    open -= idle.count
+    idle = []
+    for waiter in waiters { waiter.resume() }
+    waiters = []
+  }
+
+  private nonisolated func run(_ ask: HTTPAsk, on channel: any Channel) async throws -> HTTPReply {
+    let promise = channel.eventLoop.makePromise(of: HTTPReply.self)
+    let exchange = Exchange(ask: ask, host: "\(endpoint.host):\(endpoint.port)", reply: promise)
+    return try await withTaskCancellationHandler {
+      channel.writeAndFlush(exchange).cascadeFailure(to: promise)
+      return try await promise.futureResult.get()
+    } onCancel: {
+      channel.close(promise: nil)
+    }
+  }
+
+  private func lease() async throws(TransportFault) -> any Channel {
+    while open >= ClientLimits.connectionsPerReplicaMax, idle.isEmpty, !isShut {
+      guard waiters.count < ClientLimits.waitersPerReplicaMax else {
+        throw TransportFault(
+          description: "\(waiters.count) requests wait for \(endpoint.replica) already",
+          wasNeverSent: true)
+      }
+      await withCheckedContinuation { waiters.append($0) }
+    }
+    guard !isShut else {
+      throw TransportFault(description: "the client is closed", wasNeverSent: true)
+    }
+    while let channel = idle.popLast() {
+      if channel.isActive { return channel }
+      open -= 1
+    }
+    open += 1
+    do {
+      return try await connect()
+    } catch {
+      open -= 1
+      wakeOne()
+      throw TransportFault(
+        description: "\(endpoint.host):\(endpoint.port) cannot be reached: \(error)",
+        wasNeverSent: true)
+    }
+  }
+
+  private func giveBack(_ channel: any Channel) {
+    if channel.isActive, !isShut {
+      idle.append(channel)
+    } else {
+      channel.close(promise: nil)
+      open -= 1
+    }
+    wakeOne()
+  }
+
+  private func wakeOne() {
+    if !waiters.isEmpty { waiters.removeFirst().resume() }
+  }
+
+  private nonisolated func connect() async throws -> any Channel {
+    let timeout = ClientLimits.connectTimeout.number
+    let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .connectTimeout(.microseconds(Int64(timeout)))
+      .channelOption(.socketOption(.tcp_nodelay), value: 1)
+      .channelInitializer { [self] channel in
+        channel.eventLoop.makeCompletedFuture { try prepare(channel) }
+      }
+    return try await bootstrap.connect(host: endpoint.host, port: endpoint.port).get()
+  }
+
+  private nonisolated func prepare(_ channel: any Channel) throws {
+    let pipeline = channel.pipeline.syncOperations
+    if let fingerprint = endpoint.fingerprint, let context {
+      let handler = try NIOSSLClientHandler(context: context, serverHostname: nil) {
+        certificates, promise in
+        let der = certificates.first.flatMap { try? $0.toDERBytes() } ?? []
+        let isPinned = sha256(der) == fingerprint
+        promise.succeed(isPinned ? .certificateVerified : .failed)
+      }
+      try pipeline.addHandler(handler)
+    }
+    try pipeline.addHTTPClientHandlers(leftOverBytesStrategy: .dropBytes)
+    try pipeline.addHandler(ExchangeHandler())
+  }
+
+  /// TLS 1.3 whose peer is checked against a pinned certificate alone.
+  static func tlsContext() throws -> NIOSSLContext {
+    var configuration = TLSConfiguration.makeClientConfiguration()
+    configuration.minimumTLSVersion = .tlsv13
+    configuration.certificateVerification = .noHostnameVerification
+    configuration.trustRoots = .certificates([])
+    return try NIOSSLContext(configuration: configuration)
+  }
+}
