@@ -1,4 +1,5 @@
 import NIOCore
+import Signing
 import Testing
 import Wire
 
@@ -41,8 +42,8 @@ import Wire
 }
 
 @Suite struct `A hello` {
-  static let subnet = Digest([UInt8](repeating: 1, count: 32))!
-  static let other = Digest([UInt8](repeating: 2, count: 32))!
+  static let subnet = sha256([1])
+  static let other = sha256([2])
 
   @Test func `that fits opens a link`() {
     let hello = Hello(version: LinkLimits.protocolVersion, subnet: Self.subnet, from: 1, to: 0)
@@ -61,56 +62,56 @@ import Wire
 }
 
 @Suite struct `An outbox` {
-  static func proposal() -> Frame {
+  static func proposal() throws -> Frame {
     let vote = Vote(
       ballot: .nullify(subnet: .zero, epoch: 0, view: 1), signer: 0,
-      signature: Signature([UInt8](repeating: 0, count: 64))!)
+      signature: try #require(Signature([UInt8](repeating: 0, count: 64))))
     let header = Header(
       subnet: .zero, epoch: 0, view: 1, parentView: 0, parent: .zero, height: 1, time: 1, calls: [],
       certified: nil)
-    return Frame(.proposal(header: header, inlined: [], vote: vote))!
+    return try #require(Frame(.proposal(header: header, inlined: [], vote: vote)))
   }
 
   @Test func `gives frames back in order`() {
     var outbox = Outbox(framesMax: 5_000, bytesMax: 1 << 20)
     for number in 0..<3_000 {
-      #expect(outbox.add(Frame(announcement(UInt8(number % 251)))!).isEmpty)
+      #expect(outbox.add(framed(announcement(UInt8(number % 251)))).isEmpty)
     }
     var sizes = 0
     for number in 0..<3_000 {
       let frame = outbox.take()
-      #expect(frame?.buffer == Frame(announcement(UInt8(number % 251)))!.buffer)
+      #expect(frame?.buffer == framed(announcement(UInt8(number % 251))).buffer)
       sizes += frame?.count ?? 0
     }
     #expect(outbox.take() == nil)
     #expect(outbox.bytes == 0 && sizes > 0)
   }
 
-  @Test func `that is full drops the oldest droppable and keeps proposals`() {
+  @Test func `that is full drops the oldest droppable and keeps proposals`() throws {
     var outbox = Outbox(framesMax: 4, bytesMax: 1 << 20)
-    #expect(outbox.add(Self.proposal()).isEmpty)
-    for number in 1...3 { #expect(outbox.add(Frame(announcement(UInt8(number)))!).isEmpty) }
-    let dropped = outbox.add(Frame(announcement(4))!)
+    #expect(try outbox.add(Self.proposal()).isEmpty)
+    for number in 1...3 { #expect(outbox.add(framed(announcement(UInt8(number)))).isEmpty) }
+    let dropped = outbox.add(framed(announcement(4)))
     #expect(dropped == [.announcement, .announcement])
     #expect(outbox.take()?.kind == .proposal)
-    #expect(outbox.take()?.buffer == Frame(announcement(3))!.buffer)
-    #expect(outbox.take()?.buffer == Frame(announcement(4))!.buffer)
+    #expect(outbox.take()?.buffer == framed(announcement(3)).buffer)
+    #expect(outbox.take()?.buffer == framed(announcement(4)).buffer)
   }
 
   @Test func `never holds more bytes than its bound`() {
     var outbox = Outbox(framesMax: 1_000, bytesMax: 2_000)
     for number in 0..<200 {
-      _ = outbox.add(Frame(announcement(UInt8(number), count: 1 + number % 5))!)
+      _ = outbox.add(framed(announcement(UInt8(number), count: 1 + number % 5)))
       #expect(outbox.bytes <= 2_000)
     }
     #expect(!outbox.isEmpty)
   }
 
-  @Test func `full of what must stay drops the new frame`() {
+  @Test func `full of what must stay drops the new frame`() throws {
     var outbox = Outbox(framesMax: 2, bytesMax: 1 << 20)
-    #expect(outbox.add(Self.proposal()).isEmpty)
-    #expect(outbox.add(Self.proposal()).isEmpty)
-    #expect(outbox.add(Frame(announcement(1))!) == [.announcement])
+    #expect(try outbox.add(Self.proposal()).isEmpty)
+    #expect(try outbox.add(Self.proposal()).isEmpty)
+    #expect(outbox.add(framed(announcement(1))) == [.announcement])
     #expect(outbox.count == 2)
   }
 }

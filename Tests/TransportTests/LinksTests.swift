@@ -31,7 +31,7 @@ import Wire
     let numbers = (0..<5_000).map { UInt8($0 % 251) }
     for start in stride(from: 0, to: numbers.count, by: 50) {
       stations[0].links.send(
-        numbers[start..<start + 50].map { (Frame(announcement($0, count: 3))!, .one(1)) })
+        numbers[start..<start + 50].map { (framed(announcement($0, count: 3)), .one(1)) })
     }
     #expect(stations[1].arrivals.wait { $0.count == numbers.count })
     #expect(stations[1].arrivals.all.map(\.message) == numbers.map { announcement($0, count: 3) })

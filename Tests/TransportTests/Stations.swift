@@ -42,7 +42,7 @@ final class Record<Element: Sendable>: @unchecked Sendable {
 struct Town {
   let identities: [TransportIdentity]
   var members: [LinkMember]
-  let subnet = Digest([UInt8](repeating: 7, count: 32))!
+  let subnet = sha256([7])
 
   init(size: Int) throws {
     let ports = try freePorts(size)
@@ -97,12 +97,18 @@ final class Station: Sendable {
   }
 
   func send(_ message: Message, to destination: Destination = .all) {
-    links.send([(Frame(message)!, destination)])
+    links.send([(framed(message), destination)])
   }
 }
 
+/// - Precondition: the message is within the limit, as all of these tests are.
+func framed(_ message: Message) -> Frame {
+  guard let frame = Frame(message) else { preconditionFailure("over the limit: \(message)") }
+  return frame
+}
+
 func announcement(_ number: UInt8, count: Int = 1) -> Message {
-  .announce((0..<count).map { _ in Digest([UInt8](repeating: number, count: 32))! })
+  .announce((0..<count).map { _ in sha256([number]) })
 }
 
 /// A connection that says what a test wants, through TLS as a member or in plain bytes.
