@@ -48,6 +48,9 @@ package struct Encoder: Sendable {
     if capacity > 0 { bytes.reserveCapacity(capacity) }
   }
 
+  /// Forgets what was written and keeps the memory for what comes.
+  package mutating func restart() { bytes.removeAll(keepingCapacity: true) }
+
   package mutating func byte(_ value: UInt8) { bytes.append(value) }
 
   package mutating func raw(_ value: some Sequence<UInt8>) { bytes.append(contentsOf: value) }

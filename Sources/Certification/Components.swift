@@ -1,0 +1,49 @@
+import Signing
+import Wire
+
+/// One part of a subnet's state with a root of its own: `_system`, or a pipeline.
+package struct Component: Hashable, Sendable {
+  package let name: String
+  package let root: Digest
+
+  package init(name: String, root: Digest) {
+    self.name = name
+    self.root = root
+  }
+
+  /// The part that holds people's accounts, membership and the protocol version.
+  package static let system = "_system"
+}
+
+/// The trie over a subnet's components, by name: its root is the subnet's state root.
+package struct ComponentTrie: Sendable {
+  private var versions = TrieVersions()
+
+  /// - Precondition: the names are distinct.
+  package init(_ components: [Component]) {
+    let changes = components.map { TrieChange(key: Self.key($0.name), row: $0.root) }
+      .sorted { $0.key.lexicographicallyPrecedes($1.key) }
+    _ = versions.apply(changes)
+  }
+
+  static func key(_ name: String) -> [UInt8] {
+    var encoder = KeyEncoder(table: 0)
+    encoder.text(name)
+    return encoder.bytes
+  }
+
+  package var root: Digest { versions.nodes.hash(versions.root) }
+
+  /// Proves a component's root, or that there is no such component.
+  package func proof(of name: String) -> TrieProof {
+    versions.nodes.prove(key: Self.key(name), from: versions.root).proof
+  }
+
+  /// Checks that `component` lies under the subnet's state root.
+  package static func check(
+    _ component: Component, _ proof: TrieProof, under stateRoot: Digest
+  ) throws(ProofFlaw) {
+    let row = ProofRow(key: key(component.name), row: component.root)
+    try proof.check([row], of: KeyRange(key: row.key), coverage: .presence, under: stateRoot)
+  }
+}
