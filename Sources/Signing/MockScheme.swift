@@ -8,7 +8,7 @@ enum MockScheme {
   static func sign(_ bytes: [UInt8], _ key: PublicKey) -> Signature {
     var encoder = Encoder(capacity: 64)
     encoder.value(key)
-    var state = (seed(0, key), seed(1, key), seed(2, key), seed(3, key))
+    var state = seeds(key)
     bytes.withUnsafeBytes { buffer in
       var offset = 0
       while offset + 8 <= buffer.count {
@@ -29,10 +29,14 @@ enum MockScheme {
     sign(bytes, key) == signature
   }
 
-  private static func seed(_ lane: UInt64, _ key: PublicKey) -> UInt64 {
-    var word: UInt64 = 0x9e37_79b9_7f4a_7c15 &* (lane + 1)
-    for byte in key.bytes { word = (word ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-    return mix(word)
+  private static func seeds(_ key: PublicKey) -> (UInt64, UInt64, UInt64, UInt64) {
+    var state: (UInt64, UInt64, UInt64, UInt64) = (1, 2, 3, 4)
+    key.bytes.withUnsafeBytes { buffer in
+      for offset in stride(from: 0, to: 32, by: 8) {
+        absorb(buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self), &state)
+      }
+    }
+    return state
   }
 
   private static func absorb(_ word: UInt64, _ state: inout (UInt64, UInt64, UInt64, UInt64)) {

@@ -60,14 +60,19 @@ package struct Encoder: Sendable {
   }
 
   package mutating func integer(_ value: some FixedWidthInteger) {
-    var rest = value
-    for _ in 0..<(value.bitWidth / 8) {
-      bytes.append(UInt8(truncatingIfNeeded: rest))
-      rest >>= 8
-    }
+    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
   }
 
   package mutating func flag(_ value: Bool) { bytes.append(value ? 1 : 0) }
+
+  /// 32 bytes.
+  mutating func digest(_ value: Digest) {
+    withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { buffer in
+      guard let base = buffer.baseAddress else { return }
+      value.store(to: base)
+      bytes.append(contentsOf: UnsafeRawBufferPointer(buffer))
+    }
+  }
 
   /// ULEB128 in as few bytes as possible, at most 32 bits.
   package mutating func length(_ value: Int) {
@@ -132,12 +137,26 @@ package struct Decoder: Sendable {
   package mutating func integer<T: FixedWidthInteger>(
     _ type: T.Type = T.self
   ) throws(Malformed) -> T {
-    let slice = try raw(T.bitWidth / 8)
+    let count = T.bitWidth / 8
+    guard count <= remaining else { throw fault("the bytes end early") }
     var value: T = 0
-    for (index, byte) in slice.enumerated() {
-      value |= T(truncatingIfNeeded: byte) << T(truncatingIfNeeded: index * 8)
+    withUnsafeMutableBytes(of: &value) { target in
+      bytes.withUnsafeBytes { source in
+        target.copyMemory(
+          from: UnsafeRawBufferPointer(rebasing: source[offset..<(offset + count)]))
+      }
     }
-    return value
+    offset += count
+    return T(littleEndian: value)
+  }
+
+  /// 32 bytes.
+  mutating func digest() throws(Malformed) -> Digest {
+    guard remaining >= 32 else { throw fault("the bytes end early") }
+    defer { offset += 32 }
+    return bytes.withUnsafeBytes { source in
+      Digest(words: source, at: offset)
+    }
   }
 
   package mutating func flag() throws(Malformed) -> Bool {

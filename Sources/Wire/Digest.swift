@@ -10,16 +10,17 @@ package struct Digest: Hashable, Comparable, Canonical, CustomStringConvertible 
   /// - Returns: nil unless there are exactly 32 bytes.
   package init?(_ bytes: some Collection<UInt8>) {
     guard bytes.count == 32 else { return nil }
-    var parts: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-    for (index, byte) in bytes.enumerated() {
-      switch index >> 3 {
-      case 0: parts.0 = parts.0 << 8 | UInt64(byte)
-      case 1: parts.1 = parts.1 << 8 | UInt64(byte)
-      case 2: parts.2 = parts.2 << 8 | UInt64(byte)
-      default: parts.3 = parts.3 << 8 | UInt64(byte)
-      }
-    }
-    words = parts
+    self = Array(bytes).withUnsafeBytes { Digest(words: $0, at: 0) }
+  }
+
+  /// - Precondition: 32 bytes from `offset` on.
+  init(words source: UnsafeRawBufferPointer, at offset: Int) {
+    words = (
+      source.loadUnaligned(fromByteOffset: offset, as: UInt64.self).bigEndian,
+      source.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self).bigEndian,
+      source.loadUnaligned(fromByteOffset: offset + 16, as: UInt64.self).bigEndian,
+      source.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self).bigEndian
+    )
   }
 
   /// - Returns: nil unless `hex` is 64 lower-case hexadecimal digits.
@@ -47,14 +48,9 @@ package struct Digest: Hashable, Comparable, Canonical, CustomStringConvertible 
   }
 
   package var bytes: [UInt8] {
-    var out: [UInt8] = []
-    out.reserveCapacity(32)
-    for word in [words.0, words.1, words.2, words.3] {
-      for shift in stride(from: UInt64(56), through: 0, by: -8) {
-        out.append(UInt8(truncatingIfNeeded: word >> shift))
-      }
-    }
-    return out
+    var encoder = Encoder(capacity: 32)
+    encoder.digest(self)
+    return encoder.bytes
   }
 
   package var hex: String { bytes.hex }
@@ -70,19 +66,10 @@ package struct Digest: Hashable, Comparable, Canonical, CustomStringConvertible 
   }
 
   package func encode(into encoder: inout Encoder) {
-    encoder.integer(words.0.byteSwapped)
-    encoder.integer(words.1.byteSwapped)
-    encoder.integer(words.2.byteSwapped)
-    encoder.integer(words.3.byteSwapped)
+    encoder.digest(self)
   }
 
-  package init(from decoder: inout Decoder) throws(Malformed) {
-    let a: UInt64 = try decoder.integer()
-    let b: UInt64 = try decoder.integer()
-    let c: UInt64 = try decoder.integer()
-    let d: UInt64 = try decoder.integer()
-    self.init(a.byteSwapped, b.byteSwapped, c.byteSwapped, d.byteSwapped)
-  }
+  package init(from decoder: inout Decoder) throws(Malformed) { self = try decoder.digest() }
 }
 
 /// An Ed25519 public key (RFC 8032): 32 bytes. Names a person, a program or a replica.
