@@ -1,0 +1,336 @@
+import Wire
+
+/// Turns the bytes of a batch into typed rows, by the contract of its source.
+///
+/// - Safety: a pure function of the bytes, the contract and the limits, so every replica accepts
+///   the same rows with the same values and gives the same reasons for the others.
+/// - Bound: rows and bytes of a batch are limited by the package's defaults.
+package struct RowDecoder: Sendable {
+  package let source: Source
+  let defaults: Defaults
+  let readers: [ColumnReader]
+  private let nulls: [[UInt8]]
+
+  /// - Throws: `CONTRACT` when a literal of the contract does not fit its own column; a checked
+  ///   package has no such literal.
+  package init(source: Source, defaults: Defaults) throws(Refusal) {
+    self.source = source
+    self.defaults = defaults
+    var readers: [ColumnReader] = []
+    for column in source.columns {
+      do {
+        readers.append(
+          try ColumnReader(
+            column, isKey: source.primaryKey.contains(column.name), defaults: defaults))
+      } catch {
+        throw Refusal("CONTRACT", "\(source.name).\(column.name): \(error.message)")
+      }
+    }
+    self.readers = readers
+    nulls = source.csv.null.map { Array($0.utf8) }
+  }
+
+  var captures: Bool { source.unknownFields == .capture }
+  var columnCount: Int { readers.count + (captures ? 1 : 0) }
+
+  /// Decodes one batch.
+  /// - Throws: a refusal of the whole batch when it is malformed: encoding, quotes, header, JSON
+  ///   syntax, too many rows or bytes. A row that only breaks the contract is among `rejected`.
+  package func decode(
+    _ bytes: [UInt8], format: RowFormat
+  ) throws(Refusal) -> DecodedBatch {
+    guard source.formats.contains(format) else {
+      throw Refusal(
+        "FORMAT",
+        "\(source.name) takes \(source.formats.map(\.spelling).joined(separator: " or ")), "
+          + "not \(format.spelling)")
+    }
+    guard bytes.count <= Int(defaults.batchBytesMax) else {
+      throw Refusal(
+        "BATCH_BYTES",
+        "the batch has \(bytes.count) bytes; at most \(defaults.batchBytesMax) are allowed. "
+          + "Send it in smaller batches")
+    }
+    guard !bytes.isEmpty else {
+      throw Refusal("EMPTY_BATCH", "the batch has no bytes; send at least one row")
+    }
+    try TextCheck.check(bytes)
+    switch format {
+    case .csv: return try decodeCSV(bytes)
+    case .ndjson: return try decodeNDJSON(bytes)
+    }
+  }
+
+  func tooManyRows() -> Refusal {
+    Refusal(
+      "BATCH_ROWS",
+      "the batch has more than \(defaults.batchRowsMax) rows. Send it in smaller batches")
+  }
+
+  // MARK: - CSV
+
+  private func decodeCSV(_ bytes: [UInt8]) throws(Refusal) -> DecodedBatch {
+    var scanner = CSVScanner(delimiter: source.csv.delimiter)
+    let span = bytes.span
+    scanner.skipMark(span)
+    let layout = try csvLayout(span, &scanner)
+    var rows = RowCollector(columnCount: columnCount, base: bytes.count)
+    rows.reserve(rows: min(bytes.count / 24, Int(defaults.batchRowsMax)))
+    while try scanner.next(span) {
+      guard rows.row < defaults.batchRowsMax else { throw tooManyRows() }
+      guard scanner.count == layout.fieldCount else {
+        throw Refusal(
+          "CSV_COLUMNS",
+          "line \(scanner.recordLine), row \(rows.row + 1): \(scanner.count) fields, but "
+            + "\(source.csv.header ? "the header" : "the contract") has \(layout.fieldCount). "
+            + "Check the delimiter and quotes. No row of the batch was taken")
+      }
+      rows.begin()
+      for index in readers.indices {
+        readCSV(span, scanner, layout.fieldOfColumn[index], index, &rows)
+      }
+      if captures { captureCSV(span, scanner, layout, &rows) }
+      rows.end { textsOfCSV(span, scanner, layout) }
+    }
+    return rows.finish(arena: bytes)
+  }
+
+  @inline(__always)
+  private func readCSV(
+    _ span: Bytes, _ scanner: borrowing CSVScanner, _ place: Int, _ column: Int,
+    _ rows: inout RowCollector
+  ) {
+    let reader = readers[column]
+    do {
+      guard place >= 0 else { return rows.add(try reader.missing(spill: &rows.spill)) }
+      let field = scanner.fields[place]
+      if !field.quoted, isNull(span, field.range) {
+        return rows.add(try reader.missing(spill: &rows.spill))
+      }
+      if field.doubled {
+        let text = CSVScanner.text(field, span)
+        return rows.add(try reader.read(text, of: span, spill: &rows.spill))
+      }
+      rows.add(try reader.read(span, field.range, inPlace: true, spill: &rows.spill))
+    } catch {
+      rows.reject(error, column: reader.column.name)
+    }
+  }
+
+  private func isNull(_ span: Bytes, _ range: Range<Int>) -> Bool {
+    for null in nulls where ColumnReader.equal(null, span, range) { return true }
+    return false
+  }
+
+  private func captureCSV(
+    _ span: Bytes, _ scanner: borrowing CSVScanner, _ layout: CSVLayout,
+    _ rows: inout RowCollector
+  ) {
+    guard !layout.unknown.isEmpty else { return rows.add(.null) }
+    var text: [UInt8] = [UInt8(ascii: "{")]
+    for (index, unknown) in layout.unknown.enumerated() {
+      if index > 0 { text.append(UInt8(ascii: ",")) }
+      CanonicalJSON.quote(unknown.name, into: &text)
+      text.append(UInt8(ascii: ":"))
+      let field = scanner.fields[unknown.place]
+      if !field.quoted, isNull(span, field.range) {
+        text.append(contentsOf: "null".utf8)
+      } else {
+        CanonicalJSON.quote(Self.bytes(CSVScanner.text(field, span), of: span), into: &text)
+      }
+    }
+    text.append(UInt8(ascii: "}"))
+    rows.addCaptured(text, bytesMax: Int(defaults.stringBytesMax))
+  }
+
+  private func textsOfCSV(
+    _ span: Bytes, _ scanner: borrowing CSVScanner, _ layout: CSVLayout
+  ) -> [String?] {
+    var texts: [String?] = []
+    for place in layout.fieldOfColumn {
+      if place < 0 || (!scanner.fields[place].quoted && isNull(span, scanner.fields[place].range)) {
+        texts.append(nil)
+      } else {
+        let text = CSVScanner.text(scanner.fields[place], span)
+        texts.append(String(decoding: Self.bytes(text, of: span), as: UTF8.self))
+      }
+    }
+    return texts
+  }
+
+  static func bytes(_ text: FieldText, of span: Bytes) -> [UInt8] {
+    switch text {
+    case .inPlace(let range): FieldParser.copy(span, range)
+    case .own(let bytes): bytes
+    }
+  }
+}
+
+extension RowFormat {
+  package var spelling: String {
+    switch self {
+    case .csv: "csv"
+    case .ndjson: "ndjson"
+    }
+  }
+}
+
+/// Where the fields of a CSV batch go.
+struct CSVLayout {
+  var fieldCount: Int
+  /// The place of each column's field in a record; -1 when the batch does not have it.
+  var fieldOfColumn: [Int]
+  /// Fields to capture, ascending by name.
+  var unknown: [(name: [UInt8], place: Int)] = []
+}
+
+extension RowDecoder {
+  /// Reads the header, if there is one.
+  private func csvLayout(
+    _ span: Bytes, _ scanner: inout CSVScanner
+  ) throws(Refusal) -> CSVLayout {
+    guard source.csv.header else {
+      return CSVLayout(fieldCount: readers.count, fieldOfColumn: Array(readers.indices))
+    }
+    guard try scanner.next(span) else {
+      throw header("the batch has no header line")
+    }
+    let names = scanner.fields[..<scanner.count].map {
+      Self.bytes(CSVScanner.text($0, span), of: span)
+    }
+    var layout = CSVLayout(
+      fieldCount: names.count, fieldOfColumn: Array(repeating: -1, count: readers.count))
+    for (place, name) in names.enumerated() {
+      guard !names[..<place].contains(name) else {
+        throw header("the field \"\(String(decoding: name, as: UTF8.self))\" stands twice")
+      }
+      let columns = readers.indices.filter { readers[$0].field == name }
+      for column in columns { layout.fieldOfColumn[column] = place }
+      guard columns.isEmpty else { continue }
+      switch source.unknownFields {
+      case .reject:
+        throw header("no column reads the field \"\(String(decoding: name, as: UTF8.self))\"")
+      case .ignore: break
+      case .capture: layout.unknown.append((name, place))
+      }
+    }
+    layout.unknown.sort { $0.name.lexicographicallyPrecedes($1.name) }
+    for (column, reader) in readers.enumerated()
+    where layout.fieldOfColumn[column] < 0 && reader.required && reader.column.defaultText == nil {
+      throw header("the field \"\(reader.column.field)\", which is required, is missing")
+    }
+    return layout
+  }
+
+  private func header(_ what: String) -> Refusal {
+    let delimiter = String(Character(Unicode.Scalar(source.csv.delimiter)))
+    let known = source.columns.map(\.field).joined(separator: delimiter)
+    return Refusal(
+      "CSV_HEADER",
+      "\(what). \(source.name) expects the header \(known). No row of the batch was taken")
+  }
+}
+
+/// Gathers decoded rows; a row that fails leaves nothing but its reasons.
+struct RowCollector {
+  private var batch: DecodedBatch
+  var spill: Spill
+  /// The rows begun so far.
+  private(set) var row: UInt32 = 0
+  private var cellsBefore = 0
+  private var spillBefore = 0
+  private var reasons: [RejectedRow.Reason] = []
+
+  init(columnCount: Int, base: Int) {
+    batch = DecodedBatch(columnCount: columnCount)
+    spill = Spill(base: base)
+  }
+
+  mutating func reserve(rows: Int) {
+    batch.cells.reserveCapacity(rows * batch.columnCount)
+    batch.rowNumbers.reserveCapacity(rows)
+  }
+
+  mutating func begin() {
+    row += 1
+    cellsBefore = batch.cells.count
+    spillBefore = spill.count
+  }
+
+  @inline(__always)
+  mutating func add(_ cell: Cell) { batch.cells.append(cell) }
+
+  mutating func reject(_ fault: FieldFault, column: String) {
+    reasons.append(
+      RejectedRow.Reason(rule: fault.rule, column: column, message: fault.message))
+    batch.cells.append(.null)
+  }
+
+  mutating func rejectRow(_ rule: String, _ message: String) {
+    reasons.append(RejectedRow.Reason(rule: rule, column: "", message: message))
+  }
+
+  mutating func addCaptured(_ text: [UInt8], bytesMax: Int) {
+    guard text.count <= bytesMax else {
+      let message = "\(text.count) bytes of unknown fields; at most \(bytesMax) are allowed"
+      return reject(FieldFault("max_bytes", message), column: Source.captureColumn)
+    }
+    let (start, count) = spill.keep(text)
+    add(.text(start: start, count: count))
+  }
+
+  mutating func end(_ texts: () -> [String?]) {
+    if reasons.isEmpty {
+      batch.rowNumbers.append(row)
+      return
+    }
+    batch.cells.removeLast(batch.cells.count - cellsBefore)
+    spill.cut(to: spillBefore)
+    batch.rejected.append(RejectedRow(row: row, fields: texts(), reasons: reasons))
+    reasons.removeAll()
+  }
+
+  consuming func finish(arena: [UInt8]) -> DecodedBatch {
+    var whole = batch
+    whole.arena = spill.count == 0 ? arena : arena + spill.bytes
+    return whole
+  }
+}
+
+/// What every text of a batch must be: UTF-8 without NUL.
+enum TextCheck {
+  static func check(_ bytes: [UInt8]) throws(Refusal) {
+    let span = bytes.span
+    var all: UInt8 = 0
+    var nul = false
+    for index in span.indices {
+      all |= span[index]
+      nul = nul || span[index] == 0
+    }
+    if nul, let at = bytes.firstIndex(of: 0) {
+      throw Refusal(
+        "NUL_BYTE",
+        "line \(line(of: at, bytes)): a NUL byte. Remove it: no stored text may hold one. "
+          + "No row of the batch was taken")
+    }
+    guard all >= 0x80, String(validating: bytes, as: UTF8.self) == nil else { return }
+    throw Refusal(
+      "UTF8",
+      "line \(line(of: firstInvalid(bytes), bytes)): bytes that are not UTF-8. Convert the batch "
+        + "to UTF-8. No row of it was taken")
+  }
+
+  private static func line(of offset: Int, _ bytes: [UInt8]) -> Int {
+    bytes[..<offset].reduce(1) { $0 + ($1 == 0x0a ? 1 : 0) }
+  }
+
+  /// The start of the first line that is invalid: a line feed is never part of a longer scalar.
+  private static func firstInvalid(_ bytes: [UInt8]) -> Int {
+    var offset = 0
+    for line in bytes.split(separator: 0x0a, omittingEmptySubsequences: false) {
+      guard String(validating: line, as: UTF8.self) != nil else { return offset }
+      offset += line.count + 1
+    }
+    return min(offset, bytes.count)
+  }
+}
