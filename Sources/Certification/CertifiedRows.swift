@@ -9,6 +9,8 @@ package struct CertifiedRows: Hashable, Canonical {
   package let rows: [Row]
   /// False when the limit cut the answer: then it is complete up to the last row.
   package let complete: Bool
+  /// The root of the pipeline's trie.
+  package let pipelineRoot: Digest
   /// The rows, in the pipeline's trie.
   package let rowsProof: TrieProof
   /// The schema, in the pipeline's trie.
@@ -66,13 +68,15 @@ package struct CertifiedRows: Hashable, Canonical {
   }
 
   package init(
-    pipeline: String, schema: TableSchema, rows: [Row], complete: Bool, rowsProof: TrieProof,
-    schemaProof: TrieProof, componentProof: TrieProof, certificate: StateCertificate
+    pipeline: String, schema: TableSchema, rows: [Row], complete: Bool, pipelineRoot: Digest,
+    rowsProof: TrieProof, schemaProof: TrieProof, componentProof: TrieProof,
+    certificate: StateCertificate
   ) {
     self.pipeline = pipeline
     self.schema = schema
     self.rows = rows
     self.complete = complete
+    self.pipelineRoot = pipelineRoot
     self.rowsProof = rowsProof
     self.schemaProof = schemaProof
     self.componentProof = componentProof
@@ -84,6 +88,7 @@ package struct CertifiedRows: Hashable, Canonical {
     encoder.value(schema)
     encoder.list(rows)
     encoder.flag(complete)
+    encoder.value(pipelineRoot)
     encoder.value(rowsProof)
     encoder.value(schemaProof)
     encoder.value(componentProof)
@@ -94,6 +99,7 @@ package struct CertifiedRows: Hashable, Canonical {
     schema = try decoder.value()
     rows = try decoder.list(limit: AnswerLimits.certifiedRowsMax)
     complete = try decoder.flag()
+    pipelineRoot = try decoder.value()
     rowsProof = try decoder.value()
     schemaProof = try decoder.value()
     componentProof = try decoder.value()
