@@ -27,7 +27,7 @@ enum FieldText {
 
 /// Reads the fields of one column: the type first, then the contract's other rules.
 struct ColumnReader: Sendable {
-  let column: SourceColumn
+  private(set) var column: SourceColumn
   /// NOT NULL, because the contract or the primary key says so.
   let required: Bool
   /// The name in the batch, as bytes.
@@ -70,6 +70,13 @@ struct ColumnReader: Sendable {
     } else {
       fallback = nil
     }
+  }
+
+  /// The same rules over the standard spelling of a date or timestamp.
+  var standard: ColumnReader {
+    var other = self
+    other.column.parse = .standard
+    return other
   }
 
   /// What a missing or null field becomes.

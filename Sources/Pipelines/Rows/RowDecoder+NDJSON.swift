@@ -30,7 +30,7 @@ extension RowDecoder {
     return rows.finish(arena: bytes)
   }
 
-  private func readJSON(
+  func readJSON(
     _ span: Bytes, _ token: JSONToken?, _ column: Int, _ rows: inout RowCollector
   ) {
     let reader = readers[column]

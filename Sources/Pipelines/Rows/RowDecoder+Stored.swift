@@ -1,0 +1,159 @@
+import Wire
+
+// Rows that a procedure's SELECT emits, and arguments of calls.
+
+extension RowDecoder {
+  /// Holds rows of stored values against the contract, as a batch's rows are.
+  ///
+  /// `columns` names the values of each row; columns of the contract that are not named are
+  /// missing. A name that the contract does not have, or a row of another length, is a refusal.
+  package func admit(
+    columns: [String], rows values: [[StoredValue]]
+  ) throws(Refusal) -> DecodedBatch {
+    guard values.count <= Int(defaults.batchRowsMax) else { throw tooManyRows() }
+    for name in columns where !source.columns.contains(where: { $0.name == name }) {
+      throw Refusal("UNKNOWN_COLUMN", "\(source.name) has no column \(name)")
+    }
+    let places = source.columns.map { column in columns.firstIndex(of: column.name) }
+    var rows = RowCollector(columnCount: columnCount, base: 0)
+    for row in values {
+      guard row.count == columns.count else {
+        throw Refusal(
+          "ROW_SHAPE", "a row of \(row.count) values for \(columns.count) columns")
+      }
+      rows.begin()
+      for (index, reader) in readers.enumerated() {
+        do {
+          let value = places[index].map { row[$0] } ?? .null
+          rows.add(try reader.admit(value, spill: &rows.spill))
+        } catch {
+          rows.reject(error, column: reader.column.name)
+        }
+      }
+      if captures { rows.add(.null) }
+      rows.end {
+        zip(places, readers).map { place, reader in
+          place.flatMap { reader.column.type.text(of: row[$0]) }
+        }
+      }
+    }
+    return rows.finish(arena: [])
+  }
+}
+
+extension ColumnReader {
+  /// Holds a stored value against the contract: its class, its range, the column's rules.
+  fileprivate func admit(
+    _ value: StoredValue, spill: inout Spill
+  ) throws(FieldFault) -> Cell {
+    guard value != .null else { return try missing(spill: &spill) }
+    switch (value, column.type.storage) {
+    case (.integer(let number), .integer): try checkRange(number)
+    case (.text, .text), (.blob, .blob): break
+    default: throw .type("a value of another kind than \(column.type)")
+    }
+    // Its text in a batch, read back, passes every rule of the column in one place.
+    guard let text = column.type.text(of: value) else {
+      throw .type("a value that is no \(column.type)")
+    }
+    let bytes = Array(text.utf8)
+    return try standard.read(bytes.span, 0..<bytes.count, inPlace: false, spill: &spill)
+  }
+
+  private func checkRange(_ number: Int64) throws(FieldFault) {
+    let fits =
+      switch column.type {
+      case .date: Calendar.days.contains(number)
+      case .timestamp: FieldParser.momentRange.contains(number)
+      case .bool: number == 0 || number == 1
+      case .decimal(let precision, _): UInt64.powerOfTen(precision) > number.magnitude
+      case .text, .int, .uuid, .bytes, .json: true
+      }
+    guard fits else { throw .type("\(number) is out of the range of \(column.type)") }
+  }
+}
+
+extension UInt64 {
+  static func powerOfTen(_ exponent: UInt8) -> UInt64 {
+    var value: UInt64 = 1
+    for _ in 0..<Swift.min(exponent, 19) { value *= 10 }
+    return value
+  }
+}
+
+/// Reads the arguments of a procedure or query: a JSON object, one member an argument.
+package struct ArgumentDecoder: Sendable {
+  package let arguments: [Argument]
+  private let decoder: RowDecoder
+
+  package init(_ arguments: [Argument]) throws(Refusal) {
+    self.arguments = arguments
+    var defaults = Defaults()
+    defaults.batchBytesMax = UInt32(Limits.callBodyBytesMax)
+    let source = Source(
+      name: "arguments", columns: arguments.map { SourceColumn(name: $0.name, type: $0.type) },
+      primaryKey: [])
+    decoder = try RowDecoder(source: source, defaults: defaults)
+  }
+
+  /// - Returns: the stored values in the order of `arguments`; null where it is null.
+  /// - Throws: `ARGUMENTS` that names every argument that is missing, unknown or of another type.
+  package func decode(_ json: [UInt8]) throws(Refusal) -> [StoredValue] {
+    let expected =
+      arguments.isEmpty
+      ? "it takes none: {}"
+      : "it takes " + arguments.map { "\($0.name) \($0.type)" }.joined(separator: ", ")
+    guard json.count <= Limits.callBodyBytesMax else {
+      throw Refusal("ARGUMENTS", "the arguments have \(json.count) bytes; \(expected)")
+    }
+    try TextCheck.check(json)
+    var members = JSONMembers()
+    var rows = RowCollector(columnCount: arguments.count, base: json.count)
+    do {
+      try members.read(json.span, 0..<json.count, decoder.readers)
+    } catch {
+      throw Refusal(
+        "ARGUMENTS", "byte \(error.offset + 1): \(error.message). Send one JSON object; \(expected)")
+    }
+    rows.begin()
+    for (index, reader) in decoder.readers.enumerated() {
+      guard let token = members.tokens[index] else {
+        rows.reject(FieldFault("required", "missing"), column: reader.column.name)
+        continue
+      }
+      decoder.readJSON(json.span, token, index, &rows)
+    }
+    for unknown in members.unknown {
+      rows.rejectRow(
+        "unknown_field",
+        "no argument is called \"\(String(decoding: unknown.key.prefix(64), as: UTF8.self))\"")
+    }
+    rows.end { [] }
+    let batch = rows.finish(arena: json)
+    if let rejected = batch.rejected.first {
+      throw Refusal("ARGUMENTS", "\(rejected.errors); \(expected)")
+    }
+    return batch.row(0)
+  }
+
+  /// Reads arguments given as texts by name, as a command line or a URL does.
+  package func decode(texts: [(name: String, text: String)]) throws(Refusal) -> [StoredValue] {
+    for (name, _) in texts where !arguments.contains(where: { $0.name == name }) {
+      throw Refusal("ARGUMENTS", "no argument is called \"\(name)\"")
+    }
+    var values: [StoredValue] = []
+    for argument in arguments {
+      let given = texts.filter { $0.name == argument.name }
+      guard given.count == 1 else {
+        let what = given.isEmpty ? "missing" : "given twice"
+        throw Refusal("ARGUMENTS", "\(argument.name): \(what); it takes \(argument.type)")
+      }
+      do {
+        values.append(try argument.type.value(of: given[0].text))
+      } catch {
+        throw Refusal("ARGUMENTS", "\(argument.name): \(error.message)")
+      }
+    }
+    return values
+  }
+}
