@@ -1,0 +1,210 @@
+import ArgumentParser
+import Certification
+import Foundation
+import NodeShell
+import Wire
+
+struct ClusterCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cluster", abstract: "A subnet on this machine: one process a replica.",
+    discussion: """
+        quorate cluster init && quorate cluster up --detach
+        quorate cluster status
+        quorate cluster kill r3 r4
+        quorate cluster start r3 r4
+        quorate cluster down
+      """,
+    subcommands: [
+      Init.self, Up.self, StatusCommand.self, WhyCommand.self, Stop.self, Kill.self, Start.self,
+      Pause.self, Resume.self, LogsCommand.self, Down.self,
+    ])
+
+  struct Init: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Make keys, certificates and network.json.",
+      discussion: """
+        On one machine:            quorate cluster init --replicas 13
+        On machines of their own:  'quorate replica init DIR' on each, collect every DIR/\
+        replica.card.json in one folder, then quorate cluster init DIR --members FOLDER
+        """)
+    @Argument(help: "The cluster's folder. Else $QUORATE_CLUSTER, else ./quorate-cluster.")
+    var directory: String?
+    @Option(help: "How many replicas; f = (n - 1) / 3 of them may fail in any way.")
+    var replicas = 13
+    @Option(help: "First of 2 n ports. Without it, the first free ones above 26000.")
+    var basePort: UInt16?
+    @Option(
+      help: ArgumentHelp(
+        "A folder of replica cards (*.json), or one file with a list of them.",
+        valueName: "file"))
+    var members: String?
+    @Option(help: "The subnet's name.") var name = "local"
+
+    func run() async throws {
+      let folder = ClusterLocation.folder(directory)
+      let network: Network
+      if let members {
+        network = try ClusterFolder.join(folder, name: name, cards: try cards(at: members))
+      } else {
+        let ports = try basePort ?? FreePorts.base(for: 2 * replicas)
+        network = try ClusterFolder.create(
+          folder, name: name, replicas: replicas, basePort: ports)
+      }
+      let committee = network.committee
+      Terminal.say(
+        """
+        Subnet \(network.name) (\(network.subnet.short)) of \(committee.size) replicas: up to \
+        \(committee.faultsMax) may fail in any way, \(committee.quorum) signatures certify.
+        \(folder.path)/network.json is public and is what clients trust. Keys stay in their folders.
+        """)
+      if committee.size < 4 {
+        Terminal.warn("Note: fewer than 4 replicas survive no failure at all.")
+      }
+    }
+
+    /// Sorted by file name, so that the ids follow the names.
+    private func cards(at path: String) throws -> [ReplicaCard] {
+      let url = URL(filePath: path)
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+        throw Failure("\(path) does not exist; name a folder of replica cards.")
+      }
+      if !isFolder.boolValue { return try decode([ReplicaCard].self, at: url) }
+      let names = try FileManager.default.contentsOfDirectory(atPath: path)
+        .filter { $0.hasSuffix(".json") }.sorted()
+      return try names.map { try decode(ReplicaCard.self, at: url.appending(path: $0)) }
+    }
+
+    private func decode<T: Decodable>(_ type: T.Type, at file: URL) throws -> T {
+      do { return try JSONDecoder().decode(T.self, from: try Data(contentsOf: file)) } catch {
+        throw Failure("\(file.path) is no replica card: \(error.localizedDescription)")
+      }
+    }
+  }
+
+  struct Up: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Start every replica, and wait until the subnet serves.")
+    @Argument(help: "The cluster's folder.") var directory: String?
+    @Flag(help: "Return once it serves; else stay, and stop all at Ctrl-C.") var detach = false
+
+    func run() async throws {
+      let folder = ClusterLocation.folder(directory)
+      let cluster = try LocalCluster(folder)
+      let running = cluster.processes.count { $0.process.pid != nil }
+      try cluster.start(cluster.processes.map(\.id))
+      try await cluster.waitUntilServing(seconds: 120)
+      Terminal.say(
+        running == cluster.processes.count
+          ? "All \(running) replicas were running already."
+          : "\(cluster.processes.count) replicas are up and have certified a state.")
+      if detach { return }
+      Terminal.say("Ctrl-C stops them all.")
+      await interrupted()
+      Terminal.say("Stopping ...")
+      try await cluster.stop(cluster.processes.map(\.id), by: SIGTERM, seconds: 30)
+    }
+  }
+
+  struct Stop: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "End replicas in good order (SIGTERM).")
+    @OptionGroup var location: ClusterLocation
+    @Argument(help: "r0, r1 …") var replicas: [String]
+
+    func run() async throws {
+      let cluster = try LocalCluster(location.folder)
+      let ids = try cluster.ids(replicas)
+      try await cluster.stop(ids, by: SIGTERM, seconds: 30)
+      Terminal.say("Stopped \(list(ids)).")
+    }
+  }
+
+  struct Kill: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "End replicas as a power cut would (kill -9).")
+    @OptionGroup var location: ClusterLocation
+    @Argument(help: "r0, r1 …") var replicas: [String]
+
+    func run() async throws {
+      let cluster = try LocalCluster(location.folder)
+      let ids = try cluster.ids(replicas)
+      try await cluster.stop(ids, by: SIGKILL, seconds: 10)
+      Terminal.say("Killed \(list(ids)).")
+    }
+  }
+
+  struct Start: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Start replicas again.")
+    @OptionGroup var location: ClusterLocation
+    @Argument(help: "r0, r1 …") var replicas: [String]
+
+    func run() async throws {
+      let cluster = try LocalCluster(location.folder)
+      let ids = try cluster.ids(replicas)
+      try cluster.start(ids)
+      try await cluster.waitUntilAnswering(ids, seconds: 60)
+      Terminal.say("Started \(list(ids)).")
+    }
+  }
+
+  struct Pause: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Freeze replicas' processes (SIGSTOP), as a hung machine would be.")
+    @OptionGroup var location: ClusterLocation
+    @Argument(help: "r0, r1 …") var replicas: [String]
+
+    func run() async throws { try signal(SIGSTOP, "Paused", location, replicas) }
+  }
+
+  struct Resume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Let paused replicas go on.")
+    @OptionGroup var location: ClusterLocation
+    @Argument(help: "r0, r1 …") var replicas: [String]
+
+    func run() async throws { try signal(SIGCONT, "Resumed", location, replicas) }
+  }
+
+  struct Down: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "End every replica.")
+    @Argument(help: "The cluster's folder.") var directory: String?
+    @Flag(help: "Remove the cluster's folder too: keys, state and all.") var wipe = false
+
+    func run() async throws {
+      let folder = ClusterLocation.folder(directory)
+      let cluster = try LocalCluster(folder)
+      try await cluster.stop(cluster.processes.map(\.id), by: SIGTERM, seconds: 30)
+      if wipe { try FileManager.default.removeItem(at: folder) }
+      Terminal.say(
+        "All \(cluster.processes.count) replicas are down"
+          + (wipe ? " and \(folder.path) is removed." : "; their state is kept."))
+    }
+  }
+}
+
+private func signal(
+  _ number: Int32, _ what: String, _ location: ClusterLocation, _ names: [String]
+) throws {
+  let cluster = try LocalCluster(location.folder)
+  let ids = try cluster.ids(names)
+  for id in ids where !cluster.process(id).signal(number) {
+    throw Failure("\(id) is not running; 'quorate cluster start \(id)' starts it.")
+  }
+  Terminal.say("\(what) \(list(ids)).")
+}
+
+func list(_ ids: [ReplicaID]) -> String { ids.map(\.description).joined(separator: ", ") }
+
+/// Returns at SIGINT or SIGTERM.
+func interrupted() async {
+  let (signals, continuation) = AsyncStream.makeStream(of: Void.self)
+  let sources = [SIGINT, SIGTERM].map { number in
+    Foundation.signal(number, SIG_IGN)
+    let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+    source.setEventHandler { continuation.yield() }
+    source.resume()
+    return source
+  }
+  for await _ in signals { break }
+  for source in sources { source.cancel() }
+}

@@ -1,0 +1,144 @@
+import ArgumentParser
+import Foundation
+import Metering
+import QuorateClient
+import Signing
+import Wire
+
+struct CyclesCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cycles", abstract: "What updates cost, and who pays: the pipeline's developer.",
+    discussion: """
+        quorate cycles balance bank_reconciliation
+        quorate cycles top-up bank_reconciliation 5T
+        quorate cycles prices
+      """,
+    subcommands: [Balance.self, TopUp.self, Transfer.self, Prices.self])
+
+  struct Balance: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "The balance of a pipeline, or of an identity.")
+    @OptionGroup var location: ClusterLocation
+    @OptionGroup var caller: Caller
+    @Argument(help: "A pipeline; without one, the identity's own account.") var pipeline: String?
+    @Flag(help: "For programs.") var json = false
+
+    func run() async throws {
+      let session = try Session(location, caller)
+      guard let pipeline else {
+        guard let keys = session.keys else {
+          throw Failure("'nobody' has no account; name an identity with --as or a pipeline.")
+        }
+        let balance = try await session.client.balance(of: keys.publicKey)
+        await session.client.close()
+        Terminal.say(
+          json ? try Terminal.json(["balance": balance.number])
+            : "\(cyclesText(balance.number)) cycles (\(grouped(balance.number)))")
+        return
+      }
+      let catalog = try await session.client.catalog()
+      await session.client.close()
+      guard let found = catalog.pipelines.first(where: { $0.name == pipeline }) else {
+        throw Failure(
+          "There is no pipeline '\(pipeline)'; 'quorate pipeline list' shows those there are.")
+      }
+      if json {
+        Terminal.say(
+          try Terminal.json([
+            "balance": found.balance.number, "freezesBelow": found.freezesBelow.number,
+          ]))
+        return
+      }
+      Terminal.say(
+        """
+        \(pipeline): \(cyclesText(found.balance.number)) cycles; updates freeze below \
+        \(cyclesText(found.freezesBelow.number))\(found.isFrozen ? "; FROZEN now" : "")
+        """)
+      if found.isFrozen {
+        let missing = found.freezesBelow.above(found.balance)
+        Terminal.say("Top it up: quorate cycles top-up \(pipeline) \(max(1, missing / 500_000_000_000))T")
+      }
+    }
+  }
+
+  struct TopUp: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "top-up", abstract: "Give cycles to a pipeline; anyone may.")
+    @OptionGroup var location: ClusterLocation
+    @OptionGroup var caller: Caller
+    @Argument(help: "The pipeline.") var pipeline: String
+    @Argument(help: "How many cycles: 5T, 200G, 1000000.") var amount: CycleAmount
+    @Option(help: "The idempotency key. Without it, a new one.") var key: String?
+    @Flag(help: "For programs.") var json = false
+
+    func run() async throws {
+      let session = try Session(location, caller)
+      let certified = try await session.client.submit(
+        Intention(
+          pipeline: pipeline, method: .topUp(amount.cycles), key: key ?? Session.freshKey()))
+      await session.client.close()
+      Terminal.say(try ReceiptReport(certified).text(json: json))
+    }
+  }
+
+  struct Transfer: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Give cycles to another identity's account.")
+    @OptionGroup var location: ClusterLocation
+    @OptionGroup var caller: Caller
+    @Argument(help: "An identity of this folder, or a public key in hexadecimal.") var to: String
+    @Argument(help: "How many cycles: 5T, 200G, 1000000.") var amount: CycleAmount
+    @Option(help: "The idempotency key. Without it, a new one.") var key: String?
+    @Flag(help: "For programs.") var json = false
+
+    func run() async throws {
+      let session = try Session(location, caller)
+      let receiver = try PublicKey(hex: to) ?? location.identities.keyPair(of: to).publicKey
+      let certified = try await session.client.submit(
+        Intention(
+          pipeline: "", method: .transfer(to: receiver, amount.cycles),
+          key: key ?? Session.freshKey()))
+      await session.client.close()
+      Terminal.say(try ReceiptReport(certified).text(json: json))
+    }
+  }
+
+  struct Prices: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "The price table in force.")
+    @OptionGroup var location: ClusterLocation
+    @Flag(help: "For programs.") var json = false
+
+    func run() async throws {
+      let network = try location.network()
+      let items = PriceTable.standard(replicas: network.committee.size).items
+      if json {
+        Terminal.say(
+          try Terminal.json(
+            items.map { ["item": $0.name, "unit": $0.unit, "cycles": String($0.cycles.number)] }))
+        return
+      }
+      Terminal.say(
+        Terminal.table(
+          ["item", "unit", "cycles"],
+          items.map { [$0.name, $0.unit, grouped($0.cycles.number)] }))
+      Terminal.say("10^12 cycles (1 T) are pegged to one XDR. Queries are free at every trust.")
+    }
+  }
+}
+
+/// A number of cycles with a unit: `5T`, `1.5G`, `20M`, `7k`, `1000`.
+struct CycleAmount: ExpressibleByArgument {
+  let cycles: Cycles
+
+  init?(argument: String) {
+    let exponents: [Character: Int] = ["T": 12, "G": 9, "M": 6, "k": 3]
+    let exponent = argument.last.flatMap { exponents[$0] } ?? 0
+    let number = exponent == 0 ? argument[...] : argument.dropLast()
+    let parts = number.split(separator: ".", omittingEmptySubsequences: false)
+    let fraction = parts.count == 2 ? parts[1] : ""
+    guard parts.count <= 2, fraction.count <= exponent else { return nil }
+    let zeros = String(repeating: "0", count: exponent - fraction.count)
+    guard let total = UInt64(parts[0] + fraction + zeros) else { return nil }
+    cycles = Cycles(total)
+  }
+}

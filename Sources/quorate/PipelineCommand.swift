@@ -1,0 +1,192 @@
+import ArgumentParser
+import Certification
+import Foundation
+import Pipelines
+import QuorateClient
+import Wire
+
+struct PipelineCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pipeline", abstract: "Folders of YAML and SQL, deployed by an update.",
+    discussion: """
+        quorate pipeline new my-pipeline
+        quorate pipeline lint my-pipeline
+        quorate pipeline deploy my-pipeline --cycles 5T
+        quorate pipeline show my_pipeline
+      """,
+    subcommands: [New.self, LintCommand.self, Deploy.self, List.self, Show.self])
+
+  struct New: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Write a small pipeline that works, to begin from.")
+    @Argument(help: "A folder that does not exist yet.") var directory: String
+    @Option(help: "The pipeline's name; else that of the folder.") var name: String?
+
+    func run() async throws {
+      let folder = URL(filePath: directory).standardizedFileURL
+      let name = name ?? folder.lastPathComponent.replacingOccurrences(of: "-", with: "_")
+      guard name.wholeMatch(of: #/[a-z][a-z0-9_]{0,62}/#) != nil else {
+        throw Failure("'\(name)' is no name for a pipeline; use a-z, 0-9 and '_', and --name.")
+      }
+      let template = PipelineTemplate(name: name)
+      try template.write(to: folder)
+      Terminal.say(
+        template.files.map { "\(directory)/\($0.path)" }.joined(separator: "\n")
+          + "\nNext: quorate pipeline lint \(directory)")
+    }
+  }
+
+  struct LintCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "lint", abstract: "Every mistake of a package, with its place and its fix.")
+    @Argument(help: "The package's folder.") var directory: String
+
+    func run() async throws {
+      let package = try PackageFolder.read(directory)
+      Terminal.say(
+        "\(package.name) \(package.version) is sound: \(PackageFolder.summary(package)).")
+    }
+  }
+
+  struct Deploy: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Create the pipeline, or upgrade it; the deployer pays.",
+      discussion: "  quorate pipeline deploy deploy/pipelines/bank-reconciliation --cycles 20T")
+    @OptionGroup var location: ClusterLocation
+    @OptionGroup var caller: Caller
+    @Argument(help: "The package's folder.") var directory: String
+    @Option(help: "Cycles to put into the pipeline's account afterwards: 5T, 200G.")
+    var cycles: CycleAmount?
+    @Option(help: "VDBE steps at most.") var steps: UInt64 = 50_000_000
+    @Option(help: "The idempotency key. Without it, a new one.") var key: String?
+    @Flag(help: "For programs.") var json = false
+
+    func run() async throws {
+      let package = try PackageFolder.read(directory)
+      let session = try Session(location, caller)
+      let key = key ?? Session.freshKey()
+      let certified = try await session.client.submit(
+        Intention(
+          pipeline: package.name, method: .deploy, body: package.canonicalBytes, key: key,
+          stepLimit: steps))
+      if let cycles, cycles.cycles > 0 {
+        _ = try await session.client.submit(
+          Intention(pipeline: package.name, method: .topUp(cycles.cycles), key: "\(key)-cycles"))
+      }
+      await session.client.close()
+      if json {
+        Terminal.say(try ReceiptReport(certified).text(json: true))
+        return
+      }
+      Terminal.say(
+        "\(package.name) \(package.version): \(PackageFolder.summary(package))\n"
+          + (try ReceiptReport(certified).text(json: false)))
+      if let cycles, cycles.cycles > 0 {
+        Terminal.say("  its account got \(cyclesText(cycles.cycles.number)) cycles")
+      } else {
+        Terminal.say("  its account may be empty: quorate cycles top-up \(package.name) 5T")
+      }
+    }
+  }
+
+  struct List: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "What is deployed.")
+    @OptionGroup var location: ClusterLocation
+    @OptionGroup var caller: Caller
+    @Flag(help: "For programs.") var json = false
+
+    func run() async throws {
+      let session = try Session(location, caller)
+      let catalog = try await session.client.catalog()
+      await session.client.close()
+      let rows = catalog.pipelines.map {
+        [
+          $0.name, $0.version, $0.isFrozen ? "frozen" : "running", cyclesText($0.balance.number),
+          "\($0.sources.count)", "\($0.tables.count)", $0.about,
+        ]
+      }
+      if json {
+        Terminal.say(
+          try Terminal.json(rows.map { ["name": $0[0], "version": $0[1], "state": $0[2]] }))
+      } else if rows.isEmpty {
+        Terminal.say("No pipeline is deployed. Begin with: quorate pipeline new DIR")
+      } else {
+        Terminal.say(
+          Terminal.table(
+            ["pipeline", "version", "state", "cycles", "sources", "tables", "description"], rows))
+      }
+    }
+  }
+
+  struct Show: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "One pipeline: its tables, sources, procedures and queries.")
+    @OptionGroup var location: ClusterLocation
+    @OptionGroup var caller: Caller
+    @Argument(help: "The pipeline.") var name: String
+    @Flag(help: "For programs.") var json = false
+
+    func run() async throws {
+      let session = try Session(location, caller)
+      let found = try await session.pipeline(name)
+      await session.client.close()
+      if json {
+        Terminal.say(
+          try Terminal.json([
+            "name": found.name, "version": found.version, "owner": found.owner.hex,
+            "package": found.package.hex, "balance": "\(found.balance)",
+            "root": found.root.hex, "frozen": "\(found.isFrozen)",
+          ]))
+        return
+      }
+      Terminal.say(
+        """
+        \(found.name) \(found.version)  \(found.about)
+        owner \(found.owner.hex)
+        \(cyclesText(found.balance.number)) cycles, updates freeze below \
+        \(cyclesText(found.freezesBelow.number))\(found.isFrozen ? "; FROZEN" : "")
+        root of its tables \(found.root.hex)
+        """)
+      Terminal.say(
+        Terminal.table(
+          ["table", "layer", "proofs", "key", "columns"],
+          found.tables.map {
+            [
+              $0.name, $0.layer, $0.isCertified ? "yes" : "", $0.key.joined(separator: ", "),
+              "\($0.columns.count)",
+            ]
+          }))
+      for (title, entries) in [
+        ("sources", found.sources), ("procedures", found.procedures), ("queries", found.queries),
+      ] where !entries.isEmpty {
+        Terminal.say("\n\(title)")
+        for entry in entries {
+          let fields = entry.fields.map { "\($0.name): \($0.type)" }.joined(separator: ", ")
+          let who = entry.allow.isEmpty ? "owner" : entry.allow.joined(separator: ", ")
+          Terminal.say("  \(entry.name)(\(fields))  for \(who)")
+        }
+      }
+    }
+  }
+}
+
+/// A package read from its folder and checked, or all its mistakes.
+enum PackageFolder {
+  static func read(_ directory: String) throws -> Package {
+    let package: Package
+    do {
+      package = try PackageReader.read(directory: directory)
+      _ = try CheckedPackage(package)
+    } catch {
+      throw Failure("\(error)")
+    }
+    return package
+  }
+
+  static func summary(_ package: Package) -> String {
+    [
+      (package.sources.count, "sources"), (package.models.count, "models"),
+      (package.procedures.count, "procedures"), (package.queries.count, "queries"),
+    ].map { "\($0.0) \($0.1)" }.joined(separator: ", ")
+  }
+}

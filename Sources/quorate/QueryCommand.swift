@@ -1,0 +1,238 @@
+import ArgumentParser
+import Certification
+import Foundation
+import QuorateClient
+import Wire
+
+struct QueryCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "query",
+    abstract: "Ask a question; nothing is ordered, nobody pays, and the answer is checked.",
+    discussion: """
+      Trust: 'replica' is one replica's signed word; 'quorum' is f + 1 equal signed answers at one
+      height; 'certified' is rows of a certified table with a proof up to the certificate.
+
+        quorate query bank_reconciliation auto_match_report --arg bank_id=B001 \\
+          --arg from=2026-01-01 --arg to=2026-12-31 --trust quorum
+        quorate query bank_reconciliation --sql 'select count(*) as n from slv_matches'
+        quorate query bank_reconciliation fct_transaction_audit --trust certified --key L000001
+      """)
+  @OptionGroup var location: ClusterLocation
+  @OptionGroup var caller: Caller
+  @OptionGroup var recency: Recency
+  @Argument(help: "The pipeline.") var pipeline: String
+  @Argument(help: "A named query; with --trust certified, a certified table.") var name: String?
+  @Option(help: "A SELECT instead of a named query.") var sql: String?
+  @Option(name: .customLong("arg"), help: "An argument, name=value; once for each.")
+  var arguments: [String] = []
+  @Option(help: "replica, quorum or certified.") var trust: Trust = .replica
+  @Option(help: "certified: the row with this primary key; columns separated by commas.")
+  var key: String?
+  @Option(help: "certified: rows from this key on …") var from: String?
+  @Option(help: "certified: … and below this one.") var to: String?
+  @Option(help: "certified: rows whose key begins with these columns.") var prefix: String?
+  @Option(help: "certified: at most so many rows.") var limit = 1_000
+  @Option(help: "table, csv or json.") var format: AnswerFormat = .table
+  @Option(help: "Save the answer with its proof; 'quorate verify FILE' checks it offline.")
+  var save: String?
+  @Flag(help: "The same as --format json.") var json = false
+
+  func validate() throws {
+    let isKeyed = key != nil || from != nil || to != nil || prefix != nil
+    if trust == .certified {
+      guard sql == nil, arguments.isEmpty, name != nil else {
+        throw ValidationError(
+          "--trust certified reads rows of one certified table: quorate query PIPELINE TABLE "
+            + "--trust certified --key KEY")
+      }
+      guard [key != nil, from != nil || to != nil, prefix != nil].count(where: { $0 }) <= 1 else {
+        throw ValidationError("Choose one of --key, --from/--to and --prefix.")
+      }
+    } else {
+      guard !isKeyed else {
+        throw ValidationError("--key, --from, --to and --prefix go with --trust certified.")
+      }
+      guard (sql == nil) != (name == nil) else {
+        throw ValidationError("Name a query of the pipeline, or give a SELECT with --sql.")
+      }
+    }
+  }
+
+  func run() async throws {
+    let session = try Session(location, caller)
+    let answer = try await ask(session)
+    await session.client.close()
+    if let save { try session.save(answer.saved, to: save) }
+    Terminal.say(try AnswerReport(answer).text(json ? .json : format))
+  }
+
+  private func ask(_ session: Session) async throws -> QuorateClient.CheckedAnswer {
+    let freshness = recency.freshness
+    guard trust == .certified, let name else {
+      let question: QueryRequest.Question = sql.map { .sql($0) } ?? .named(name ?? "")
+      let values = try await typed(session)
+      return trust == .quorum
+        ? try await session.client.agree(
+          question, of: pipeline, arguments: values, freshness: freshness)
+        : try await session.client.ask(
+          question, of: pipeline, arguments: values, freshness: freshness)
+    }
+    return try await session.client.rows(
+      try await selection(of: name, session), of: name, in: pipeline, limit: limit,
+      freshness: freshness)
+  }
+
+  /// Arguments by the types that the query declares; those of a SELECT by how they look.
+  private func typed(_ session: Session) async throws -> [Certification.Argument] {
+    guard !arguments.isEmpty else { return [] }
+    var fields: [CatalogField] = []
+    if let name {
+      let found = try await session.pipeline(pipeline)
+      fields = found.queries.first { $0.name == name }?.fields ?? []
+    }
+    return try arguments.map { text in
+      let (name, value) = try SubmitCommand.pair(text)
+      guard let type = fields.first(where: { $0.name == name })?.type else {
+        return .init(name: name, value: Int64(value).map { .int($0) } ?? .text(value))
+      }
+      guard let typed = ColumnType(name: type)?.value(from: value) else {
+        throw Failure("The argument '\(name)' is of type \(type); '\(value)' is none.")
+      }
+      return .init(name: name, value: typed)
+    }
+  }
+
+  private func selection(
+    of table: String, _ session: Session
+  ) async throws -> RowsRequest.Selection {
+    let found = try await session.pipeline(pipeline)
+    let certified = found.tables.filter(\.isCertified)
+    guard let table = certified.first(where: { $0.name == table }) else {
+      throw Failure(
+        """
+        '\(pipeline)' has no certified table '\(table)'; it has \
+        \(certified.isEmpty ? "none" : certified.map(\.name).joined(separator: ", ")).
+        """)
+    }
+    if let key { return .key(try values(key, of: table)) }
+    if from != nil || to != nil {
+      return .range(
+        from: try from.map { try values($0, of: table) },
+        to: try to.map { try values($0, of: table) })
+    }
+    return .prefix(try prefix.map { try values($0, of: table) } ?? [])
+  }
+
+  private func values(_ text: String, of table: CatalogTable) throws -> [Value] {
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    guard parts.count <= table.key.count else {
+      throw Failure("The key of '\(table.name)' is (\(table.key.joined(separator: ", "))).")
+    }
+    return try zip(table.key, parts).map { column, part in
+      let type = table.columns.first { $0.name == column }?.type ?? "text"
+      guard let value = ColumnType(name: type)?.value(from: part) else {
+        throw Failure("'\(column)' is of type \(type); '\(part)' is none.")
+      }
+      return value
+    }
+  }
+}
+
+/// How recent an answer must be.
+struct Recency: ParsableArguments {
+  @Option(help: "Of this height or above: what an update's receipt says.") var minHeight: UInt64?
+  @Option(help: "At most so many seconds old; 60 unless said.") var maxAge: UInt64?
+  @Flag(help: "At or above everything certified before the question.") var fresh = false
+
+  func validate() throws {
+    guard [minHeight != nil, maxAge != nil, fresh].count(where: { $0 }) <= 1 else {
+      throw ValidationError("Choose one of --min-height, --max-age and --fresh.")
+    }
+  }
+
+  var freshness: QuorateClient.Freshness {
+    if fresh { return .fresh }
+    if let minHeight { return .minHeight(Height(minHeight)) }
+    return maxAge.map { .maxAge(.seconds($0)) } ?? .usual
+  }
+}
+
+extension Session {
+  func pipeline(_ name: String) async throws -> CatalogPipeline {
+    let catalog = try await client.catalog()
+    guard let found = catalog.pipelines.first(where: { $0.name == name }) else {
+      let names = catalog.pipelines.map(\.name).joined(separator: ", ")
+      throw Failure(
+        "There is no pipeline '\(name)'; deployed are: \(names.isEmpty ? "none" : names).")
+    }
+    return found
+  }
+}
+
+extension Trust: ExpressibleByArgument {
+  public init?(argument: String) { self.init(name: argument) }
+}
+
+enum AnswerFormat: String, ExpressibleByArgument, CaseIterable {
+  case table, csv, json
+}
+
+/// A checked answer as people and programs read it.
+struct AnswerReport: Encodable {
+  let columns: [String]
+  let rows: [[String?]]
+  let complete: Bool
+  let trust: String
+  let height: UInt64
+  let time: String
+  let stateRoot: String
+  let witnesses: [String]
+  let dissenters: [String]
+
+  init(_ answer: QuorateClient.CheckedAnswer) {
+    columns = answer.table.columns.map(\.name)
+    rows = answer.table.texts
+    complete = answer.complete
+    trust = answer.trust.name
+    height = answer.height.number
+    time = ColumnType.timestamp.text(of: .int(Int64(clamping: answer.time.number))) ?? ""
+    stateRoot = answer.stateRoot.hex
+    witnesses = answer.witnesses.map(\.description)
+    dissenters = answer.dissenters.map(\.description)
+  }
+
+  func text(_ format: AnswerFormat) throws -> String {
+    switch format {
+    case .json: return try Terminal.json(self)
+    case .csv:
+      let lines = [columns] + rows.map { $0.map { $0 ?? "" } }
+      return lines.map { $0.map(Self.quoted).joined(separator: ",") }.joined(separator: "\n")
+    case .table:
+      let body =
+        rows.isEmpty
+        ? "no rows (\(columns.joined(separator: ", ")))"
+        : Terminal.table(columns, rows.map { $0.map { $0 ?? "·" } })
+      return body + "\n" + footnote
+    }
+  }
+
+  private var footnote: String {
+    let basis =
+      switch trust {
+      case "certified": "proven to \(witnesses.count) signatures"
+      case "quorum": "\(witnesses.joined(separator: ", ")) agree"
+      default: "by \(witnesses.joined(separator: ", "))'s word"
+      }
+    var text = "\(grouped(rows.count)) rows at height \(height) (\(time)), \(basis)"
+    if !complete { text += "; cut by the limit, complete up to the last row" }
+    if !dissenters.isEmpty {
+      text += "\nWARNING: \(dissenters.joined(separator: ", ")) signed another answer."
+    }
+    return text
+  }
+
+  private static func quoted(_ cell: String) -> String {
+    guard cell.contains(where: { "\",\r\n".contains($0) }) else { return cell }
+    return "\"" + cell.replacingOccurrences(of: "\"", with: "\"\"") + "\""
+  }
+}

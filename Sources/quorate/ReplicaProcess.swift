@@ -1,0 +1,72 @@
+import Foundation
+
+/// One replica's process, found again by its pid file and by what it runs.
+struct ReplicaProcess {
+  /// The replica's folder.
+  let folder: URL
+
+  var pidFile: URL { folder.appending(path: "replica.pid") }
+  var logFile: URL { folder.appending(path: "replica.log") }
+
+  /// The running process's id; nil when there is none. A pid that now belongs to another program
+  /// does not count: the command line must name this very folder.
+  var pid: pid_t? {
+    guard let text = try? String(contentsOf: pidFile, encoding: .utf8),
+      let pid = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)), pid > 1,
+      let line = try? Data(contentsOf: URL(filePath: "/proc/\(pid)/cmdline")),
+      line.split(separator: 0).contains(where: { Data($0) == Data(folder.path.utf8) })
+    else { return nil }
+    return pid
+  }
+
+  /// Starts `quorate replica run FOLDER` in a session of its own, its output appended to the log.
+  ///
+  /// - Returns: the new process's id, or the running one's.
+  @discardableResult
+  func start() throws -> pid_t {
+    if let pid { return pid }
+    if !FileManager.default.fileExists(atPath: logFile.path) {
+      FileManager.default.createFile(atPath: logFile.path, contents: nil)
+    }
+    guard let log = FileHandle(forWritingAtPath: logFile.path) else {
+      throw Failure("Cannot write \(logFile.path); check the folder's owner and mode.")
+    }
+    defer { try? log.close() }
+    try log.seekToEnd()
+    let process = Process()
+    process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+    process.arguments = ["replica", "run", folder.path, "--session"]
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = log
+    process.standardError = log
+    do { try process.run() } catch {
+      throw Failure("Cannot start a process for \(folder.lastPathComponent): \(error).")
+    }
+    try "\(process.processIdentifier)\n".write(to: pidFile, atomically: true, encoding: .utf8)
+    return process.processIdentifier
+  }
+
+  /// - Returns: false when there was nothing to signal.
+  @discardableResult
+  func signal(_ number: Int32) -> Bool {
+    guard let pid else { return false }
+    return kill(pid, number) == 0
+  }
+
+  /// Waits until the process has ended, at most so many seconds.
+  func ended(within seconds: Int) async -> Bool {
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while pid != nil {
+      if ContinuousClock.now > deadline { return false }
+      try? await Task.sleep(for: .milliseconds(50))
+    }
+    try? FileManager.default.removeItem(at: pidFile)
+    return true
+  }
+
+  /// The last lines of the log, for an error message.
+  func lastLines(_ count: Int) -> String {
+    guard let text = try? String(contentsOf: logFile, encoding: .utf8) else { return "" }
+    return text.split(separator: "\n").suffix(count).joined(separator: "\n")
+  }
+}

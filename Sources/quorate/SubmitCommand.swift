@@ -1,0 +1,152 @@
+import ArgumentParser
+import Certification
+import Foundation
+import QuorateClient
+import Signing
+import Wire
+
+struct SubmitCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "submit", abstract: "Call a procedure; returns once its certificate is verified.",
+    discussion: """
+        quorate submit bank_reconciliation advance_stage \\
+          --arg transaction_id=L000001 --arg stage=processed --key my-key-1
+      """)
+  @OptionGroup var location: ClusterLocation
+  @OptionGroup var caller: Caller
+  @Argument(help: "The pipeline.") var pipeline: String
+  @Argument(help: "The procedure.") var procedure: String
+  @Option(name: .customLong("arg"), help: "An argument, name=value; once for each.")
+  var arguments: [String] = []
+  @Option(help: "The idempotency key: sent again, it has one effect. Without it, a new one.")
+  var key: String?
+  @Option(help: "VDBE steps at most; reserved before, paid as used.") var steps: UInt64?
+  @Flag(help: "Return once a replica has taken it in; 'quorate request ID' tells the rest.")
+  var noWait = false
+  @Option(help: "Save the certified receipt; 'quorate verify FILE' checks it offline.")
+  var save: String?
+  @Flag(help: "For programs.") var json = false
+
+  func run() async throws {
+    let session = try Session(location, caller)
+    var intention = Intention(
+      pipeline: pipeline, method: .procedure(procedure), body: try Self.body(arguments),
+      key: key ?? Session.freshKey(), stepLimit: steps)
+    if noWait {
+      intention.patience = .seconds(10)
+      let id = try await session.client.handIn(intention)
+      await session.client.close()
+      Terminal.say(json ? try Terminal.json(["request": id.hex]) : "Request \(id.hex) is taken in.")
+      return
+    }
+    let certified = try await session.client.submit(intention)
+    await session.client.close()
+    if let save { try session.save(.receipt(certified), to: save) }
+    Terminal.say(try ReceiptReport(certified).text(json: json))
+  }
+
+  /// `name=value` pairs as a JSON object of texts; the pipeline's contract says their types.
+  static func body(_ arguments: [String]) throws -> [UInt8] {
+    let pairs = try arguments.map(pair)
+    var object: [String: String] = [:]
+    for (name, value) in pairs {
+      guard object.updateValue(value, forKey: name) == nil else {
+        throw Failure("The argument '\(name)' is given twice.")
+      }
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return [UInt8](try encoder.encode(object))
+  }
+
+  static func pair(_ text: String) throws -> (name: String, value: String) {
+    guard let sign = text.firstIndex(of: "="), sign != text.startIndex else {
+      throw Failure("'--arg \(text)' is not of the form name=value.")
+    }
+    return (String(text[..<sign]), String(text[text.index(after: sign)...]))
+  }
+}
+
+/// A client for one run of one command.
+struct Session {
+  let network: Network
+  let client: Client
+  let keys: KeyPair?
+
+  init(_ location: ClusterLocation, _ caller: Caller) throws {
+    network = try location.network()
+    keys = try caller.keyPair(in: location.identities)
+    client = try Client(network: network, identity: keys)
+  }
+
+  /// An idempotency key that nobody has used.
+  static func freshKey() -> String { UUID().uuidString.lowercased() }
+
+  func save(_ answer: SavedAnswer, to path: String) throws {
+    do { try Data(answer.file).write(to: URL(filePath: path)) } catch {
+      throw Failure("Cannot write \(path): \(error.localizedDescription)")
+    }
+  }
+}
+
+/// A certified receipt as people and programs read it.
+struct ReceiptReport: Encodable {
+  let request: String
+  let pipeline: String
+  let status: String
+  let refusal: String?
+  let height: UInt64
+  let replayed: Bool
+  let accepted: UInt32
+  let quarantined: UInt32
+  let dropped: UInt32
+  let duplicates: UInt32
+  let late: UInt32
+  let notes: [String]
+  let steps: UInt64
+  let cycles: UInt64
+  let signatures: Int
+
+  init(_ certified: CertifiedReceipt) {
+    let receipt = certified.proof.receipt
+    request = receipt.call.hex
+    pipeline = receipt.pipeline
+    switch receipt.status {
+    case .applied:
+      status = "applied"
+      refusal = nil
+    case .refused(let why):
+      status = "refused"
+      refusal = why.description
+    }
+    height = receipt.height.number
+    replayed = receipt.replayOf != nil
+    accepted = receipt.tally.accepted
+    quarantined = receipt.tally.quarantined
+    dropped = receipt.tally.dropped
+    duplicates = receipt.tally.duplicates
+    late = receipt.tally.late
+    notes = receipt.notes.map { "\($0.name) \($0.count)×, first in row \($0.firstRow): \($0.message)" }
+    steps = receipt.usage.steps
+    cycles = receipt.charged.number
+    signatures = certified.certificate.signers.count
+  }
+
+  func text(json: Bool) throws -> String {
+    if json { return try Terminal.json(self) }
+    var lines = [
+      "\(status)\(replayed ? " before; this is the original receipt" : "") at height \(height), "
+        + "\(signatures) signatures verified"
+    ]
+    if let refusal { lines.append("  \(refusal)") }
+    let rows = [
+      (accepted, "accepted"), (quarantined, "quarantined"), (dropped, "dropped"),
+      (duplicates, "duplicates"), (late, "late"),
+    ].filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
+    if !rows.isEmpty { lines.append("  rows: " + rows.joined(separator: ", ")) }
+    lines += notes.map { "  \($0)" }
+    lines.append("  cost: \(cyclesText(cycles)) cycles, \(grouped(steps)) steps")
+    lines.append("  request \(request)")
+    return lines.joined(separator: "\n")
+  }
+}
