@@ -15,7 +15,8 @@ package struct Configuration: Sendable {
   /// Genesis: the state root of height 0.
   package var genesisRoot: Digest
   package var genesisTime: Moment
-  /// True for the very first start of a new subnet, when an empty journal is no loss.
+  /// True for the very first start of a new subnet, when an empty journal is no loss. The first
+  /// step then journals a record, so that from its durability on an empty journal is one.
   package var firstStart: Bool
   /// Height up to which this replica's files have executed.
   package var executedHeight: Height

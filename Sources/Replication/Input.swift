@@ -24,7 +24,8 @@ package enum Effect: Sendable {
   /// Ring once after the span, measured on a monotonic clock; arming again replaces.
   case arm(Alarm, after: Span)
   case disarm(Alarm)
-  /// Execute the next block; nil stands for the block of this height in the journal.
+  /// Execute the next block; nil stands for the block of this height in the journal. After a
+  /// restart heights may come that the files are past already: their outcome is answered again.
   case execute(Height, Block?)
   /// Answer a peer from the journal, rate-limited by the replica.
   case serve(JournalRequest, to: ReplicaID)
