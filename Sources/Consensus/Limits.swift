@@ -1,0 +1,15 @@
+import Wire
+
+/// Bounds of the voting rules that concern one replica alone.
+package enum VotingLimits {
+  /// Rule R12: the delay is at most so many times its base.
+  package static let delayFactorMax: UInt64 = 8
+  /// Steps of 1.25 above which the delay is at its cap anyway.
+  package static let delayStepsMax = 10
+  /// Rule R1: a leader not heard of for so many views of an active quorum is given up on at once.
+  package static let silentViewsMax: UInt64 = 12
+  /// Blocks kept in memory below the last finalized one.
+  package static let blocksRetained: UInt64 = 16
+  /// Above so many missing heights, blocks are fetched by ranges and not one by one.
+  package static let singleFetchHeightsMax: UInt64 = 3
+}
