@@ -71,7 +71,7 @@ let package = Package(
 
     // Adapters.
     module("Storage", ["CSQLite"]),
-    module("Journaling", ["Wire", "Storage"]),
+    module("Journaling", ["Wire", "Signing", "Storage"]),
     module(
       "Execution",
       ["Wire", "Signing", "Metering", "Certification", "SQL", "Pipelines", "Storage", "CSQLite"]),

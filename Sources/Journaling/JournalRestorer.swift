@@ -1,0 +1,117 @@
+import Storage
+import Wire
+
+/// Reads what a replica starts from.
+struct JournalRestorer {
+  let tables: JournalTables
+
+  func restore() throws(JournalFault) -> Restored {
+    try checkTrees()
+    var restored = Restored()
+    restored.journalFound =
+      try journaling(tables.path) { () throws(StorageFault) in
+        try tables.connection.integer("SELECT count(*) FROM marker")
+      } == 1
+    let floor = try restoreBlocks(&restored)
+    restored.votes = try tables.records(
+      .vote, "SELECT view, kind, body, sum FROM votes WHERE view>?1 ORDER BY view, kind",
+      keys: 2, [floor.number])
+    let retained = floor.above(View(Limits.viewsRetained))
+    restored.certificates = try tables.records(
+      .certificate,
+      "SELECT view, kind, body, sum FROM certificates WHERE view>?1 ORDER BY view, kind", keys: 2,
+      [retained])
+    try restoreStates(&restored)
+    try restoreSingles(&restored)
+    try restoreEvidence(&restored)
+    return restored
+  }
+
+  /// A row that is silently gone is worse than one that is altered: `quick_check` of the tables
+  /// whose rows bind this replica (sqlite.org/pragma.html#pragma_quick_check).
+  private func checkTrees() throws(JournalFault) {
+    for table in JournalSchema.checkedAtStart {
+      let verdict = try journaling(tables.path) { () throws(StorageFault) in
+        try tables.connection.text("PRAGMA quick_check('\(table)')")
+      }
+      guard verdict == "ok" else {
+        throw tables.damaged("the table \(table): \(verdict ?? "it cannot be checked")")
+      }
+    }
+  }
+
+  /// - Returns: the view of the last finalized block; 0 before the first.
+  private func restoreBlocks(_ restored: inout Restored) throws(JournalFault) -> View {
+    let highest = try tables.finalizedHighest()
+    restored.finalizedHeight = highest
+    var floor: View = 0
+    if highest > 0 {
+      guard let last = try tables.block(at: highest) else {
+        throw tables.damaged("the last finalized height \(highest) has no block")
+      }
+      restored.blocks.append(last)
+      floor = last.header.view
+    }
+    restored.blocks += try tables.blocks(above: highest)
+    return floor
+  }
+
+  private func restoreStates(_ restored: inout Restored) throws(JournalFault) {
+    let certificates: [StateCertificate] = try tables.records(
+      .stateCertificate,
+      "SELECT height, body, sum FROM state_certificates ORDER BY height DESC LIMIT 1", keys: 1)
+    restored.stateCertificate = certificates.first
+    let certified = certificates.first?.height ?? 0
+    restored.stateShares = try tables.records(
+      .stateShare,
+      "SELECT height, body, sum FROM state_shares WHERE height>?1 ORDER BY height", keys: 1,
+      [certified.number])
+    let highest: [StateShare] = try tables.records(
+      .stateShare, "SELECT height, body, sum FROM state_shares ORDER BY height DESC LIMIT 1",
+      keys: 1)
+    restored.stateSignedHighest = highest.first?.statement.height ?? 0
+  }
+
+  private func restoreSingles(_ restored: inout Restored) throws(JournalFault) {
+    let abstains: [Abstain] = try tables.records(
+      .abstain, "SELECT body, sum FROM singles WHERE name='abstain'", keys: 0)
+    restored.abstainThrough = abstains.first?.view ?? 0
+    restored.abstainStatesThrough = abstains.first?.height ?? 0
+    let quarantines: [Quarantine] = try tables.records(
+      .quarantine, "SELECT body, sum FROM singles WHERE name='quarantine'", keys: 0)
+    restored.quarantined = !quarantines.isEmpty
+  }
+
+  private func restoreEvidence(_ restored: inout Restored) throws(JournalFault) {
+    restored.evidence = try tables.records(
+      .evidence,
+      "SELECT body, sum FROM evidence ORDER BY sum LIMIT \(JournalLimits.evidenceRestoredMax)",
+      keys: 0)
+  }
+
+  private struct Abstain: Canonical {
+    let view: View
+    let height: Height
+    func encode(into encoder: inout Encoder) {
+      encoder.value(view)
+      encoder.value(height)
+    }
+    init(from decoder: inout Decoder) throws(Malformed) {
+      view = try decoder.value()
+      height = try decoder.value()
+    }
+  }
+
+  private struct Quarantine: Canonical {
+    let share: StateShare
+    let certificate: StateCertificate
+    func encode(into encoder: inout Encoder) {
+      encoder.value(share)
+      encoder.value(certificate)
+    }
+    init(from decoder: inout Decoder) throws(Malformed) {
+      share = try decoder.value()
+      certificate = try decoder.value()
+    }
+  }
+}

@@ -1,0 +1,192 @@
+import Signing
+import Storage
+import Wire
+
+/// Reads of one connection, each record checked against its checksum.
+struct JournalTables {
+  let connection: Connection
+  var path: String { connection.path }
+
+  /// What a record is stored with: the first eight bytes of SHA-256 over its kind, key and body.
+  static func sum(_ kind: JournalKind, _ key: [UInt64], _ body: [UInt8]) -> Int64 {
+    var encoder = Encoder(capacity: 32 + body.count)
+    encoder.byte(kind.rawValue)
+    for part in key { encoder.integer(part) }
+    encoder.raw(body)
+    let digest = sha256(encoder.bytes)
+    return withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { buffer in
+      guard let base = buffer.baseAddress else { return 0 }
+      digest.store(to: base)
+      return Int64(bigEndian: buffer.load(as: Int64.self))
+    }
+  }
+
+  func damaged(_ what: String) -> JournalFault { .damaged(path: path, what: what) }
+
+  /// Decodes a record after its checksum held.
+  func record<T: Canonical>(
+    _ kind: JournalKind, _ key: [UInt64], _ body: [UInt8], _ sum: Int64
+  ) throws(JournalFault) -> T {
+    guard Self.sum(kind, key, body) == sum else {
+      throw damaged("the checksum of \(kind) \(key) does not hold")
+    }
+    do throws(Malformed) {
+      return try T(canonicalBytes: body)
+    } catch {
+      throw damaged("\(kind) \(key): \(error)")
+    }
+  }
+
+  struct Row {
+    let key: [UInt64]
+    let body: [UInt8]
+    let sum: Int64
+  }
+
+  /// Runs a SELECT of key columns, then body, then sum.
+  func rows(
+    _ sql: String, keys: Int, _ values: [UInt64] = []
+  ) throws(JournalFault) -> [Row] {
+    try journaling(path) { () throws(StorageFault) in
+      let statement = try connection.cached(sql)
+      defer { statement.reset() }
+      for (index, value) in values.enumerated() {
+        try statement.bind(index + 1, Int64(bitPattern: value))
+      }
+      var rows: [Row] = []
+      while try statement.step() {
+        rows.append(
+          Row(
+            key: (0..<keys).map { UInt64(bitPattern: statement.integer($0)) },
+            body: statement.bytes(keys), sum: statement.integer(keys + 1)))
+      }
+      return rows
+    }
+  }
+
+  func records<T: Canonical>(
+    _ kind: JournalKind, _ sql: String, keys: Int, _ values: [UInt64] = []
+  ) throws(JournalFault) -> [T] {
+    var found: [T] = []
+    for row in try rows(sql, keys: keys, values) {
+      found.append(try record(kind, row.key, row.body, row.sum))
+    }
+    return found
+  }
+
+  // MARK: Blocks
+
+  /// - Parameter values: what the condition's parameter is bound to.
+  private func blocks(
+    _ condition: String, digest: Digest? = nil, height: UInt64? = nil
+  ) throws(JournalFault) -> [(digest: Digest, block: Block)] {
+    let stored = try journaling(path) { () throws(StorageFault) in
+      let statement = try connection.cached(
+        "SELECT digest, body, sum FROM blocks WHERE \(condition) ORDER BY height, id")
+      defer { statement.reset() }
+      if let digest { try statement.bind(1, blob: digest.bytes) }
+      if let height { try statement.bind(1, Int64(bitPattern: height)) }
+      var rows: [(digest: [UInt8], body: [UInt8], sum: Int64)] = []
+      while try statement.step() {
+        rows.append((statement.bytes(0), statement.bytes(1), statement.integer(2)))
+      }
+      return rows
+    }
+    var found: [(digest: Digest, block: Block)] = []
+    for row in stored {
+      guard let digest = Digest(row.digest) else { throw damaged("a block's digest is cut") }
+      let block: Block = try record(.block, [], row.digest + row.body, row.sum, body: row.body)
+      guard block.header.digest == digest else {
+        throw damaged("the block \(digest) hashes to \(block.header.digest)")
+      }
+      found.append((digest, block))
+    }
+    return found
+  }
+
+  private func record<T: Canonical>(
+    _ kind: JournalKind, _ key: [UInt64], _ summed: [UInt8], _ sum: Int64, body: [UInt8]
+  ) throws(JournalFault) -> T {
+    guard Self.sum(kind, key, summed) == sum else {
+      throw damaged("the checksum of a \(kind) does not hold")
+    }
+    do throws(Malformed) {
+      return try T(canonicalBytes: body)
+    } catch {
+      throw damaged("a \(kind): \(error)")
+    }
+  }
+
+  func block(_ digest: Digest) throws(JournalFault) -> Block? {
+    try blocks("digest=?1", digest: digest).first?.block
+  }
+
+  func blocks(above height: Height) throws(JournalFault) -> [Block] {
+    try blocks("height>?1", height: height.number).map(\.block)
+  }
+
+  func finalized(at height: Height) throws(JournalFault) -> Digest? {
+    let found: [Digest] = try records(
+      .finalized, "SELECT height, body, sum FROM finalized WHERE height=?1", keys: 1,
+      [height.number])
+    return found.first
+  }
+
+  func finalizedHighest() throws(JournalFault) -> Height {
+    let highest = try journaling(path) { () throws(StorageFault) in
+      try connection.integer("SELECT max(height) FROM finalized")
+    }
+    return Height(UInt64(bitPattern: highest ?? 0))
+  }
+
+  func block(at height: Height) throws(JournalFault) -> Block? {
+    guard let digest = try finalized(at: height) else { return nil }
+    guard let block = try block(digest) else {
+      throw damaged("the block \(digest) of height \(height) is not there")
+    }
+    guard block.header.height == height else {
+      throw damaged("the block \(digest) is not of height \(height)")
+    }
+    return block
+  }
+
+  func finalization(of view: View) throws(JournalFault) -> Certificate? {
+    let found: [Certificate] = try records(
+      .certificate,
+      "SELECT view, kind, body, sum FROM certificates WHERE view=?1 AND kind=2", keys: 2,
+      [view.number])
+    return found.first
+  }
+
+  /// Finalized blocks from a height on, at most `count`, or as many more as it takes to reach one
+  /// with a finalization; with the finalizations held of them.
+  func blocks(
+    from first: Height, count: Int
+  ) throws(JournalFault) -> ([Block], [Certificate]) {
+    var blocks: [Block] = []
+    var finalizations: [Certificate] = []
+    var bytes = 0
+    var height = first
+    while blocks.count < Limits.blocksPerAnswerMax, bytes < JournalLimits.answerBytesMax {
+      if blocks.count >= count, !finalizations.isEmpty { break }
+      guard let block = try block(at: height) else { break }
+      let size = block.calls.reduce(1_024) { $0 + $1.body.count + 512 }
+      if !blocks.isEmpty, bytes + size > JournalLimits.answerBytesMax { break }
+      bytes += size
+      blocks.append(block)
+      if let certificate = try finalization(of: block.header.view) {
+        finalizations.append(certificate)
+      }
+      height = height.next
+    }
+    return (blocks, finalizations)
+  }
+
+  func stateCertificate(at height: Height) throws(JournalFault) -> StateCertificate? {
+    let found: [StateCertificate] = try records(
+      .stateCertificate,
+      "SELECT height, body, sum FROM state_certificates WHERE height=?1", keys: 1,
+      [height.number])
+    return found.first
+  }
+}
