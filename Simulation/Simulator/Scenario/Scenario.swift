@@ -1,3 +1,4 @@
+import Consensus
 import Wire
 
 /// A story of one subnet: who takes part, what goes wrong, what must be true.
@@ -14,6 +15,8 @@ package struct Scenario: Sendable, Hashable {
   package var expect = Expectation()
   /// More than `f` replicas may be faulty; then safety may break.
   package var overBudget = false
+  /// The rule that this run breaks on purpose; never part of a file.
+  package var brokenRule: PlantedBug?
 
   package init(title: String) { self.title = title }
 }
@@ -63,6 +66,7 @@ extension Scenario {
       case twin, equivocate, withhold, flood
       case nullifyAndFinalize = "nullify-and-finalize"
       case wrongState = "wrong-state"
+      case wrongEpoch = "wrong-epoch"
     }
 
     package init(_ actor: Actor, _ who: Who) {

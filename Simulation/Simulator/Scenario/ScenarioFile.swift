@@ -42,6 +42,12 @@ package enum ScenarioFile {
     return scenario
   }
 
+  /// Writes the scenario as a file.
+  /// - Throws: what the file system says.
+  static func write(_ scenario: Scenario, to path: String) throws {
+    try Data(scenario.text.utf8).write(to: URL(filePath: path), options: .atomic)
+  }
+
   private static func fault(_ path: String, _ message: String) -> ScenarioFaults {
     ScenarioFaults(
       path: path,
@@ -53,6 +59,10 @@ package enum ScenarioFile {
       ScenarioFault(line: 1, column: 1, message: $0, suggestion: nil)
     }
   }
+}
+
+extension Scenario {
+  package func write(to path: String) throws { try ScenarioFile.write(self, to: path) }
 }
 
 /// The top level of a file.

@@ -53,6 +53,26 @@ extension Scenario {
     return known.count + anonymous
   }
 
+  /// Breaks the rule of this name in runs of this scenario.
+  package mutating func plant(_ name: String) throws(ScenarioFaults) {
+    do {
+      brokenRule = try choice(name, "planted bug", of: PlantedBug.self)
+    } catch {
+      throw ScenarioFaults(
+        path: title,
+        faults: [
+          ScenarioFault(line: 1, column: 1, message: error.message, suggestion: error.suggestion)
+        ])
+    }
+  }
+
+  /// This scenario with the rule broken that its file names under `planted:`.
+  package func broken() throws(ScenarioFaults) -> Scenario {
+    var other = self
+    try other.plant(expect.planted ?? "")
+    return other
+  }
+
   /// The rule that this scenario says must be broken for it to fail.
   package var plantedBug: PlantedBug? { expect.planted.flatMap { PlantedBug(rawValue: $0) } }
 }

@@ -1,0 +1,118 @@
+import Signing
+import Wire
+
+/// One caller of the simulated subnet: sends calls to a replica, asks for their receipts, verifies
+/// what it is given, and turns to another replica when it waits too long.
+struct Client {
+  /// A call that is not settled yet.
+  struct Pending {
+    let signed: SignedCall
+    let digest: Digest
+    /// The transfers that it asks for.
+    let transfers: [String]
+    var target: Int
+    var sentAt: UInt64
+    var tries = 1
+    /// Sent again on purpose, or made to be refused.
+    let oddity: Oddity
+  }
+
+  enum Oddity { case none, duplicate, expired, negative }
+
+  /// A call with a verified receipt.
+  struct Settled {
+    let digest: Digest
+    /// nil when consensus runs alone, without receipts.
+    let receipt: Receipt?
+    let transfers: [String]
+    let oddity: Oddity
+  }
+
+  static let patience: UInt64 = 2_000_000
+  static let lifetime = Span.seconds(120)
+  static let stepLimit: UInt64 = 2_000_000
+  static let pendingMax = 16
+
+  let index: Int
+  let signer: Signer
+  var chance: RandomStream
+  var pending: [Pending] = []
+  var settled: [Settled] = []
+  /// Verified rows are asked for once a settled transfer.
+  var toRead: [(transfer: String, height: Height)] = []
+  private var serial = 0
+
+  init(index: Int, signer: Signer, seed: UInt64) {
+    self.index = index
+    self.signer = signer
+    chance = RandomStream(seed: seed, label: "client \(index)")
+  }
+
+  /// What this client wants next. The first client sets the pipeline up before anything else.
+  mutating func compose(
+    _ subnet: SubnetID, now: Moment, ready: Bool
+  ) -> (signed: SignedCall, transfers: [String], oddity: Oddity)? {
+    if index == 0, !ready { return setUp(subnet, now: now).map { ($0, [], .none) } }
+    guard ready else { return nil }
+    serial += 1
+    let id = "c\(index)-\(serial)"
+    switch chance.below(20) {
+    case 0: return (transfer(subnet, now, id), [], .none)
+    case 1: return (ingest(subnet, now, [id], expiry: now), [id], .expired)
+    case 2: return (ingest(subnet, now, [id], amount: -5), [id], .negative)
+    case 3...8: return (pay(subnet, now, id), [id], .none)
+    default:
+      let ids = (0...chance.below(3)).map { "\(id)-\($0)" }
+      return (ingest(subnet, now, ids), ids, .none)
+    }
+  }
+
+  /// Deploy and top up, one after the other.
+  private mutating func setUp(_ subnet: SubnetID, now: Moment) -> SignedCall? {
+    guard pending.isEmpty, settled.count < 2 else { return nil }
+    let name = Bank.name
+    if settled.isEmpty {
+      return sign(
+        subnet, now, .deploy, Bank.packageBytes, "deploy", pipeline: name,
+        steps: 50_000_000)
+    }
+    return sign(subnet, now, .topUp(Cycles(500_000_000_000_000)), [], "top-up", pipeline: name)
+  }
+
+  private mutating func ingest(
+    _ subnet: SubnetID, _ now: Moment, _ ids: [String], amount: Int? = nil, expiry: Moment? = nil
+  ) -> SignedCall {
+    let lines = ids.map { id in
+      let sum = amount ?? 1 + chance.below(900)
+      return "{\"transfer_id\":\"\(id)\",\"from_account\":\"a\(chance.below(Bank.accounts))\","
+        + "\"to_account\":\"a\(chance.below(Bank.accounts))\",\"amount\":\(sum)}\n"
+    }
+    return sign(
+      subnet, now, .ingest(source: "transfers", format: .ndjson), Array(lines.joined().utf8),
+      ids.first ?? "", pipeline: Bank.name, expiry: expiry)
+  }
+
+  private mutating func pay(_ subnet: SubnetID, _ now: Moment, _ id: String) -> SignedCall {
+    let body =
+      "{\"transfer_id\":\"\(id)\",\"from_account\":\"a0\","
+      + "\"to_account\":\"a\(chance.below(Bank.accounts))\",\"amount\":7}"
+    return sign(
+      subnet, now, .procedure("pay"), Array(body.utf8), id, pipeline: Bank.name)
+  }
+
+  private mutating func transfer(_ subnet: SubnetID, _ now: Moment, _ id: String) -> SignedCall {
+    sign(subnet, now, .transfer(to: signer.publicKey, Cycles(1_000)), [], id, pipeline: "")
+  }
+
+  private func sign(
+    _ subnet: SubnetID, _ now: Moment, _ method: Method, _ body: [UInt8], _ key: String,
+    pipeline: String, expiry: Moment? = nil, steps: UInt64 = Client.stepLimit
+  ) -> SignedCall {
+    signer.sign(
+      Call(
+        subnet: subnet, pipeline: pipeline, method: method, bodyDigest: sha256(body),
+        bodyBytes: UInt32(body.count), idempotencyKey: key, sender: signer.publicKey,
+        expiry: expiry ?? now.advanced(by: Self.lifetime.milliseconds), stepLimit: steps),
+      body: body)
+  }
+}

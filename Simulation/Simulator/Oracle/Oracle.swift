@@ -1,0 +1,119 @@
+import Signing
+import Wire
+
+/// A rule that was seen broken.
+package struct Violation: Sendable, Hashable {
+  package let check: Check
+  /// Microseconds since the start of the run.
+  package let time: UInt64
+  package let replica: ReplicaID?
+  package let view: View?
+  package let text: String
+}
+
+/// Watches what replicas make durable, send, finalize and execute, and restates the rules.
+///
+/// It shares no code with the core: votes, certificates and chains are judged here by the words of
+/// the protocol, from what is seen outside of a replica.
+///
+/// - Safety: judges correct replicas only; what a Byzantine one does is no violation.
+/// - Bound: memory grows with the views and heights of one run.
+final class Oracle {
+  /// One machine as the oracle knows it.
+  struct Watched {
+    let id: ReplicaID
+    /// False for Byzantine actors: nothing binds them.
+    var correct: Bool
+    var ballots = BallotBook()
+  }
+
+  let committee: Committee
+  /// nil where signatures are not looked at.
+  let verifier: Verifier?
+  var machines: [Watched]
+  private(set) var violations: [Violation] = []
+  var views = ViewBook()
+  var chain = ChainBook()
+  var states = StateBook()
+  /// Simulated microseconds; the world sets it before each event.
+  var now: UInt64 = 0
+  /// Replicas that may be accused.
+  var guilty: Set<ReplicaID> = []
+  private(set) var accused: [ReplicaID] = []
+
+  init(
+    committee: Committee, verifier: Verifier?, machines: [(id: ReplicaID, correct: Bool)],
+    genesisRoot: Digest
+  ) {
+    self.committee = committee
+    self.verifier = verifier
+    self.machines = machines.map { Watched(id: $0.id, correct: $0.correct) }
+    states.roots = [genesisRoot]
+  }
+
+  /// `q = n − f`, restated.
+  var quorum: Int { committee.members.count - (committee.members.count - 1) / 3 }
+
+  func report(_ check: Check, _ machine: Int?, _ view: View?, _ text: String) {
+    violations.append(
+      Violation(
+        check: check, time: now, replica: machine.map { machines[$0].id }, view: view, text: text))
+  }
+
+  /// These records are on disk now, all by one sync: what a vote rests on may stand beside it.
+  func durable(_ records: [Record], on machine: Int) {
+    guard machines[machine].correct else { return }
+    for record in records {
+      switch record {
+      case .certificate(let certificate): saw(certificate, machine)
+      case .block(let digest, _): machines[machine].ballots.blocks.insert(digest)
+      case .stateShare(let share): signed(share, machine)
+      case .stateCertificate(let certificate): saw(certificate, machine)
+      case .vote, .finalized, .abstain, .evidence, .quarantine: break
+      }
+    }
+    for record in records {
+      if case .vote(let vote) = record { cast(vote, machine, durable: true) }
+    }
+    for record in records {
+      if case .certificate(let certificate) = record {
+        machines[machine].ballots.note(certificate)
+      }
+    }
+  }
+
+  /// What a machine found on its disk when it came back.
+  func restored(_ restored: Restored, on machine: Int) {
+    guard machines[machine].correct else { return }
+    for vote in restored.votes { cast(vote, machine, durable: true) }
+    for share in restored.stateShares { signed(share, machine) }
+    for block in restored.blocks {
+      machines[machine].ballots.blocks.insert(block.header.digest)
+    }
+  }
+
+  /// The machine's disk is gone; what it said stays said.
+  func wiped(_ machine: Int) { machines[machine].ballots.forgetDurable() }
+
+  func sent(_ message: Message, by machine: Int) {
+    guard machines[machine].correct else { return }
+    switch message {
+    case .proposal(_, _, let vote): voiced(vote, machine)
+    case .vote(let vote): voiced(vote, machine)
+    case .certificate(let certificate): saw(certificate, machine)
+    case .views(let certificates): for certificate in certificates { saw(certificate, machine) }
+    case .stateShare(let share): voiced(share, machine)
+    case .stateCertificate(let certificate): saw(certificate, machine)
+    default: break
+    }
+  }
+
+  func accuse(_ evidence: Evidence, by machine: Int) {
+    guard machines[machine].correct else { return }
+    let culprit = evidence.culprit
+    if !accused.contains(culprit) { accused.append(culprit) }
+    if !guilty.contains(culprit) {
+      report(.evidence, machine, nil, "accuses \(culprit), which is correct")
+    }
+  }
+}

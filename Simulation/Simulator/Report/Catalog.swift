@@ -1,0 +1,51 @@
+import Consensus
+
+/// What `quorate simulate list` prints.
+package enum Catalog {
+  package struct Entry: Sendable, Hashable {
+    package let name: String
+    package let meaning: String
+  }
+
+  package static let checks: [Entry] = Check.allCases.map {
+    Entry(name: $0.rawValue, meaning: $0.meaning)
+  }
+
+  package static let faults: [Entry] =
+    [
+      Entry(name: "cut", meaning: "nothing passes from these to those"),
+      Entry(name: "isolate", meaning: "nothing passes between these and all others"),
+      Entry(name: "split", meaning: "groups that hear only themselves"),
+      Entry(name: "slow", meaning: "more latency, less bandwidth on these links"),
+      Entry(name: "drop", meaning: "a share of the messages of a kind or view is lost"),
+      Entry(name: "duplicate", meaning: "a share of the messages arrives twice"),
+      Entry(name: "hold", meaning: "messages are kept back and delivered when the fault ends"),
+      Entry(name: "replay", meaning: "old messages are sent again"),
+      Entry(name: "pause", meaning: "a process stands still, then goes on"),
+      Entry(name: "crash", meaning: "a process dies at a given effect; disk: says what is lost"),
+      Entry(name: "wipe", meaning: "a process dies and its disk is empty when it returns"),
+      Entry(name: "disk", meaning: "a disk is full, slow, fails to sync, or flips a bit"),
+      Entry(name: "clock", meaning: "a clock drifts, steps or stands still"),
+      Entry(name: "calm", meaning: "everything that is not permanent ends"),
+    ]
+    + Scenario.Byzantine.Actor.allCases.map {
+      Entry(name: "byzantine \($0.rawValue)", meaning: $0.meaning)
+    }
+    + PowerLoss.allCases.map {
+      Entry(name: "power loss \($0.rawValue)", meaning: $0.meaning)
+    }
+
+  /// Rules that may be broken on purpose.
+  package static let plantedBugs: [String] = PlantedBug.allCases.map(\.rawValue)
+}
+
+extension PowerLoss {
+  package var meaning: String {
+    switch self {
+    case .nothing: "only the process dies; every write stays"
+    case .unsynced: "nothing that was not synced survives"
+    case .tornTail: "a prefix of the unsynced writes survives, the next one in part"
+    case .scattered: "each unsynced sector survives, or not, or in part"
+    }
+  }
+}

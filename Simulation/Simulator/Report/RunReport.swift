@@ -1,0 +1,88 @@
+import Wire
+
+/// How much happened in a run.
+package struct RunStatistics: Sendable, Hashable {
+  package var events: UInt64 = 0
+  package var sent: UInt64 = 0
+  package var deliveries: UInt64 = 0
+  package var lost: UInt64 = 0
+  package var syncs: UInt64 = 0
+  package var crashes: UInt64 = 0
+  package var faults: UInt64 = 0
+  package var misbehaviours: UInt64 = 0
+  package var callsSent: UInt64 = 0
+  package var callsApplied: UInt64 = 0
+  package var callsRefused: UInt64 = 0
+  package var reads: UInt64 = 0
+  package var viewHighest: View = 0
+  package var heightHighest: Height = 0
+  /// Simulated microseconds.
+  package var simulated: UInt64 = 0
+}
+
+/// What a run came to.
+package struct RunReport: Sendable, Hashable {
+  package let title: String
+  package let replicas: Int
+  package let seed: UInt64
+  /// The rule broken on purpose in this run, if any.
+  package let planted: String?
+  package let violations: [Violation]
+  package let statistics: RunStatistics
+  /// A digest over all events in order; 64 hexadecimal digits.
+  package let traceHash: String
+  package let picture: String
+  package let reached: [String]
+  package let accused: [ReplicaID]
+
+  package var passed: Bool { violations.isEmpty }
+
+  /// 0 pass, 1 safety, 2 liveness, 3 vacuous; 4 is for whoever runs twice and compares.
+  package var exitCode: Int32 { violations.first?.check.exitCode ?? 0 }
+
+  /// PASS, or FAIL with the check and the first wrong act.
+  package var verdict: String {
+    guard let first = violations.first else { return "PASS" }
+    let who = first.replica.map { "\($0) " } ?? ""
+    let at = "\(first.time / 1_000_000).\(padded(first.time / 1_000 % 1_000))s"
+    return "FAIL \(first.check.rawValue): at \(at) \(who)\(first.text)"
+  }
+
+  /// The picture, the figures and the verdict, for a terminal.
+  /// - Parameter file: the scenario's path, for the next command; nil when there is none.
+  package func text(file: String?) -> String {
+    let seconds = statistics.simulated / 1_000_000
+    var lines = ["\(title)  (\(replicas) replicas, seed 0x\(String(seed, radix: 16)))"]
+    if let planted { lines.append("planted: \(planted)") }
+    lines.append(picture)
+    lines.append(
+      "\(seconds) s simulated, \(statistics.events) events, \(statistics.deliveries) deliveries, "
+        + "\(statistics.heightHighest) heights in \(statistics.viewHighest) views, "
+        + "\(statistics.crashes) crashes")
+    lines.append(
+      "calls: \(statistics.callsSent) sent, \(statistics.callsApplied) applied, "
+        + "\(statistics.callsRefused) refused; \(statistics.reads) certified reads; "
+        + "serial replay of \(statistics.heightHighest) heights equal")
+    if !accused.isEmpty {
+      lines.append("evidence names \(accused.map(\.description).joined(separator: ", "))")
+    }
+    lines.append("trace \(traceHash)")
+    lines.append(verdict)
+    for other in violations.dropFirst().prefix(4) {
+      lines.append("  also \(other.check.rawValue): \(other.replica.map { "\($0) " } ?? "")\(other.text)")
+    }
+    if !passed { lines.append("next: \(nextCommand(file))") }
+    return lines.joined(separator: "\n")
+  }
+
+  private func nextCommand(_ file: String?) -> String {
+    if let file { return "quorate simulate replay \(file)" }
+    return "quorate simulate run --seed 0x\(String(seed, radix: 16)) --replicas \(replicas) "
+      + "--save failing.yaml"
+  }
+
+  private func padded(_ number: UInt64) -> String {
+    let text = "\(number)"
+    return String(repeating: "0", count: 3 - text.count) + text
+  }
+}

@@ -1,0 +1,9 @@
+/// How a scenario is run, beside what it says itself.
+package struct RunOptions: Sendable {
+  /// How many of a million messages are decoded from their bytes at the receiver.
+  package var decodesPPM: UInt64 = 1_000_000
+  /// False: a chain of digests stands for the state, and nothing runs in SQLite.
+  package var executes = true
+
+  package init() {}
+}

@@ -1,0 +1,134 @@
+import Signing
+import Wire
+
+/// Which faults wait for what, which are at work, and when all is calm.
+struct FaultEngine {
+  enum Phase { case begins, ends }
+
+  /// Two copies of one replica, each heard by its own part of the others.
+  struct Twins {
+    let id: ReplicaID
+    /// The machine of the first copy; the other one's is every other.
+    let first: Int
+    let heardByFirst: [Bool]
+
+    func hears(_ other: ReplicaID, copy: Int) -> Bool {
+      (copy == first) == heardByFirst[other.index]
+    }
+  }
+
+  static let archiveMax = 512
+
+  let scenario: Scenario
+  var waiting: [(fault: Int, phase: Phase, when: When)] = []
+  /// Whom a fault that is at work concerns, by its number.
+  var atWork: [(fault: Int, machines: [Int])] = []
+  var held: [(fault: Int, delivery: Delivery)] = []
+  var twins: [Twins] = []
+  private var archived: [Delivery] = []
+  private var archivePlace = 0
+  private let archives: Bool
+
+  private(set) var calmSince: UInt64?
+  private(set) var calmView: View = 0
+  private(set) var calmHeight: Height = 0
+  private(set) var leadersSinceCalm: Set<ReplicaID> = []
+  /// Set whenever something happened that may complete what the end waits for.
+  var mayBeOver = true
+
+  init(_ scenario: Scenario) {
+    self.scenario = scenario
+    archives = scenario.faults.contains {
+      if case .replay = $0.verb { return true }
+      return false
+    }
+  }
+
+  var livenessBound: Span { scenario.expect.liveness ?? .seconds(30) }
+
+  /// Microseconds after which the run has nothing more to wait for.
+  var deadline: UInt64 {
+    calmSince.map { $0 + livenessBound.number } ?? .max
+  }
+
+  /// When calm comes at the latest.
+  var calmLatest: Span {
+    let explicit = scenario.faults.contains { $0.verb == .calm }
+    return scenario.cluster.duration ?? .seconds(explicit ? 60 : 10)
+  }
+
+  mutating func beCalm(at now: UInt64, view: View, height: Height) {
+    calmSince = now
+    calmView = view
+    calmHeight = height
+    waiting = []
+  }
+
+  mutating func finalized(_ view: View, leader: ReplicaID) {
+    mayBeOver = true
+    guard calmSince != nil, view > calmView else { return }
+    leadersSinceCalm.insert(leader)
+  }
+
+  mutating func archive(_ delivery: Delivery) {
+    guard archives else { return }
+    if archived.count < Self.archiveMax {
+      archived.append(delivery)
+    } else {
+      archived[archivePlace] = delivery
+      archivePlace = (archivePlace + 1) % Self.archiveMax
+    }
+  }
+
+  var archivedDeliveries: [Delivery] { archived }
+
+  /// Who plays: one machine a replica, two for a twin.
+  mutating func cast(
+    _ committee: Committee, _ seed: UInt64
+  ) -> [(id: ReplicaID, name: String, adversary: (any Adversary)?)] {
+    var actors: [(id: ReplicaID, byzantine: Scenario.Byzantine)] = []
+    for (order, byzantine) in scenario.byzantine.enumerated() {
+      var chance = RandomStream(seed: seed, label: "cast \(order)")
+      let ids = resolveStill(byzantine.who, committee, &chance)
+      actors += ids.map { ($0, byzantine) }
+    }
+    var out: [(id: ReplicaID, name: String, adversary: (any Adversary)?)] = []
+    for member in committee.members {
+      let own = actors.first { $0.id == member.id }?.byzantine
+      let name = member.id.description
+      guard let own else {
+        out.append((member.id, name, nil))
+        continue
+      }
+      let targets = own.to.map { who in
+        var chance = RandomStream(seed: seed, label: "to \(name)")
+        return resolveStill(who, committee, &chance)
+      }
+      var chance = RandomStream(seed: seed, label: "actor \(name)")
+      let sides = Sides(
+        committee: committee, me: member.id, named: targets, chance: &chance)
+      out.append((member.id, name, own.actor.make(sides, own.views, chance)))
+      if own.actor == .twin {
+        twins.append(Twins(id: member.id, first: out.count - 1, heardByFirst: sides.inFirst))
+        out.append((member.id, "\(name)b", own.actor.make(sides, own.views, chance)))
+      }
+    }
+    return out
+  }
+
+  /// Whom a word means before anything has happened.
+  private func resolveStill(
+    _ who: Who, _ committee: Committee, _ chance: inout RandomStream
+  ) -> [ReplicaID] {
+    let all = committee.members.map(\.id)
+    switch who {
+    case .all, .rest: return all
+    case .replicas(let ids): return ids
+    case .leader: return [committee.leader(of: 1)]
+    case .leaderOf(let view): return [committee.leader(of: view)]
+    case .one: return chance.pick(1, of: all)
+    case .f: return chance.pick(scenario.cluster.faultsMax, of: all)
+    case .quorum: return chance.pick(scenario.cluster.quorum, of: all)
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import Signing
+import Wire
+
+/// What executes finalized blocks on one machine.
+enum Ledger {
+  /// Consensus alone: a chain of digests stands for the state.
+  case digests(DigestLedger)
+
+  var height: Height {
+    switch self {
+    case .digests(let ledger): ledger.height
+    }
+  }
+
+  func execute(_ block: Block, digest: Digest) throws -> BlockOutcome {
+    switch self {
+    case .digests(let ledger): try ledger.execute(block, digest: digest)
+    }
+  }
+
+  /// Before ordering: whether a call can pass at all.
+  func admit(_ call: VerifiedCall, at now: Moment) throws(Refusal) {
+    switch self {
+    case .digests: break
+    }
+  }
+}
+
+/// What a client may take for an answer to its call.
+enum Settlement {
+  /// Consensus runs alone: the call is in a finalized block.
+  case ordered
+  /// A receipt that verified.
+  case certified(Receipt)
+}
+
+/// A state that is nothing but the history: each root is the digest of the one before and the
+/// block. It is forgotten with the process and rebuilt from the journal.
+final class DigestLedger {
+  private(set) var height: Height = 0
+  private var root: Digest
+  private var calls: Set<Digest> = []
+
+  init(genesisRoot: Digest) { root = genesisRoot }
+
+  func holds(_ call: Digest) -> Bool { calls.contains(call) }
+
+  func execute(_ block: Block, digest: Digest) throws -> BlockOutcome {
+    guard block.header.height == height.next else {
+      throw SimulatedFault("executes height \(block.header.height) after height \(height)")
+    }
+    root = sha256(root.bytes + digest.bytes)
+    height = block.header.height
+    calls.formUnion(block.header.calls)
+    return BlockOutcome(height: height, stateRoot: root, receiptsRoot: digest)
+  }
+}

@@ -1,0 +1,126 @@
+import Journaling
+import Replication
+import Wire
+
+/// One simulated computer: a replica's value, its journal and files on a disk that may fail, and
+/// what it is waiting for.
+final class Machine {
+  enum Power { case up, paused, down }
+
+  let index: Int
+  let id: ReplicaID
+  let name: String
+  let disk: MachineDisk
+  /// nil for an honest replica.
+  var adversary: (any Adversary)?
+  var power = Power.down
+  /// Counts starts of the process: what was planned for an earlier one is void.
+  var incarnation = 0
+  /// False until the very first start of the subnet's life is over.
+  var startedBefore = false
+  /// The disk fails or is lost: this machine spends from the fault budget.
+  var spent = false
+  /// It will not come back.
+  var gone = false
+
+  var replica: Replica?
+  var journal: Journal?
+  var ledger: Ledger?
+
+  private var alarms: [(alarm: Alarm, token: UInt64)] = []
+  private var tokens: UInt64 = 0
+  /// Waiting for the next sync, and being synced.
+  var journalQueue: [(ticket: Ticket, records: [Record])] = []
+  var journalAtWork: [(ticket: Ticket, records: [Record])] = []
+  var executeQueue: [(height: Height, block: Block?)] = []
+  var executing = false
+  /// What arrives during a pause.
+  var inbox: [Input] = []
+  var clock = MachineClock()
+  var crashOrder: CrashOrder?
+  var inTurn = false
+  var bytesUnderWay = 0
+  var bytesUnderWayMost = 0
+  var slowDisk = false
+  /// Where it is, for pictures and for people who say `leader`.
+  var view: View = 0
+  var finalizedHeight: Height = 0
+  var certifiedHeight: Height = 0
+
+  /// A crash that comes after so many more effects.
+  struct CrashOrder {
+    var effectsLeft: Int
+    let loss: PowerLoss
+  }
+
+  init(index: Int, id: ReplicaID, name: String, disk: MachineDisk) {
+    self.index = index
+    self.id = id
+    self.name = name
+    self.disk = disk
+  }
+
+  var correct: Bool { adversary == nil }
+
+  /// - Returns: what the planned ring must carry to be valid.
+  func arm(_ alarm: Alarm) -> UInt64 {
+    disarm(alarm)
+    tokens += 1
+    alarms.append((alarm, tokens))
+    return tokens
+  }
+
+  func disarm(_ alarm: Alarm) { alarms.removeAll { $0.alarm == alarm } }
+
+  /// - Returns: false when the alarm was disarmed or armed again since.
+  func rings(_ alarm: Alarm, _ token: UInt64) -> Bool {
+    guard let place = alarms.firstIndex(where: { $0.token == token && $0.alarm == alarm }) else {
+      return false
+    }
+    alarms.remove(at: place)
+    return true
+  }
+
+  /// The process is gone; its files stay as its disk leaves them.
+  func clearProcess() {
+    replica = nil
+    journal = nil
+    ledger = nil
+    alarms = []
+    journalQueue = []
+    journalAtWork = []
+    executeQueue = []
+    executing = false
+    inbox = []
+    crashOrder = nil
+    bytesUnderWay = 0
+  }
+}
+
+/// A machine's own clock, against the simulated one.
+struct MachineClock {
+  private var driftPPM: Int64 = 0
+  private var stepMilliseconds: Int64 = 0
+  private var stuckAt: UInt64?
+  private var driftSince: UInt64 = 0
+
+  /// Milliseconds by this clock when the simulated clock stands at `now` microseconds.
+  func moment(_ start: Moment, _ now: UInt64) -> Moment {
+    let time = stuckAt ?? now
+    let drift = Int64(time - min(time, driftSince)) / 1_000 * driftPPM / 1_000_000
+    let local = Int64(start.number) + Int64(time / 1_000) + drift + stepMilliseconds
+    return Moment(UInt64(max(0, local)))
+  }
+
+  mutating func suffer(_ fault: Fault.ClockFault, at now: UInt64) {
+    switch fault {
+    case .drift(let ppm):
+      driftPPM = ppm
+      driftSince = now
+    case .step(let milliseconds): stepMilliseconds = milliseconds
+    case .stuck: stuckAt = now
+    }
+  }
+
+  mutating func recover() { self = MachineClock() }
+}

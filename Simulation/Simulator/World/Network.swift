@@ -1,0 +1,171 @@
+import Wire
+
+/// A message under way to one machine.
+struct Delivery {
+  let message: Message
+  /// Canonical bytes, shared by all copies of one sending.
+  let bytes: [UInt8]
+  /// A hash of the bytes, for the trace.
+  let fingerprint: UInt64
+  let kind: MessageKind
+  let view: View?
+  let sender: ReplicaID
+  let fromMachine: Int
+  let toMachine: Int
+  /// The connection that it travels on ends with the receiving process.
+  let incarnation: Int
+}
+
+/// The directed links between machines, and what is wrong with them.
+///
+/// Messages of a link may overtake one another by its jitter: what a new connection after a broken
+/// one does too.
+///
+/// - Safety: each link draws from its own stream, so a fault on one does not shift another.
+struct Network {
+  enum Fate {
+    case lost
+    /// Kept until the fault of this number ends.
+    case held(Int)
+    /// One or two times of arrival.
+    case arrives([UInt64])
+  }
+
+  /// A fault at work on the links between two groups of machines.
+  struct Rule {
+    enum Effect {
+      case cut
+      case slow(Span, bytesPerSecond: UInt64?)
+      case drop(UInt64)
+      case duplicate(UInt64)
+      case hold
+    }
+
+    let fault: Int
+    let effect: Effect
+    let from: [Bool]
+    let to: [Bool]
+    var kind: MessageKind?
+    var view: View?
+
+    func concerns(_ delivery: Delivery) -> Bool {
+      from[delivery.fromMachine] && to[delivery.toMachine]
+        && (kind.map { $0.includes(delivery.kind) } ?? true)
+        && (view == nil || view == delivery.view)
+    }
+  }
+
+  let machines: Int
+  let latency: Span
+  let jitter: Span
+  var lossPPM: UInt64
+  private var chances: [RandomStream]
+  /// When a link with bounded bandwidth is free again.
+  private var busyUntil: [UInt64]
+  private(set) var rules: [Rule] = []
+
+  init(machines: Int, cluster: Scenario.Cluster) {
+    self.machines = machines
+    latency = cluster.latency
+    jitter = cluster.jitter
+    lossPPM = cluster.lossPPM
+    chances = (0..<machines * machines).map {
+      RandomStream(seed: cluster.seed, label: "link \($0 / machines) \($0 % machines)")
+    }
+    busyUntil = [UInt64](repeating: 0, count: machines * machines)
+  }
+
+  mutating func add(_ rule: Rule) { rules.append(rule) }
+
+  mutating func end(fault: Int) { rules.removeAll { $0.fault == fault } }
+
+  mutating func endAll() {
+    rules = []
+    lossPPM = 0
+  }
+
+  func isCut(from: Int, to: Int) -> Bool {
+    rules.contains { rule in
+      if case .cut = rule.effect { return rule.from[from] && rule.to[to] }
+      return false
+    }
+  }
+
+  mutating func fate(of delivery: Delivery, at now: UInt64) -> Fate {
+    let link = delivery.fromMachine * machines + delivery.toMachine
+    var delay = latency.number - min(latency.number, jitter.number)
+    delay += chances[link].below(2 * jitter.number + 1)
+    var copies = 1
+    if chances[link].happens(lossPPM) { return .lost }
+    for rule in rules where rule.concerns(delivery) {
+      switch rule.effect {
+      case .cut: return .lost
+      case .hold: return .held(rule.fault)
+      case .drop(let ppm): if chances[link].happens(ppm) { return .lost }
+      case .duplicate(let ppm): if chances[link].happens(ppm) { copies = 2 }
+      case .slow(let extra, let bytesPerSecond):
+        delay += extra.number
+        if let bytesPerSecond {
+          let start = max(now, busyUntil[link])
+          busyUntil[link] = start + UInt64(delivery.bytes.count) * 1_000_000 / max(1, bytesPerSecond)
+          delay += busyUntil[link] - now
+        }
+      }
+    }
+    return .arrives((0..<copies).map { now + delay + UInt64($0) * 2 * delay })
+  }
+}
+
+extension MessageKind {
+  init(_ message: Message) {
+    switch message {
+    case .proposal: self = .proposal
+    case .vote(let vote):
+      switch vote.ballot.kind {
+      case .notarize: self = .notarize
+      case .nullify: self = .nullify
+      case .finalize: self = .finalize
+      }
+    case .certificate(let certificate):
+      switch certificate.kind {
+      case .notarize: self = .notarization
+      case .nullify: self = .nullification
+      case .finalize: self = .finalization
+      }
+    case .calls: self = .calls
+    case .announce: self = .announce
+    case .callsWanted: self = .callsWanted
+    case .viewsWanted: self = .viewsWanted
+    case .views: self = .views
+    case .blockWanted: self = .blockWanted
+    case .blocksWanted: self = .blocksWanted
+    case .blocks: self = .blocks
+    case .stateShare: self = .stateShare
+    case .stateCertificate: self = .stateCertificate
+    case .stateWanted: self = .stateWanted
+    case .recoveryQuestion, .recoveryAnswer: self = .recovery
+    case .evidence: self = .evidence
+    }
+  }
+
+  /// `vote` and `certificate` stand for their three kinds.
+  func includes(_ other: MessageKind) -> Bool {
+    switch self {
+    case .vote: [.notarize, .nullify, .finalize].contains(other)
+    case .certificate: [.notarization, .nullification, .finalization].contains(other)
+    default: self == other
+    }
+  }
+}
+
+extension Message {
+  /// The view that a message is about, for filters.
+  var view: View? {
+    switch self {
+    case .proposal(let header, _, _): header.view
+    case .vote(let vote): vote.ballot.view
+    case .certificate(let certificate): certificate.view
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import Replication
+import Signing
+import Wire
+
+extension World {
+  func startClients() {
+    guard let load = scenario.load else { return }
+    for index in 0..<min(load.clients + 1, callers.count) {
+      clients.append(
+        Client(index: index, signer: callers[index], seed: scenario.cluster.seed))
+      planClient(index)
+    }
+  }
+
+  private func planClient(_ index: Int) {
+    guard let load = scenario.load else { return }
+    let mean = 1_000_000 * UInt64(max(1, load.clients)) / max(1, load.rate)
+    let wait = index == 0 ? 100_000 : mean / 2 + clients[index].chance.below(mean + 1)
+    agenda.plan(.client(index), at: now + wait)
+  }
+
+  /// True when the pipeline is deployed and has cycles.
+  private var pipelineReady: Bool { clients.first.map { $0.settled.count >= 2 } ?? false }
+
+  private func draining(_ client: Client) -> Bool {
+    faultEngine.calmSince != nil && client.index > 0
+  }
+
+  /// One moment of a client's: settle what can be, repeat what waits, ask for more.
+  func act(client index: Int) {
+    settle(index)
+    read(index)
+    repeatLate(index)
+    let idle = index == 0 && pipelineReady
+    if !idle, !draining(clients[index]), clients[index].pending.count < Client.pendingMax {
+      send(index)
+    }
+    if !idle || !clients[index].pending.isEmpty { planClient(index) }
+  }
+
+  private func send(_ index: Int) {
+    let time = genesis.time.advanced(by: now / 1_000)
+    guard
+      let (signed, transfers, oddity) = clients[index].compose(
+        committee.subnet, now: time, ready: pipelineReady)
+    else { return }
+    let target = clients[index].chance.below(machines.count)
+    let pending = Client.Pending(
+      signed: signed, digest: signed.call.digest, transfers: transfers, target: target,
+      sentAt: now, oddity: oddity)
+    clients[index].pending.append(pending)
+    statistics.callsSent += 1
+    submit(signed, to: target, index)
+    if clients[index].chance.happens(100_000) {
+      submit(signed, to: clients[index].chance.below(machines.count), index)
+    }
+  }
+
+  /// What a gateway does: verify the envelope, admit, hand it to the replica.
+  private func submit(_ signed: SignedCall, to target: Int, _ index: Int) {
+    let machine = machines[target]
+    guard machine.power == .up, let ledger = machine.ledger else { return }
+    do {
+      let verified = try verifier.verify(signed, subnet: committee.subnet)
+      trace.record(now, 11, target, fingerprint(verified.digest))
+      try ledger.admit(verified, at: moment(of: machine))
+      take(.calls([verified], from: nil), machine)
+    } catch {
+      statistics.callsRefused += 1
+      refused(signed, index, error)
+    }
+  }
+
+  /// A refusal before ordering binds nobody; a client drops what can never pass.
+  private func refused(_ signed: SignedCall, _ index: Int, _ refusal: Refusal) {
+    let digest = signed.call.digest
+    clients[index].pending.removeAll { $0.digest == digest && $0.oddity == .expired }
+  }
+
+  private func repeatLate(_ index: Int) {
+    for place in clients[index].pending.indices
+    where now - clients[index].pending[place].sentAt > Client.patience {
+      let target = clients[index].chance.below(machines.count)
+      clients[index].pending[place].target = target
+      clients[index].pending[place].sentAt = now
+      clients[index].pending[place].tries += 1
+      submit(clients[index].pending[place].signed, to: target, index)
+    }
+  }
+
+  /// Asks each call's replica for its receipt, and verifies it as the client library does.
+  private func settle(_ index: Int) {
+    var waiting: [Client.Pending] = []
+    for pending in clients[index].pending {
+      guard let settlement = settlement(of: pending) else {
+        waiting.append(pending)
+        continue
+      }
+      note(settlement, of: pending, index)
+      faultEngine.mayBeOver = true
+    }
+    clients[index].pending = waiting
+  }
+
+  private func note(_ settlement: Settlement, of pending: Client.Pending, _ index: Int) {
+    var receipt: Receipt?
+    switch settlement {
+    case .ordered: statistics.callsApplied += 1
+    case .certified(let certified):
+      receipt = certified
+      if case .applied = certified.status {
+        statistics.callsApplied += 1
+        if pending.oddity == .none, let id = pending.transfers.first {
+          clients[index].toRead.append((id, certified.height))
+        }
+      } else {
+        statistics.callsRefused += 1
+      }
+    }
+    clients[index].settled.append(
+      Client.Settled(
+        digest: pending.digest, receipt: receipt, transfers: pending.transfers,
+        oddity: pending.oddity))
+  }
+
+
+  /// Calls that were sent and not settled, though everything is calm.
+  var unanswered: [String] {
+    clients.flatMap { client in
+      client.pending.filter { $0.oddity != .expired }.map { pending in
+        "client \(client.index) waits for \(pending.signed.call.method.label) "
+          + "\(pending.digest), sent \(pending.tries) times"
+      }
+    }
+  }
+}

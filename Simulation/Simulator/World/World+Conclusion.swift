@@ -1,0 +1,53 @@
+import Wire
+
+extension World {
+  /// The last checks, and the report.
+  func conclude() -> RunReport {
+    oracle.now = now
+    if oracle.violations.isEmpty { checkLiveness() }
+    if oracle.violations.isEmpty { checkSerially() }
+    if oracle.violations.isEmpty { checkExpectations() }
+    for violation in oracle.violations.prefix(1) {
+      for machine in machines where machine.id == violation.replica {
+        picture.mark(machine.index, violation.view ?? machine.view, .violation)
+      }
+    }
+    statistics.simulated = now
+    return RunReport(
+      title: scenario.title, replicas: committee.size, seed: scenario.cluster.seed,
+      planted: scenario.brokenRule?.rawValue, violations: oracle.violations, statistics: statistics,
+      traceHash: trace.finish().hex, picture: picture.text, reached: reached.sorted(),
+      accused: oracle.accused.sorted())
+  }
+
+  private func checkLiveness() {
+    guard faultEngine.calmSince != nil else {
+      oracle.report(.liveness, nil, nil, "nothing was planned any more before calm")
+      return
+    }
+    let late = laggards
+    guard !late.isEmpty else { return }
+    oracle.report(
+      .liveness, nil, nil,
+      "\(faultEngine.livenessBound.text) after calm: \(late.prefix(6).joined(separator: "; "))")
+  }
+
+  private func checkExpectations() {
+    for mark in scenario.expect.reaches where !reached.contains(mark) {
+      oracle.report(.vacuity, nil, nil, "never reached \(mark)")
+    }
+    if let who = scenario.expect.evidence {
+      let expected = machines.indices.filter { resolve(who, nil, 0)[$0] }.map { machines[$0].id }
+      for id in expected where !oracle.accused.contains(id) {
+        oracle.report(.vacuity, nil, nil, "no evidence against \(id)")
+      }
+    }
+    if let most = scenario.expect.memory {
+      for machine in machines where UInt64(machine.bytesUnderWayMost) > most {
+        oracle.report(
+          .bounds, machine.index, nil,
+          "had \(machine.bytesUnderWayMost) bytes under way to it, over \(most)")
+      }
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import Journaling
+import Replication
+import Signing
+import Wire
+
+extension World {
+  /// Starts or restarts the machine's process from what its disk holds.
+  func start(_ machine: Machine) {
+    machine.disk.powerOn()
+    machine.power = .up
+    machine.incarnation += 1
+    trace.record(now, 4, machine.index, UInt64(machine.incarnation))
+    do {
+      let journal = try Journal(
+        path: "\(machine.name)/consensus.sqlite", vfs: disk.name,
+        firstStart: !machine.startedBefore, enforcesOwnVotes: scenario.brokenRule == nil)
+      let restored = try journal.restore()
+      machine.journal = journal
+      machine.ledger = try openLedger(machine)
+      oracle.restored(restored, on: machine.index)
+      oracle.restarted(machine.index, at: restored.finalizedHeight)
+      machine.finalizedHeight = restored.finalizedHeight
+      machine.replica = Replica(configuration(of: machine), restored: restored)
+    } catch {
+      diskFailed(machine, "cannot start: \(error)")
+      return
+    }
+    if machine.startedBefore { picture.mark(machine.index, machine.view, .back) }
+    machine.startedBefore = true
+    var effects: [Effect] = []
+    machine.replica?.start(at: moment(of: machine), effects: &effects)
+    perform(effects, machine)
+    if machine.power != .down { connect(machine) }
+    if machine.adversary != nil { planActor(machine) }
+  }
+
+  private func configuration(of machine: Machine) -> Configuration {
+    var configuration = Configuration(
+      committee: committee, me: machine.id, signer: signers[machine.id.index], verifier: verifier,
+      genesisRoot: genesisRoot, genesisTime: genesis.time, firstStart: !machine.startedBefore,
+      executedHeight: machine.ledger?.height ?? 0,
+      nonce: Digest(chance.bytes(32)) ?? .zero)
+    configuration.delay = Span(scenario.cluster.leaderTimeout.number / 2)
+    if let planted = scenario.brokenRule { configuration.planted = [planted] }
+    return configuration
+  }
+
+  private func openLedger(_ machine: Machine) throws -> Ledger {
+    .digests(DigestLedger(genesisRoot: genesisRoot))
+  }
+
+  /// The power goes now; what is not synced fares as `loss` says.
+  func crash(_ machine: Machine, _ loss: PowerLoss) {
+    guard machine.power != .down else { return }
+    if machine.inTurn {
+      machine.crashOrder = Machine.CrashOrder(effectsLeft: 0, loss: loss)
+      return
+    }
+    trace.record(now, 5, machine.index, UInt64(machine.incarnation))
+    statistics.crashes += 1
+    picture.mark(machine.index, machine.view, .crash)
+    finishHalf(machine)
+    machine.power = .down
+    machine.incarnation += 1
+    machine.disk.crash(loss)
+    machine.clearProcess()
+    disconnect(machine)
+  }
+
+  /// What was being written when the power went may be on the disk not at all, in part, or whole.
+  private func finishHalf(_ machine: Machine) {
+    let operations = chance.below(24)
+    let extent = chance.below(3)
+    guard extent > 0 else { return }
+    if extent == 1 { machine.disk.operationsUntilPowerLoss = operations }
+    let records = machine.journalAtWork.flatMap(\.records)
+    if !records.isEmpty { try? machine.journal?.append(records) }
+    if machine.executing, let next = machine.executeQueue.first {
+      _ = try? outcome(of: next, machine)
+    }
+  }
+
+  /// Begins a sync of everything that waits, unless one is under way.
+  func sync(_ machine: Machine) {
+    guard machine.journalAtWork.isEmpty, !machine.journalQueue.isEmpty else { return }
+    machine.journalAtWork = machine.journalQueue
+    machine.journalQueue = []
+    let span = scenario.cluster.sync.number * (machine.slowDisk ? 40 : 1)
+    agenda.plan(
+      .synced(machine: machine.index, incarnation: machine.incarnation), at: now + span)
+  }
+
+  func synced(_ machine: Machine) {
+    let work = machine.journalAtWork
+    guard let ticket = work.last?.ticket else { return }
+    let records = work.flatMap(\.records)
+    do {
+      try machine.journal?.append(records)
+    } catch {
+      diskFailed(machine, "\(error)")
+      return
+    }
+    machine.journalAtWork = []
+    statistics.syncs += 1
+    trace.record(now, 6, machine.index, ticket)
+    oracle.durable(records, on: machine.index)
+    take(.journaled(ticket), machine)
+    if machine.power == .paused { sync(machine) }
+  }
+
+  /// Begins to execute the next block, unless one is under way.
+  func execute(_ machine: Machine) {
+    guard !machine.executing, !machine.executeQueue.isEmpty else { return }
+    machine.executing = true
+    let span = scenario.cluster.sql.number * (machine.slowDisk ? 10 : 1)
+    agenda.plan(
+      .executed(machine: machine.index, incarnation: machine.incarnation), at: now + span)
+  }
+
+  func executed(_ machine: Machine) {
+    guard let next = machine.executeQueue.first else { return }
+    do {
+      let outcome = try outcome(of: next, machine)
+      machine.executeQueue.removeFirst()
+      machine.executing = false
+      trace.record(now, 7, machine.index, fingerprint(outcome.stateRoot))
+      let told = machine.adversary?.executed(outcome) ?? outcome
+      oracle.executed(told, by: machine.index)
+      take(.executed(told), machine)
+      if machine.power == .paused { execute(machine) }
+    } catch {
+      diskFailed(machine, "\(error)")
+    }
+  }
+
+  private func outcome(
+    of work: (height: Height, block: Block?), _ machine: Machine
+  ) throws -> BlockOutcome {
+    let block = try work.block ?? machine.journal?.block(at: work.height)
+    guard let block, let ledger = machine.ledger else {
+      throw SimulatedFault("there is no block of height \(work.height) in the journal")
+    }
+    return try ledger.execute(block, digest: block.header.digest)
+  }
+
+  /// A replica whose disk fails stops; it is only wrong when nothing is wrong with the disk.
+  func diskFailed(_ machine: Machine, _ what: String) {
+    let expected = machine.spent || machine.disk.bytesMax != nil || machine.disk.syncFails
+    if !expected {
+      oracle.report(.durability, machine.index, nil, "its disk is sound, yet: \(what)")
+    }
+    machine.inTurn = false
+    crash(machine, .nothing)
+  }
+}
+
+/// Something that the simulator itself finds impossible.
+struct SimulatedFault: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}

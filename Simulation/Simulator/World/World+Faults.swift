@@ -1,0 +1,265 @@
+import Wire
+
+extension World {
+  func startFaults() {
+    for (index, fault) in scenario.faults.enumerated() {
+      if case .time(let span) = fault.at {
+        agenda.plan(.faultBegins(index), at: span.number)
+      } else {
+        faultEngine.waiting.append((index, .begins, fault.at))
+      }
+    }
+    agenda.plan(.calm, at: faultEngine.calmLatest.number)
+  }
+
+  /// Something that faults may be anchored to.
+  func happened(_ event: When) {
+    guard !faultEngine.waiting.isEmpty else { return }
+    let due = faultEngine.waiting.filter { matches($0.when, event) }
+    guard !due.isEmpty else { return }
+    faultEngine.waiting.removeAll { matches($0.when, event) }
+    for entry in due {
+      switch entry.phase {
+      case .begins: begin(entry.fault)
+      case .ends: end(entry.fault)
+      }
+    }
+  }
+
+  private func matches(_ awaited: When, _ event: When) -> Bool {
+    if case .height(let wanted) = awaited, case .height(let seen) = event { return seen >= wanted }
+    return awaited == event
+  }
+
+  func begin(_ index: Int) {
+    guard faultEngine.calmSince == nil else { return }
+    let fault = scenario.faults[index]
+    trace.record(now, 8, index, 0)
+    statistics.faults += 1
+    apply(fault.verb, index)
+    switch fault.lasting {
+    case .forever: break
+    case .span(let span): agenda.plan(.faultEnds(index), at: now + span.number)
+    case .until(.time(let span)): agenda.plan(.faultEnds(index), at: max(now, span.number))
+    case .until(let when): faultEngine.waiting.append((index, .ends, when))
+    }
+  }
+
+  private func apply(_ verb: Fault.Verb, _ index: Int) {
+    switch verb {
+    case .cut(let from, let to): addRule(index, .cut, from, to)
+    case .slow(let from, let to, let latency, let bytes):
+      addRule(index, .slow(latency, bytesPerSecond: bytes), from, to)
+    case .isolate(let who):
+      let inside = resolve(who, nil, index)
+      let outside = machines.indices.map { !inside[$0] }
+      network.add(Network.Rule(fault: index, effect: .cut, from: inside, to: outside))
+      network.add(Network.Rule(fault: index, effect: .cut, from: outside, to: inside))
+    case .split(let groups): split(groups, index)
+    case .drop(let filter): addRule(index, .drop(filter.ratePPM), filter)
+    case .duplicate(let filter): addRule(index, .duplicate(filter.ratePPM), filter)
+    case .hold(let filter): addRule(index, .hold, filter)
+    case .replay(let filter): replay(filter, index)
+    case .calm: agenda.plan(.calm, at: now)
+    case .pause, .crash, .wipe, .disk, .clock: applyToMachines(verb, index)
+    }
+  }
+
+  private func applyToMachines(_ verb: Fault.Verb, _ index: Int) {
+    let whom = verb.named.first.map { resolve($0, nil, index) } ?? []
+    let concerned = machines.filter { whom[$0.index] }
+    faultEngine.atWork.append((index, concerned.map(\.index)))
+    for machine in concerned {
+      switch verb {
+      case .pause: if machine.power == .up { machine.power = .paused }
+      case .crash(_, let loss, let effects): order(machine, loss, effects, index)
+      case .wipe:
+        machine.spent = true
+        machine.gone = scenario.faults[index].lasting == .forever
+        crash(machine, .unsynced)
+        machine.disk.wipe()
+        oracle.wiped(machine.index)
+      case .disk(_, let kind): suffer(kind, machine)
+      case .clock(_, let kind): machine.clock.suffer(kind, at: now)
+      default: break
+      }
+    }
+  }
+
+  private func order(_ machine: Machine, _ loss: PowerLoss, _ effects: Int, _ index: Int) {
+    if scenario.faults[index].lasting == .forever {
+      machine.gone = true
+      machine.spent = true
+    }
+    guard machine.power != .down else { return }
+    if effects == 0 {
+      crash(machine, loss)
+    } else {
+      machine.crashOrder = Machine.CrashOrder(effectsLeft: effects, loss: loss)
+    }
+  }
+
+  private func suffer(_ kind: Fault.DiskFault, _ machine: Machine) {
+    switch kind {
+    case .full:
+      machine.spent = true
+      machine.disk.bytesMax = machine.disk.bytes
+    case .failingSync:
+      machine.spent = true
+      machine.disk.syncFails = true
+    case .flippedBit:
+      machine.spent = true
+      machine.disk.flipBit()
+    case .slow: machine.slowDisk = true
+    }
+  }
+
+  func end(_ index: Int) {
+    trace.record(now, 9, index, 0)
+    let cutBefore = network.rules.contains { $0.fault == index }
+    network.end(fault: index)
+    let freed = faultEngine.held.filter { $0.fault == index }
+    faultEngine.held.removeAll { $0.fault == index }
+    for (_, delivery) in freed { dispatch(delivery) }
+    let places = faultEngine.atWork.filter { $0.fault == index }.flatMap(\.machines)
+    faultEngine.atWork.removeAll { $0.fault == index }
+    for place in places { relieve(machines[place], scenario.faults[index].verb) }
+    if cutBefore { for machine in machines where machine.power != .down { connect(machine) } }
+  }
+
+  private func relieve(_ machine: Machine, _ verb: Fault.Verb) {
+    switch verb {
+    case .pause: resume(machine)
+    case .crash, .wipe:
+      machine.crashOrder = nil
+      if machine.power == .down, !machine.gone { start(machine) }
+    case .disk:
+      machine.disk.bytesMax = nil
+      machine.disk.syncFails = false
+      machine.slowDisk = false
+      if machine.power == .down, !machine.gone { start(machine) }
+    case .clock: machine.clock.recover()
+    default: break
+    }
+  }
+
+  private func resume(_ machine: Machine) {
+    guard machine.power == .paused else { return }
+    machine.power = .up
+    let waiting = machine.inbox
+    machine.inbox = []
+    let incarnation = machine.incarnation
+    for input in waiting where machine.incarnation == incarnation { take(input, machine) }
+  }
+
+  /// Everything that is not permanent ends here.
+  func calm() {
+    guard faultEngine.calmSince == nil else { return }
+    trace.record(now, 10, 0, 0)
+    let view = machines.map(\.view).max() ?? 0
+    let height = machines.filter(\.correct).map(\.finalizedHeight).max() ?? 0
+    faultEngine.beCalm(at: now, view: view, height: height)
+    for index in scenario.faults.indices { end(index) }
+    network.endAll()
+    for machine in machines {
+      machine.clock.recover()
+      machine.slowDisk = false
+      resume(machine)
+      if machine.power == .down, !machine.gone { start(machine) }
+    }
+    for machine in machines where machine.power != .down { connect(machine) }
+    faultEngine.mayBeOver = true
+  }
+
+  /// True when every correct leader finalized since calm and every correct replica has followed.
+  func isOver() -> Bool {
+    guard faultEngine.mayBeOver else { return false }
+    faultEngine.mayBeOver = false
+    return laggards.isEmpty
+  }
+
+  /// Who has not done what it must after calm.
+  var laggards: [String] {
+    var out: [String] = []
+    for machine in machines where machine.correct && !machine.spent {
+      if machine.power == .down { out.append("\(machine.name) is down") }
+      if !faultEngine.leadersSinceCalm.contains(machine.id) {
+        out.append("\(machine.name) led no finalized view")
+      }
+    }
+    for machine in machines where machine.correct && !machine.gone && machine.power == .up {
+      if machine.certifiedHeight <= faultEngine.calmHeight, !isBroken(machine) {
+        out.append("\(machine.name) has no state certificate above \(faultEngine.calmHeight)")
+      }
+    }
+    return out + unanswered
+  }
+
+  private func isBroken(_ machine: Machine) -> Bool {
+    scenario.faults.contains { fault in
+      if case .disk(let who, let kind) = fault.verb, kind != .slow {
+        return resolve(who, nil, 0)[machine.index]
+      }
+      return false
+    }
+  }
+
+  private func split(_ groups: [Who], _ index: Int) {
+    for group in groups {
+      let inside = resolve(group, nil, index)
+      let outside = machines.indices.map { !inside[$0] }
+      network.add(Network.Rule(fault: index, effect: .cut, from: inside, to: outside))
+    }
+  }
+
+  private func replay(_ filter: Fault.Filter, _ index: Int) {
+    let from = resolve(filter.from, filter.to, index)
+    let to = resolve(filter.to, filter.from, index)
+    for delivery in faultEngine.archivedDeliveries
+    where from[delivery.fromMachine] && to[delivery.toMachine]
+      && (filter.kind.map { $0.includes(delivery.kind) } ?? true)
+      && (filter.view == nil || filter.view == delivery.view)
+      && machines[delivery.toMachine].incarnation == delivery.incarnation
+    {
+      dispatch(delivery)
+    }
+  }
+
+  private func addRule(
+    _ index: Int, _ effect: Network.Rule.Effect, _ from: Who, _ to: Who
+  ) {
+    network.add(
+      Network.Rule(
+        fault: index, effect: effect, from: resolve(from, to, index),
+        to: resolve(to, from, index)))
+  }
+
+  private func addRule(_ index: Int, _ effect: Network.Rule.Effect, _ filter: Fault.Filter) {
+    var rule = Network.Rule(
+      fault: index, effect: effect, from: resolve(filter.from, filter.to, index),
+      to: resolve(filter.to, filter.from, index))
+    rule.kind = filter.kind
+    rule.view = filter.view
+    network.add(rule)
+  }
+
+  /// For each machine whether `who` means it; `other` is the other side of the same fault.
+  func resolve(_ who: Who, _ other: Who?, _ index: Int) -> [Bool] {
+    let all = committee.members.map(\.id)
+    var chance = RandomStream(seed: scenario.cluster.seed, label: "who \(index)")
+    let ids: [ReplicaID]
+    switch who {
+    case .all: ids = all
+    case .replicas(let named): ids = named
+    case .leader: ids = [committee.leader(of: machines.map(\.view).max() ?? 1)]
+    case .leaderOf(let view): ids = [committee.leader(of: view)]
+    case .one: ids = chance.pick(1, of: all)
+    case .f: ids = chance.pick(committee.faultsMax, of: all)
+    case .quorum: ids = chance.pick(committee.quorum, of: all)
+    case .rest:
+      let others = other.map { $0 == .rest ? [] : resolve($0, nil, index) } ?? []
+      return machines.indices.map { !(others.isEmpty ? false : others[$0]) }
+    }
+    return machines.map { ids.contains($0.id) }
+  }
+}

@@ -1,0 +1,155 @@
+import Journaling
+import Replication
+import Signing
+import Wire
+
+extension World {
+  /// What honest code wants to send; an actor may send something else instead.
+  func send(_ message: Message, to recipients: Recipients, from machine: Machine) {
+    oracle.sent(message, by: machine.index)
+    if case .stateShare(let share) = message { oracle.voicedByDiverged(share, machine.index) }
+    if machine.adversary == nil {
+      emit(message, to: recipients, from: machine)
+    } else {
+      var context = actorContext(machine)
+      let replaced = machine.adversary?.outgoing(message, to: recipients, &context) ?? []
+      for (other, whom) in replaced { emit(other, to: whom, from: machine) }
+    }
+    tellActs(of: message, machine)
+  }
+
+  /// Events that faults and expectations are anchored to.
+  private func tellActs(of message: Message, _ machine: Machine) {
+    switch message {
+    case .proposal(let header, _, let vote):
+      happened(.view(header.view, .proposed))
+      tellAct(of: vote, machine)
+    case .vote(let vote): tellAct(of: vote, machine)
+    default: break
+    }
+  }
+
+  private func tellAct(of vote: Vote, _ machine: Machine) {
+    guard vote.signer == machine.id else { return }
+    let act = When.act(machine.id, vote.ballot.kind, vote.ballot.view)
+    if scenario.expect.never.contains(act) {
+      oracle.report(.never, machine.index, vote.ballot.view, "\(act.text): the story forbids it")
+    }
+    happened(act)
+  }
+
+  func emit(_ message: Message, to recipients: Recipients, from machine: Machine) {
+    let bytes = message.canonicalBytes
+    let fingerprint = fingerprint(bytes)
+    let kind = MessageKind(message)
+    let view = message.view
+    trace.record(now, 1, machine.index, fingerprint)
+    for target in machines where target.id != machine.id && reaches(machine, target) {
+      if case .one(let id) = recipients, target.id != id { continue }
+      let delivery = Delivery(
+        message: message, bytes: bytes, fingerprint: fingerprint, kind: kind, view: view,
+        sender: machine.id, fromMachine: machine.index, toMachine: target.index,
+        incarnation: target.incarnation)
+      dispatch(delivery)
+    }
+  }
+
+  /// The copies of a twin each speak with their own half.
+  private func reaches(_ from: Machine, _ to: Machine) -> Bool {
+    guard from.power != .down else { return false }
+    return faultEngine.twins.allSatisfy { twin in
+      if from.id == twin.id { return twin.hears(to.id, copy: from.index) }
+      if to.id == twin.id { return twin.hears(from.id, copy: to.index) }
+      return true
+    }
+  }
+
+  func dispatch(_ delivery: Delivery) {
+    statistics.sent += 1
+    faultEngine.archive(delivery)
+    let target = machines[delivery.toMachine]
+    guard target.power != .down else { return }
+    switch network.fate(of: delivery, at: now) {
+    case .lost: statistics.lost += 1
+    case .held(let fault): faultEngine.held.append((fault, delivery))
+    case .arrives(let times):
+      for time in times {
+        target.bytesUnderWay += delivery.bytes.count
+        target.bytesUnderWayMost = max(target.bytesUnderWayMost, target.bytesUnderWay)
+        agenda.plan(.delivery(delivery), at: time)
+      }
+    }
+  }
+
+  func arrive(_ delivery: Delivery) {
+    guard let machine = alive(delivery.toMachine, delivery.incarnation) else { return }
+    machine.bytesUnderWay -= delivery.bytes.count
+    statistics.deliveries += 1
+    trace.record(now, 3, machine.index, delivery.fingerprint)
+    guard let message = decoded(delivery) else { return }
+    if case .calls(let calls) = message {
+      let verified = calls.compactMap { try? verifier.verify($0, subnet: committee.subnet) }
+      take(.calls(verified, from: delivery.sender), machine)
+    } else {
+      take(.received(message, from: delivery.sender), machine)
+    }
+  }
+
+  /// The wire format is under test: what arrives is decoded from its bytes, all of it or a share.
+  private func decoded(_ delivery: Delivery) -> Message? {
+    guard options.decodesPPM > 0, decodeChance.happens(options.decodesPPM) else {
+      return delivery.message
+    }
+    do {
+      return try Message(canonicalBytes: delivery.bytes)
+    } catch {
+      oracle.report(
+        .bounds, delivery.toMachine, delivery.view, "cannot decode a \(delivery.kind): \(error)")
+      return nil
+    }
+  }
+
+  /// Answers a peer from the journal.
+  func serve(_ request: JournalRequest, to peer: ReplicaID, from machine: Machine) {
+    guard let journal = machine.journal else { return }
+    do {
+      switch request {
+      case .blocks(let height, let count):
+        let (blocks, finalizations) = try journal.blocks(from: height, count: Int(count))
+        guard !blocks.isEmpty else { return }
+        send(.blocks(blocks, finalizations: finalizations), to: .one(peer), from: machine)
+      case .block(let digest):
+        guard let block = try journal.block(digest) else { return }
+        send(.blocks([block], finalizations: []), to: .one(peer), from: machine)
+      case .stateCertificate(let height):
+        guard let certificate = try journal.stateCertificate(at: height) else { return }
+        send(.stateCertificate(certificate), to: .one(peer), from: machine)
+      }
+    } catch {
+      diskFailed(machine, "\(error)")
+    }
+  }
+
+  /// Tells a replica which peers it is connected to, after the time a connection takes.
+  func connect(_ machine: Machine) {
+    for peer in machines where peer.id != machine.id && peer.power != .down {
+      guard !network.isCut(from: machine.index, to: peer.index),
+        !network.isCut(from: peer.index, to: machine.index), reaches(machine, peer)
+      else { continue }
+      planLink(machine, peer.id, up: true)
+      planLink(peer, machine.id, up: true)
+    }
+  }
+
+  func disconnect(_ machine: Machine) {
+    for peer in machines where peer.id != machine.id && peer.power != .down {
+      planLink(peer, machine.id, up: false)
+    }
+  }
+
+  private func planLink(_ machine: Machine, _ peer: ReplicaID, up: Bool) {
+    agenda.plan(
+      .link(machine: machine.index, incarnation: machine.incarnation, peer: peer, up: up),
+      at: now + scenario.cluster.latency.number)
+  }
+}

@@ -1,0 +1,71 @@
+import Replication
+import Wire
+
+extension World {
+  /// A replica tells something; nothing in the protocol depends on it.
+  func note(_ notice: Notice, _ machine: Machine) {
+    switch notice {
+    case .entered(let view, _):
+      machine.view = view
+      statistics.viewHighest = max(statistics.viewHighest, view)
+    case .certified(let certificate): noteCertificate(certificate, machine)
+    case .finalized(let height, let view, let header):
+      noteFinalized(height, view, header, machine)
+    case .stateCertified(let certificate):
+      machine.certifiedHeight = max(machine.certifiedHeight, certificate.height)
+      oracle.saw(certificate, machine.index)
+      certified(certificate, on: machine)
+      faultEngine.mayBeOver = true
+    case .accused(let evidence): oracle.accuse(evidence, by: machine.index)
+    case .misbehaved(let peer, let what): noteMisbehaviour(peer, what, machine)
+    case .quarantined(let share, _):
+      if machine.correct, !machine.spent {
+        oracle.report(
+          .state, machine.index, nil,
+          "finds its own state of height \(share.statement.height) differing from the certificate")
+      }
+    case .split(let height, _):
+      oracle.report(.state, machine.index, nil, "no root of height \(height) can reach a quorum")
+    case .catchingUp: picture.mark(machine.index, machine.view, .catchingUp)
+    case .recovering, .recovered: picture.mark(machine.index, machine.view, .catchingUp)
+    case .reached(let mark): if !reached.contains(mark) { reached.append(mark) }
+    case .proposed, .voted, .expired: break
+    }
+  }
+
+  private func noteCertificate(_ certificate: Certificate, _ machine: Machine) {
+    let view = certificate.view
+    if machine.correct { oracle.saw(certificate, machine.index) }
+    switch certificate.kind {
+    case .notarize:
+      picture.mark(machine.index, view, .notarized)
+      happened(.view(view, .notarized))
+    case .nullify:
+      picture.mark(machine.index, view, .nullified)
+      happened(.view(view, .nullified))
+    case .finalize:
+      picture.mark(machine.index, view, .finalized)
+      happened(.view(view, .finalized))
+    }
+  }
+
+  private func noteFinalized(
+    _ height: Height, _ view: View, _ header: Header, _ machine: Machine
+  ) {
+    oracle.finalized(height, view, header, by: machine.index)
+    machine.finalizedHeight = max(machine.finalizedHeight, height)
+    picture.mark(machine.index, view, .finalized)
+    if machine.correct {
+      statistics.heightHighest = max(statistics.heightHighest, height)
+      faultEngine.finalized(view, leader: committee.leader(of: view))
+      happened(.height(height))
+    }
+  }
+
+  private func noteMisbehaviour(_ peer: ReplicaID, _ what: String, _ machine: Machine) {
+    statistics.misbehaviours += 1
+    if machine.correct, !oracle.guilty.contains(peer) {
+      oracle.report(.evidence, machine.index, nil, "says that \(peer), which is correct, \(what)")
+    }
+  }
+}

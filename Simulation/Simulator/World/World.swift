@@ -1,0 +1,179 @@
+import CSQLite
+import Consensus
+import Replication
+import Signing
+import Wire
+
+/// One subnet in one process: simulated clock, network and disks around the replicas' own code.
+///
+/// - Safety: the same scenario gives the same events in the same order in any process. There is
+///   one thread, one agenda, and a random stream of its own for each purpose.
+/// - Bound: ends at the scenario's calm plus its liveness bound at the latest.
+final class World {
+  enum Entry {
+    case delivery(Delivery)
+    case alarm(machine: Int, incarnation: Int, Alarm, token: UInt64)
+    case synced(machine: Int, incarnation: Int)
+    case executed(machine: Int, incarnation: Int)
+    case link(machine: Int, incarnation: Int, peer: ReplicaID, up: Bool)
+    case returns(machine: Int)
+    case faultBegins(Int)
+    case faultEnds(Int)
+    case client(Int)
+    case actor(machine: Int)
+    case calm
+  }
+
+  let scenario: Scenario
+  let options: RunOptions
+  let genesis: Genesis
+  let committee: Committee
+  let signers: [Signer]
+  let callers: [Signer]
+  let verifier: Verifier
+  let genesisRoot: Digest
+  let disk: SimulatedDisk
+  private(set) var machines: [Machine] = []
+  var agenda = Agenda<Entry>()
+  var network: Network
+  let oracle: Oracle
+  var trace = Trace()
+  var picture = Picture()
+  var statistics = RunStatistics()
+  var now: UInt64 = 0
+  var faultEngine: FaultEngine
+  var clients: [Client] = []
+  var reached: [String] = []
+  /// Chance for what is not anyone's own: nonces, crash points.
+  var chance: RandomStream
+  var decodeChance: RandomStream
+
+  init(_ scenario: Scenario, _ options: RunOptions) {
+    self.scenario = scenario
+    self.options = options
+    let seed = scenario.cluster.seed
+    quorate_sqlite3_test_prng_seed(Int32(truncatingIfNeeded: seed) | 1, nil)
+    let setting = Setting(scenario)
+    genesis = setting.genesis
+    committee = setting.genesis.committee
+    signers = setting.signers
+    callers = setting.callers
+    verifier = scenario.cluster.signatures == .mock ? .mock : .ed25519
+    genesisRoot = setting.genesisRoot
+    disk = SimulatedDisk(seed: seed)
+    chance = RandomStream(seed: seed, label: "world")
+    decodeChance = RandomStream(seed: seed, label: "decode")
+    faultEngine = FaultEngine(scenario)
+    let cast = faultEngine.cast(committee, seed)
+    for member in cast {
+      let machine = Machine(
+        index: machines.count, id: member.id, name: member.name, disk: disk.machine(member.name))
+      machine.adversary = member.adversary
+      machines.append(machine)
+    }
+    network = Network(machines: machines.count, cluster: scenario.cluster)
+    oracle = Oracle(
+      committee: committee, verifier: verifier, machines: machines.map { ($0.id, $0.correct) },
+      genesisRoot: genesisRoot)
+    oracle.guilty = Set(cast.filter { $0.adversary != nil }.map(\.id))
+    picture.rows = machines.map(\.name)
+  }
+
+  /// Runs to the end of the story or to the first violation.
+  func run() -> RunReport {
+    for machine in machines { start(machine) }
+    startClients()
+    startFaults()
+    while oracle.violations.isEmpty, let next = agenda.next() {
+      if next.time > faultEngine.deadline { break }
+      now = next.time
+      oracle.now = now
+      disk.milliseconds = genesis.time.number + now / 1_000
+      statistics.events += 1
+      occur(next.entry)
+      if faultEngine.calmSince != nil, isOver() { break }
+    }
+    return conclude()
+  }
+
+  private func occur(_ entry: Entry) {
+    switch entry {
+    case .delivery(let delivery): arrive(delivery)
+    case .alarm(let index, let incarnation, let alarm, let token):
+      guard let machine = alive(index, incarnation), machine.rings(alarm, token) else { return }
+      trace.record(now, 2, index, token)
+      take(.alarmRang(alarm), machine)
+    case .synced(let index, let incarnation):
+      if let machine = alive(index, incarnation) { synced(machine) }
+    case .executed(let index, let incarnation):
+      if let machine = alive(index, incarnation) { executed(machine) }
+    case .link(let index, let incarnation, let peer, let up):
+      guard let machine = alive(index, incarnation) else { return }
+      take(up ? .connected(peer) : .disconnected(peer), machine)
+    case .returns(let index):
+      if machines[index].power == .down, !machines[index].gone { start(machines[index]) }
+    case .faultBegins(let fault): begin(fault)
+    case .faultEnds(let fault): end(fault)
+    case .client(let index): act(client: index)
+    case .actor(let index): actor(machines[index])
+    case .calm: calm()
+    }
+  }
+
+  /// The machine, if the process that something was planned for still lives.
+  func alive(_ index: Int, _ incarnation: Int) -> Machine? {
+    let machine = machines[index]
+    return machine.incarnation == incarnation && machine.power != .down ? machine : nil
+  }
+
+  /// One turn of a replica: an input, then its effects in order.
+  func take(_ input: Input, _ machine: Machine) {
+    guard machine.power != .paused else {
+      machine.inbox.append(input)
+      return
+    }
+    var effects: [Effect] = []
+    machine.replica?.step(input, at: moment(of: machine), effects: &effects)
+    perform(effects, machine)
+  }
+
+  func moment(of machine: Machine) -> Moment { machine.clock.moment(genesis.time, now) }
+
+  func perform(_ effects: [Effect], _ machine: Machine) {
+    let incarnation = machine.incarnation
+    machine.inTurn = true
+    for effect in effects {
+      perform(effect, machine)
+      if var order = machine.crashOrder {
+        if order.effectsLeft <= 0 {
+          machine.inTurn = false
+          crash(machine, order.loss)
+          return
+        }
+        order.effectsLeft -= 1
+        machine.crashOrder = order
+      }
+    }
+    precondition(machine.incarnation == incarnation, "a machine crashed within its own turn")
+    machine.inTurn = false
+    sync(machine)
+    execute(machine)
+  }
+
+  private func perform(_ effect: Effect, _ machine: Machine) {
+    switch effect {
+    case .journal(let ticket, let records): machine.journalQueue.append((ticket, records))
+    case .send(let message, let recipients): send(message, to: recipients, from: machine)
+    case .arm(let alarm, let span):
+      let token = machine.arm(alarm)
+      agenda.plan(
+        .alarm(
+          machine: machine.index, incarnation: machine.incarnation, alarm, token: token),
+        at: now + span.number)
+    case .disarm(let alarm): machine.disarm(alarm)
+    case .execute(let height, let block): machine.executeQueue.append((height, block))
+    case .serve(let request, let peer): serve(request, to: peer, from: machine)
+    case .notice(let notice): note(notice, machine)
+    }
+  }
+}

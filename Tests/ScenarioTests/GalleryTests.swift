@@ -1,0 +1,47 @@
+import Foundation
+import Testing
+
+@testable import Simulator
+
+/// Every scenario file, run as the rules are and with the rule broken that it names.
+@Suite struct `The scenario gallery` {
+  static let folder = URL(filePath: #filePath).deletingLastPathComponent()
+    .appending(path: "../../Simulation/Scenarios").standardized.path
+
+  static let files: [String] =
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+    .filter { $0.hasSuffix(".yaml") }.sorted()
+
+  private func read(_ file: String) throws -> Scenario {
+    try ScenarioFile.read("\(Self.folder)/\(file)")
+  }
+
+  @Test func `has at least sixteen files`() {
+    #expect(Self.files.count >= 16)
+  }
+
+  @Test(arguments: files)
+  func `passes as the rules are`(file: String) throws {
+    let report = Simulation.run(try read(file))
+    #expect(report.passed, "\(report.text(file: file))")
+    #expect(report.statistics.heightHighest > 3, "\(report.text(file: file))")
+  }
+
+  @Test(arguments: files)
+  func `fails when its rule is broken`(file: String) throws {
+    let scenario = try read(file)
+    let report = Simulation.run(try scenario.broken())
+    let check = report.violations.first?.check
+    #expect(check != nil && check != .vacuity, "\(report.text(file: file))")
+    if let check, !scenario.expect.breaks.isEmpty {
+      #expect(scenario.expect.breaks.contains(check), "\(report.text(file: file))")
+    }
+  }
+
+  @Test func `is written as it is read`() throws {
+    for file in Self.files {
+      let scenario = try read(file)
+      #expect(try ScenarioFile.parse(scenario.text, path: file) == scenario, "\(file)")
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import Testing
+import Wire
+
+@testable import Simulator
+
+@Suite struct `An agenda` {
+  @Test func `gives events by time, and those of one moment in the order they were planned`() {
+    var agenda = Agenda<Int>()
+    var chance = RandomStream(seed: 3, label: "agenda")
+    var planned: [(time: UInt64, value: Int)] = []
+    for value in 0..<2_000 {
+      let time = chance.below(UInt64(50))
+      planned.append((time, value))
+      agenda.plan(value, at: time)
+    }
+    let expected = planned.sorted { ($0.time, $0.value) < ($1.time, $1.value) }.map(\.value)
+    var got: [Int] = []
+    while let next = agenda.next() { got.append(next.entry) }
+    #expect(got == expected)
+  }
+}
+
+@Suite struct `A picture` {
+  @Test func `shows the strongest mark of each view`() {
+    var picture = Picture()
+    picture.rows = ["r0", "r1"]
+    picture.mark(0, 1, .notarized)
+    picture.mark(0, 1, .finalized)
+    picture.mark(0, 2, .nullified)
+    picture.mark(1, 2, .crash)
+    let lines = picture.text.split(separator: "\n")
+    #expect(lines[1] == "r0 Fx")
+    #expect(lines[2] == "r1 ·!")
+  }
+}
