@@ -88,7 +88,7 @@ let package = Package(
       "NodeShell",
       [
         "Wire", "Signing", "Metering", "Certification", "Consensus", "Replication", "Pipelines",
-        "Storage", "Journaling", "Execution", "Transport", "Gateway", lifecycle, logging,
+        "Storage", "Journaling", "Execution", "Transport", "Gateway", nio, lifecycle, logging,
       ]),
     module(
       "QuorateClient",
@@ -109,5 +109,11 @@ let package = Package(
 
     // Tests.
     tests("TransportTests", ["Wire", "Signing", "Transport", nio, nioPosix, nioSSL]),
+    tests(
+      "NodeShellTests",
+      [
+        "Wire", "Signing", "Certification", "Replication", "Transport", "Gateway", "NodeShell",
+        logging,
+      ]),
   ]
 )

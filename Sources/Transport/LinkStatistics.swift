@@ -21,6 +21,11 @@ package struct LinkStatistics: Sendable, Equatable {
   package var unsent: UInt64 = 0
   package var waitingFrames: UInt64 = 0
   package var waitingBytes: UInt64 = 0
+
+  package init(peer: ReplicaID, isUp: Bool = false) {
+    self.peer = peer
+    self.isUp = isUp
+  }
 }
 
 /// The counters behind `LinkStatistics`: written on the event loop, read anywhere.

@@ -1,0 +1,57 @@
+import Wire
+
+/// What bounds the shell of one replica.
+package enum NodeLimits {
+  // The core's thread.
+  /// Inputs that one turn takes before it makes durable what they led to.
+  static let turnInputsMax = 512
+  /// Bytes of undelivered messages above which nothing more is read from peers, and below which
+  /// reading goes on.
+  static let inboxBytesHigh = 48 << 20
+  static let inboxBytesLow = 16 << 20
+  static let threadStackBytes = 4 << 20
+
+  // Verification of envelopes.
+  static let verifierThreads = 1
+  static let verifierBytesMax = 64 << 20
+  /// Calls that one pass verifies together.
+  static let verifierBatch = 128
+
+  // Queries.
+  static let queryThreads = 2
+  static let queriesWaitingMax = 1_024
+
+  // Answers to peers from the journal.
+  static let servingMax = 1_024
+
+  // Calls that clients of this replica follow.
+  static let trackedCallsMax = 32_768
+  static let waitersMax = 8_192
+  /// How long verifying and admitting a call may take before its client is told "received".
+  static let admissionMax = Span.seconds(5)
+  /// Jobs of the executor's thread above which no receipt is looked up any more.
+  static let lookupsMax = 4_096
+  /// How often waiting clients' patience is looked at.
+  static let patienceTick = Span.milliseconds(50)
+
+  // Events.
+  static let eventsBuffered = 256
+  static let eventStreamsMax = 64
+
+  // Health.
+  static let housekeepingTick = Span.seconds(1)
+  /// Free bytes on the disk below which this replica takes no new calls.
+  package static let diskReserveBytesUsual: UInt64 = 256 << 20
+  /// Heights behind the highest certified one at which a replica no longer calls itself ready.
+  static let readyLagMax: UInt64 = 16
+  /// How long a view may last before it is called slow.
+  static let slowView = Span.seconds(5)
+  /// How long a graceful stop may take before what is left is cut off.
+  static let stopSecondsMax: Int64 = 10
+  /// Equal log lines are written once in this time.
+  static let logQuiet = Span.seconds(10)
+
+  // Files.
+  static let settingsBytesMax = 64 << 10
+  static let keyFileBytesMax = 4 << 10
+}

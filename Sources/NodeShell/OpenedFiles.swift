@@ -1,0 +1,96 @@
+import Certification
+import Execution
+import Foundation
+import Glibc
+import Journaling
+import Replication
+import Signing
+import Wire
+
+/// A replica's files, opened, and what they say of its past.
+///
+/// - Safety: a journal that is missing although the marker says that there was one is a lost log,
+///   and the replica recovers by rule R9 instead of voting as if it were new.
+struct OpenedFiles {
+  let journal: Journal
+  let journalReader: JournalReader
+  let executor: Executor
+  let restored: Restored
+  let coreConfiguration: Configuration
+
+  init(_ configuration: NodeConfiguration) throws(NodeFault) {
+    let isFirstStart = try OpenedFiles.isFirstStart(configuration)
+    do {
+      journal = try Journal(
+        path: configuration.journalFile.path, vfs: nil, firstStart: isFirstStart)
+      restored = try journal.restore()
+      journalReader = try JournalReader(path: configuration.journalFile.path, vfs: nil)
+    } catch {
+      throw NodeFault(
+        "the journal \(configuration.journalFile.path) cannot be opened: \(error). If the disk is "
+          + "sound, move the state folder away and start again: the replica then recovers from "
+          + "the others")
+    }
+    do throws(ExecutionFault) {
+      executor = try Executor(
+        directory: configuration.stateDirectory.path, vfs: nil,
+        genesis: configuration.network.genesis)
+    } catch {
+      throw NodeFault(
+        "the pipelines' files in \(configuration.stateDirectory.path) cannot be opened: \(error)")
+    }
+    if isFirstStart {
+      try ReplicaFolder.write(
+        Array((configuration.network.subnet.hex + "\n").utf8), to: configuration.markerFile)
+    }
+    var core = Configuration(
+      committee: configuration.network.committee, me: configuration.me,
+      signer: .ed25519(configuration.key), verifier: .ed25519,
+      genesisRoot: Executor.genesisRoot(of: configuration.network.genesis),
+      genesisTime: configuration.network.genesis.time, firstStart: isFirstStart,
+      executedHeight: executor.height, nonce: OpenedFiles.nonce())
+    core.delay = .milliseconds(configuration.settings.delayMilliseconds)
+    coreConfiguration = core
+  }
+
+  private static func isFirstStart(_ configuration: NodeConfiguration) throws(NodeFault) -> Bool {
+    let marker = configuration.markerFile
+    guard FileManager.default.fileExists(atPath: marker.path) else { return true }
+    let subnet = try ReplicaFolder.text(marker, limit: NodeLimits.keyFileBytesMax)
+      .trimmingCharacters(in: .whitespacesAndNewlines)
+    guard subnet == configuration.network.subnet.hex else {
+      throw NodeFault(
+        "\(configuration.directory.path) has served subnet \(subnet.prefix(8)), network.json is of "
+          + "\(configuration.network.subnet): put the right network.json there, or use a new folder"
+      )
+    }
+    return false
+  }
+
+  private static func nonce() -> Digest {
+    var random = SystemRandomNumberGenerator()
+    return sha256((0..<32).map { _ in UInt8.random(in: 0...255, using: &random) })
+  }
+}
+
+/// Keeps a second process from a replica's files for as long as it lives.
+final class FolderLock: Sendable {
+  private let descriptor: Int32
+
+  init(_ folder: URL) throws(NodeFault) {
+    try ReplicaFolder.makeFolder(folder)
+    let path = folder.appending(path: "lock").path
+    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else {
+      throw NodeFault("cannot write \(path): \(String(cString: strerror(errno))). Check its owner")
+    }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      close(descriptor)
+      throw NodeFault(
+        "another process runs the replica of \(folder.path): stop it first. Two of one replica "
+          + "would sign what excludes each other")
+    }
+  }
+
+  deinit { close(descriptor) }
+}

@@ -1,0 +1,235 @@
+import Certification
+import Foundation
+import Glibc
+import Signing
+import Wire
+
+/// What `replica init` tells the others: the public half of one replica, before there is a subnet.
+package struct ReplicaCard: Codable, Sendable, Equatable {
+  package var key: String
+  package var host: String
+  package var peerPort: UInt16
+  package var httpPort: UInt16
+  package var certificate: String
+}
+
+/// The folder of one replica.
+package enum ReplicaFolder {
+  static let settingsName = "replica.json"
+  static let keyName = "replica.key"
+  static let certificateName = "transport.crt"
+  static let transportKeyName = "transport.key"
+  package static let cardName = "replica.card.json"
+
+  /// Makes a replica's folder with new keys, which never leave it.
+  ///
+  /// - Parameter host: where the others reach it; it listens on all addresses unless that is
+  ///   this machine's own loopback.
+  /// - Throws: `NodeFault` when there is a replica already or the disk refuses.
+  @discardableResult
+  package static func create(
+    _ folder: URL, host: String, peerPort: UInt16, httpPort: UInt16,
+    settings given: ReplicaSettings = ReplicaSettings()
+  ) throws(NodeFault) -> ReplicaCard {
+    let keyFile = folder.appending(path: keyName)
+    guard !FileManager.default.fileExists(atPath: keyFile.path) else {
+      throw NodeFault(
+        "\(folder.path) holds a replica already. Name another folder, or remove this one if its "
+          + "replica is not needed any more")
+    }
+    var settings = given
+    if !["127.0.0.1", "localhost", "::1"].contains(host) {
+      settings.peerHost = "0.0.0.0"
+      settings.httpHost = "0.0.0.0"
+    }
+    let key = KeyPair.generate()
+    let identity: TransportIdentity
+    do throws(SigningFault) {
+      identity = try TransportIdentity.make(name: "quorate-\(key.publicKey)")
+    } catch {
+      throw NodeFault("no transport certificate could be made: \(error)")
+    }
+    let card = ReplicaCard(
+      key: key.publicKey.hex, host: host, peerPort: peerPort, httpPort: httpPort,
+      certificate: identity.certificatePEM)
+    try makeFolder(folder)
+    try write(json(settings), to: folder.appending(path: settingsName))
+    try write(json(card), to: folder.appending(path: cardName))
+    try write(
+      Array(identity.certificatePEM.utf8), to: folder.appending(path: certificateName))
+    try write(
+      Array(identity.privateKeyPEM.utf8), to: folder.appending(path: transportKeyName),
+      mode: 0o600)
+    try write(Array((key.seed.hex + "\n").utf8), to: keyFile, mode: 0o600)
+    return card
+  }
+
+  // MARK: Files
+
+  static func makeFolder(_ folder: URL) throws(NodeFault) {
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    } catch {
+      throw NodeFault(
+        "cannot make the folder \(folder.path): \(error.localizedDescription). Check the owner and "
+          + "the free space of the folder above it")
+    }
+  }
+
+  /// Writes a file whole and durably: under another name first, then in one step.
+  static func write(_ bytes: [UInt8], to file: URL, mode: mode_t = 0o644) throws(NodeFault) {
+    let draft = file.path + ".new"
+    func fail(_ what: String) -> NodeFault {
+      let why = String(cString: strerror(errno))
+      return NodeFault(
+        "cannot \(what) \(file.path): \(why). Check the owner and the free space of its folder")
+    }
+    unlink(draft)
+    let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+    guard descriptor >= 0 else { throw fail("create") }
+    var written = 0
+    while written < bytes.count {
+      let count = bytes[written...].withUnsafeBytes {
+        Glibc.write(descriptor, $0.baseAddress, $0.count)
+      }
+      guard count > 0 else {
+        let fault = fail("write")
+        close(descriptor)
+        throw fault
+      }
+      written += count
+    }
+    guard fsync(descriptor) == 0, close(descriptor) == 0 else { throw fail("write") }
+    guard rename(draft, file.path) == 0 else { throw fail("name") }
+    let folder = open(file.deletingLastPathComponent().path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { throw fail("write") }
+    defer { close(folder) }
+    guard fsync(folder) == 0 else { throw fail("write") }
+  }
+
+  static func bytes(_ file: URL, limit: Int) throws(NodeFault) -> [UInt8] {
+    let content: Data
+    do {
+      content = try Data(contentsOf: file)
+    } catch {
+      throw NodeFault(
+        "cannot read \(file.path): \(error.localizedDescription). Restore it from a copy")
+    }
+    guard content.count <= limit else {
+      throw NodeFault("\(file.path) has \(content.count) bytes, over \(limit): it is damaged")
+    }
+    return [UInt8](content)
+  }
+
+  static func text(_ file: URL, limit: Int) throws(NodeFault) -> String {
+    guard let text = String(validating: try bytes(file, limit: limit), as: UTF8.self) else {
+      throw NodeFault("\(file.path) is damaged: it is no text. Restore it from a copy")
+    }
+    return text
+  }
+
+  static func json(_ value: some Encodable) -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    do {
+      return Array(try encoder.encode(value)) + [0x0a]
+    } catch {
+      preconditionFailure("strings and integers have no JSON: \(error)")
+    }
+  }
+}
+
+/// The folder of a cluster on one machine: network.json, a folder a replica, people's keys.
+package enum ClusterFolder {
+  package static let networkName = "network.json"
+  package static let identitiesName = "identities"
+  /// The identity that holds what the genesis mints.
+  package static let operatorName = "operator"
+  package static let operatorCyclesUsual: Cycles = 1_000_000_000_000_000_000
+
+  package static func networkFile(_ folder: URL) -> URL { folder.appending(path: networkName) }
+  package static func replica(_ id: ReplicaID, in folder: URL) -> URL {
+    folder.appending(path: "\(id)")
+  }
+
+  /// Makes a cluster on this machine: replica `i` listens for peers on `basePort + 2i` and for
+  /// clients on the port after it.
+  ///
+  /// - Throws: `NodeFault`; nothing is there then that was not there before, but for folders.
+  @discardableResult
+  package static func create(
+    _ folder: URL, name: String = "local", replicas: Int, basePort: UInt16,
+    host: String = "127.0.0.1", cycles: Cycles = operatorCyclesUsual,
+    settings: ReplicaSettings = ReplicaSettings()
+  ) throws(NodeFault) -> Network {
+    try check(folder, replicas: replicas)
+    guard Int(basePort) + 2 * replicas <= 65_535, basePort >= 1_024 else {
+      throw NodeFault(
+        "\(replicas) replicas need \(2 * replicas) ports from \(basePort) on, between 1024 and "
+          + "65535: name another base port")
+    }
+    try ReplicaFolder.makeFolder(folder)
+    var cards: [ReplicaCard] = []
+    for index in 0..<replicas {
+      let port = basePort + 2 * UInt16(index)
+      cards.append(
+        try ReplicaFolder.create(
+          replica(ReplicaID(UInt16(index)), in: folder), host: host, peerPort: port,
+          httpPort: port + 1, settings: settings))
+    }
+    return try join(folder, name: name, cards: cards, cycles: cycles)
+  }
+
+  /// Makes network.json of replicas whose folders are elsewhere, in the order of their cards.
+  package static func join(
+    _ folder: URL, name: String, cards: [ReplicaCard], cycles: Cycles = operatorCyclesUsual
+  ) throws(NodeFault) -> Network {
+    try check(folder, replicas: cards.count)
+    var members: [Network.Member] = []
+    for (index, card) in cards.enumerated() {
+      guard let key = PublicKey(hex: card.key),
+        let fingerprint = TransportIdentity.fingerprint(ofPEM: card.certificate)
+      else {
+        throw NodeFault(
+          "the card of replica \(index) is damaged: its key or its certificate is none. Take "
+            + "replica.card.json from its machine again")
+      }
+      members.append(
+        Network.Member(
+          id: ReplicaID(UInt16(index)), key: key, host: card.host, peerPort: card.peerPort,
+          httpPort: card.httpPort, certificate: card.certificate, fingerprint: fingerprint))
+    }
+    let operatorKey = KeyPair.generate()
+    let genesis = Genesis(
+      name: name, protocolVersion: protocolVersion, time: Clocks.wall,
+      members: members.map(\.key), administrators: [operatorKey.publicKey],
+      accounts: [.init(owner: operatorKey.publicKey, balance: cycles)])
+    let network: Network
+    do throws(NetworkFault) {
+      network = try Network(genesis: genesis, members: members)
+    } catch {
+      throw NodeFault("these replicas make no subnet: \(error)")
+    }
+    let identities = folder.appending(path: identitiesName)
+    try ReplicaFolder.makeFolder(identities)
+    try ReplicaFolder.write(
+      Array((operatorKey.seed.hex + "\n").utf8),
+      to: identities.appending(path: "\(operatorName).key"), mode: 0o600)
+    try ReplicaFolder.write(network.json, to: networkFile(folder))
+    return network
+  }
+
+  /// The version of messages and of execution that a new subnet starts with.
+  private static let protocolVersion: UInt32 = 1
+
+  private static func check(_ folder: URL, replicas: Int) throws(NodeFault) {
+    guard (1...Limits.membersMax).contains(replicas) else {
+      throw NodeFault("a subnet has 1 to \(Limits.membersMax) replicas, not \(replicas)")
+    }
+    guard !FileManager.default.fileExists(atPath: networkFile(folder).path) else {
+      throw NodeFault(
+        "\(folder.path) holds a cluster already. Name another folder, or remove it first with "
+          + "`quorate cluster down --wipe`")
+    }
+  }
+}

@@ -1,0 +1,172 @@
+import Certification
+import Foundation
+import Signing
+import Testing
+import Wire
+
+@testable import NodeShell
+
+/// A folder that goes when the test ends.
+final class ScratchFolder {
+  let url: URL
+  init() throws {
+    url = FileManager.default.temporaryDirectory.appending(path: "quorate-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  }
+  deinit { try? FileManager.default.removeItem(at: url) }
+
+  func write(_ text: String, to path: String) throws {
+    try text.write(to: url.appending(path: path), atomically: true, encoding: .utf8)
+  }
+}
+
+@Suite struct `A cluster's folder` {
+  @Test func `loads as each of its replicas`() throws {
+    let folder = try ScratchFolder()
+    let network = try ClusterFolder.create(folder.url, replicas: 4, basePort: 21_000)
+    for index in 0..<4 {
+      let id = ReplicaID(UInt16(index))
+      let loaded = try NodeConfiguration.load(
+        directory: ClusterFolder.replica(id, in: folder.url))
+      #expect(loaded.me == id)
+      #expect(loaded.network == network)
+      #expect(loaded.key.publicKey == network.members[index].key)
+      #expect(loaded.member.peerPort == UInt16(21_000 + 2 * index))
+      #expect(loaded.member.httpPort == UInt16(21_001 + 2 * index))
+    }
+  }
+
+  @Test func `gives the minted cycles to the operator, whose key only its owner reads`() throws {
+    let folder = try ScratchFolder()
+    let network = try ClusterFolder.create(folder.url, replicas: 1, basePort: 21_000, cycles: 77)
+    let file = folder.url.appending(path: "identities/operator.key")
+    let seed = try String(contentsOf: file, encoding: .utf8).trimmingCharacters(in: .newlines)
+    let key = try #require([UInt8](hex: seed).flatMap { KeyPair(seed: $0) })
+    #expect(network.genesis.accounts == [.init(owner: key.publicKey, balance: 77)])
+    #expect(network.genesis.administrators == [key.publicKey])
+    for path in ["identities/operator.key", "r0/replica.key", "r0/transport.key"] {
+      let attributes = try FileManager.default.attributesOfItem(
+        atPath: folder.url.appending(path: path).path)
+      #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600, "\(path)")
+    }
+  }
+
+  @Test func `is never written over`() throws {
+    let folder = try ScratchFolder()
+    try ClusterFolder.create(folder.url, replicas: 1, basePort: 21_000)
+    #expect(throws: NodeFault.self) {
+      try ClusterFolder.create(folder.url, replicas: 1, basePort: 21_000)
+    }
+    #expect(throws: NodeFault.self) {
+      try ReplicaFolder.create(
+        folder.url.appending(path: "r0"), host: "127.0.0.1", peerPort: 1, httpPort: 2)
+    }
+  }
+
+  @Test(arguments: [(0, 21_000), (129, 21_000), (13, 65_520), (4, 80)])
+  func `is not made of what cannot be`(replicas: Int, port: Int) throws {
+    let folder = try ScratchFolder()
+    #expect(throws: NodeFault.self) {
+      try ClusterFolder.create(folder.url, replicas: replicas, basePort: UInt16(port))
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path).isEmpty)
+  }
+
+  @Test func `is joined from cards of replicas made elsewhere`() throws {
+    let folder = try ScratchFolder()
+    let elsewhere = folder.url.appending(path: "machine-b/replica")
+    var cards = [
+      try ReplicaFolder.create(
+        folder.url.appending(path: "machine-a"), host: "a.example", peerPort: 7_000,
+        httpPort: 7_001),
+      try ReplicaFolder.create(elsewhere, host: "b.example", peerPort: 7_000, httpPort: 7_001),
+    ]
+    let network = try ClusterFolder.join(
+      folder.url.appending(path: "machine-b"), name: "two", cards: cards)
+    #expect(network.members.map(\.host) == ["a.example", "b.example"])
+    let loaded = try NodeConfiguration.load(directory: elsewhere)
+    #expect(loaded.me == 1)
+    #expect(loaded.settings.peerHost == "0.0.0.0")
+    cards[1].certificate = "none"
+    #expect(throws: NodeFault.self) {
+      try ClusterFolder.join(folder.url.appending(path: "c"), name: "two", cards: cards)
+    }
+  }
+}
+
+@Suite struct `A replica's folder` {
+  @Test(arguments: [
+    ("network.json", "{"), ("network.json", "{\"quorate\": 1}"), ("r0/replica.json", "[1]"),
+    ("r0/replica.json", "{\"quorate\": 1}"), ("r0/replica.key", "00ff"),
+  ])
+  func `that is damaged is refused by the name of the file, after the whole one was taken`(
+    path: String, text: String
+  ) throws {
+    let folder = try ScratchFolder()
+    try ClusterFolder.create(folder.url, replicas: 2, basePort: 21_000)
+    let replica = ClusterFolder.replica(0, in: folder.url)
+    _ = try NodeConfiguration.load(directory: replica)
+    let file = folder.url.appending(path: path)
+    let handle = try FileHandle(forWritingTo: file)
+    try handle.truncate(atOffset: 0)
+    try handle.write(contentsOf: Data(text.utf8))
+    try handle.close()
+    let fault = #expect(throws: NodeFault.self) { try NodeConfiguration.load(directory: replica) }
+    #expect(fault?.description.contains(file.lastPathComponent) == true)
+  }
+
+  @Test func `with one byte of network.json changed is refused`() throws {
+    let folder = try ScratchFolder()
+    let network = try ClusterFolder.create(folder.url, replicas: 2, basePort: 21_000)
+    let text = String(decoding: network.json, as: UTF8.self)
+    let key = network.members[1].key.hex
+    try folder.write(
+      text.replacingOccurrences(of: key, with: String(key.reversed())), to: "network.json")
+    #expect(throws: NodeFault.self) {
+      try NodeConfiguration.load(directory: ClusterFolder.replica(0, in: folder.url))
+    }
+  }
+
+  @Test func `whose key others can read is refused with the command that mends it`() throws {
+    let folder = try ScratchFolder()
+    try ClusterFolder.create(folder.url, replicas: 1, basePort: 21_000)
+    let replica = ClusterFolder.replica(0, in: folder.url)
+    let file = replica.appending(path: "replica.key")
+    try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: file.path)
+    let fault = #expect(throws: NodeFault.self) { try NodeConfiguration.load(directory: replica) }
+    #expect(fault?.description.contains("chmod 600") == true)
+  }
+
+  @Test func `of another subnet is refused`() throws {
+    let first = try ScratchFolder()
+    let second = try ScratchFolder()
+    try ClusterFolder.create(first.url, replicas: 1, basePort: 21_000)
+    let network = try ClusterFolder.create(second.url, replicas: 1, basePort: 21_000)
+    try first.write(String(decoding: network.json, as: UTF8.self), to: "network.json")
+    let fault = #expect(throws: NodeFault.self) {
+      try NodeConfiguration.load(directory: ClusterFolder.replica(0, in: first.url))
+    }
+    #expect(fault?.description.contains("another subnet") == true)
+  }
+
+  @Test func `is used by one process at a time`() throws {
+    let folder = try ScratchFolder()
+    var lock: FolderLock? = try FolderLock(folder.url)
+    #expect(throws: NodeFault.self) { try FolderLock(folder.url) }
+    _ = lock
+    lock = nil
+    _ = try FolderLock(folder.url)
+  }
+
+  @Test func `has files that are written whole or not at all`() throws {
+    let folder = try ScratchFolder()
+    let file = folder.url.appending(path: "file")
+    try ReplicaFolder.write([1, 2], to: file, mode: 0o600)
+    try ReplicaFolder.write([3], to: file, mode: 0o600)
+    #expect(try [UInt8](Data(contentsOf: file)) == [3])
+    #expect(throws: NodeFault.self) {
+      try ReplicaFolder.write([1], to: folder.url.appending(path: "absent/file"))
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["file"])
+  }
+}

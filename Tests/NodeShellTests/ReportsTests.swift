@@ -1,0 +1,133 @@
+import Gateway
+import Logging
+import Replication
+import Signing
+import Synchronization
+import Testing
+import Transport
+import Wire
+
+@testable import NodeShell
+
+@Suite struct `A log line` {
+  final class Lines: Sendable {
+    let lines = Mutex<[String]>([])
+    var all: [String] { lines.withLock { $0 } }
+    func logger(_ level: Logger.Level = .info) -> Logger {
+      Logger(label: "test") { _ in
+        LineLog(level: level) { line in self.lines.withLock { $0.append(line) } }
+      }
+    }
+  }
+
+  @Test func `has time, level, words and sorted pairs`() throws {
+    let lines = Lines()
+    lines.logger().notice("peer up", metadata: ["peer": "r3", "at": "127.0.0.1:80", "why": "a b"])
+    let line = try #require(lines.all.first)
+    #expect(line.hasSuffix("Z NOTICE   peer up at=127.0.0.1:80 peer=r3 why=\"a b\"\n"))
+    #expect(line.contains(#/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /#))
+  }
+
+  @Test func `stays one line whatever a peer said`() {
+    let lines = Lines()
+    lines.logger().warning("refused", metadata: ["why": "a\nb \"c\"\u{7}"])
+    #expect(lines.all.first?.filter { $0 == "\n" }.count == 1)
+    #expect(lines.all.first?.hasSuffix("why=\"a b 'c' \"\n") == true)
+  }
+
+  @Test func `tells the time in UTC`() {
+    #expect(LineLog.time(1_700_000_000_007) == "2023-11-14T22:13:20.007Z")
+  }
+
+  @Test func `that repeats is left out for a while and then counted`() {
+    let quiet = QuietLog()
+    #expect(quiet.admits("a", now: 1) == 0)
+    #expect(quiet.admits("a", now: 2) == nil)
+    #expect(quiet.admits("b", now: 2) == 0)
+    #expect(quiet.admits("a", now: 2 + NodeLimits.logQuiet.nanoseconds) == 1)
+  }
+}
+
+@Suite struct `What a replica says of itself` {
+  let keys = (0..<4).map { _ in KeyPair.generate().publicKey }
+
+  func board() -> ReplicaBoard {
+    let logger = `A log line`.Lines().logger()
+    return ReplicaBoard(
+      Committee(subnet: .zero, epoch: 0, keys: keys), me: 0, logger: logger,
+      counters: NodeCounters())
+  }
+
+  @Test func `names who is missing and what is awaited`() {
+    let board = board()
+    board.take(LinkEvent.up(2))
+    let few = board.awaiting(at: Clocks.monotonic)
+    #expect(few.first?.contains("2 of 4 replicas are in touch and 3 are needed") == true)
+    #expect(few.first?.hasSuffix("r1, r3") == true)
+    board.take(LinkEvent.up(1))
+    #expect(board.awaiting(at: Clocks.monotonic) == ["not in touch: r3"])
+    board.take(LinkEvent.up(3))
+    #expect(board.awaiting(at: Clocks.monotonic).isEmpty)
+    let later = Clocks.monotonic + 60_000_000_000
+    #expect(board.awaiting(at: later).first?.contains("view 1 of leader r1") == true)
+    board.take(LinkEvent.down(1, why: "gone"))
+    #expect(board.now.connected == [2, 3])
+  }
+
+  @Test func `tells the phase that matters most`() {
+    let board = board()
+    #expect(board.now.phase == .serving)
+    board.take(.catchingUp(from: 1, to: 9))
+    #expect(board.now.phase == .catchingUp)
+    board.take(.recovering(answers: 1, needed: 3))
+    #expect(board.now.phase == .recovering)
+    board.take(.recovered(abstainThrough: 4))
+    #expect(board.now.phase == .catchingUp)
+    board.take(.split(4, []))
+    #expect(board.now.phase == .halted)
+    board.update { $0.isStopping = true }
+    #expect(board.now.phase == .stopping)
+  }
+
+  @Test func `calls a replica that lags behind certified heights catching up`() {
+    let board = board()
+    let certificate = receipt(of: .zero, at: Height(NodeLimits.readyLagMax + 1)).certificate
+    board.take(.stateCertified(certificate))
+    #expect(board.now.phase == .catchingUp)
+    board.update { $0.executed = 1 }
+    #expect(board.now.phase == .serving)
+  }
+}
+
+@Suite struct `Metrics` {
+  @Test func `are Prometheus text with cumulative buckets`() {
+    let histogram = Histogram()
+    histogram.record(100_000)
+    histogram.record(400_000)
+    histogram.record(.max / 2)
+    var text = PrometheusText()
+    text.histogram("append_seconds", "An append.", histogram.snapshot)
+    #expect(text.text.contains("# TYPE quorate_append_seconds histogram\n"))
+    #expect(text.text.contains("quorate_append_seconds_bucket{le=\"0.00025\"} 1\n"))
+    #expect(text.text.contains("quorate_append_seconds_bucket{le=\"0.0005\"} 2\n"))
+    #expect(text.text.contains("quorate_append_seconds_bucket{le=\"+Inf\"} 3\n"))
+    #expect(text.text.contains("quorate_append_seconds_count 3\n"))
+    #expect(histogram.snapshot.milliseconds(atShare: 0.5) == 0.5)
+  }
+
+  @Test func `name each peer but the replica itself`() {
+    let metrics = NodeMetrics(
+      replica: 0, view: 7, finalized: 5, executed: 4, certified: 3, peersUp: 1,
+      peers: [LinkStatistics(peer: 0), LinkStatistics(peer: 1, isUp: true)],
+      refusedConnections: 2, freeBytes: 1, residentBytes: 1, uptimeSeconds: 1, poolCalls: 0,
+      poolBytes: 0, queues: [("core", 9)], counts: NodeCounters().named, timings: [])
+    let text = metrics.prometheus
+    #expect(text.contains("quorate_view 7\n"))
+    #expect(text.contains("quorate_peer_up{peer=\"r1\"} 1\n"))
+    #expect(!text.contains("peer=\"r0\""))
+    #expect(text.contains("quorate_queue{name=\"core\"} 9\n"))
+    for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+      #expect(line.contains(#/^quorate_[a-z_]+(\{[^}]*\})? [0-9.e+-]+$/#), "\(line)")
+    }
+  }
+}
