@@ -21,6 +21,7 @@ let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -92,7 +93,7 @@ let package = Package(
       ]),
     module(
       "QuorateClient",
-      ["Wire", "Signing", "Certification", nio, nioPosix, nioHTTP, nioSSL]),
+      ["Wire", "Signing", "Certification", nio, nioPosix, nioHTTP, nioSSL, nioTLS]),
     module(
       "Simulator",
       [
@@ -108,6 +109,14 @@ let package = Package(
       ], swiftSettings: strict),
 
     // Tests.
+    .target(
+      name: "GatewayFixture",
+      dependencies: ["Wire", "Signing", "Certification", "Gateway", logging, nioPosix],
+      path: "Tests/GatewayFixture", swiftSettings: strict),
+    tests("GatewayTests", ["Wire", "Signing", "Certification", "Gateway", "GatewayFixture"]),
+    tests(
+      "QuorateClientTests",
+      ["Wire", "Signing", "Certification", "QuorateClient", "GatewayFixture"]),
     tests("TransportTests", ["Wire", "Signing", "Transport", nio, nioPosix, nioSSL]),
     tests(
       "NodeShellTests",

@@ -112,7 +112,7 @@ extension Request {
     headers[values: .accept].contains { $0.contains(MediaType.canonical) }
   }
 
-  /// How long the client will wait for a certificate: `Prefer: respond-async` or `wait=5` (RFC 7240).
+  /// How long the client waits for a certificate: `Prefer: respond-async` or `wait=5` (RFC 7240).
   var patience: Span {
     for field in headers[values: .prefer] {
       for preference in field.split(separator: ",") {

@@ -137,7 +137,8 @@ func checkExpiry(_ expiry: Moment, now: Moment) throws(Problem) {
 private func requireSubnet(_ fields: HTTPFields, _ subnet: SubnetID) throws(Problem) {
   guard let named = fields[.quorateSubnet], named != subnet.hex else { return }
   throw Problem(
-    400, "WRONG_SUBNET", "the request is for another subnet, this is \(subnet.hex): ask a replica "
+    400, "WRONG_SUBNET",
+    "the request is for another subnet, this is \(subnet.hex): ask a replica "
       + "of the subnet that you mean")
 }
 

@@ -107,7 +107,9 @@ extension Routes {
       }
       return .key(key)
     }
-    guard let after else { return from == nil && to == nil ? .prefix(prefix ?? []) : .range(from: from, to: to) }
+    guard let after else {
+      return from == nil && to == nil ? .prefix(prefix ?? []) : .range(from: from, to: to)
+    }
     let start = successor(of: after) ?? after
     return .range(from: start, to: prefix.flatMap { successor(of: $0) } ?? to)
   }

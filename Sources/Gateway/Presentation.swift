@@ -170,9 +170,10 @@ extension ResultTable {
 
   /// Rows as lists of values: bare numbers and booleans, all else as people read it.
   func rowsJSON(_ range: Range<Int>) -> JSON {
-    .list(rows[range].map { row in
-      .list(zip(columns, row).map { column, value in value.json(as: column.type) })
-    })
+    .list(
+      rows[range].map { row in
+        .list(zip(columns, row).map { column, value in value.json(as: column.type) })
+      })
   }
 }
 

@@ -4,7 +4,7 @@ import NIOHTTPTypes
 import Wire
 
 /// Drops a client that takes too long: to say what it wants, to send its body, to read its answer,
-/// or to come back. It counts from the beginning of each phase, so a byte now and then buys nothing.
+/// or to come back. It counts from the beginning of each phase: a byte now and then buys nothing.
 ///
 /// - Bound: one timer a connection.
 final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {

@@ -61,7 +61,8 @@ extension Routes {
     try admission.read(from: context.address, at: backend.now())
     guard let id = Digest(hex: context.parameters.get("id") ?? "") else {
       throw Problem(
-        400, "MALFORMED", "a request's id has 64 lower-case hexadecimal digits: it came in the "
+        400, "MALFORMED",
+        "a request's id has 64 lower-case hexadecimal digits: it came in the "
           + "header \(EnvelopeField.request) of the answer to the call")
     }
     let waits = request.headers[.prefer] != nil

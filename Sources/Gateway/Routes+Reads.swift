@@ -190,6 +190,7 @@ func queryArguments(_ json: JSON) throws(Problem) -> [Argument] {
 extension Problem {
   /// With the heights that can be read.
   func within(_ range: ClosedRange<Height>) -> Problem {
-    with("oldest", .number(range.lowerBound.number)).with("newest", .number(range.upperBound.number))
+    with("oldest", .number(range.lowerBound.number)).with(
+      "newest", .number(range.upperBound.number))
   }
 }

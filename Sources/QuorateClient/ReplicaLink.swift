@@ -2,6 +2,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import NIOTLS
 import Signing
 import Wire
 
@@ -126,7 +127,11 @@ actor ReplicaLink {
       .channelInitializer { [self] channel in
         channel.eventLoop.makeCompletedFuture { try prepare(channel) }
       }
-    return try await bootstrap.connect(host: endpoint.host, port: endpoint.port).get()
+    let channel = try await bootstrap.connect(host: endpoint.host, port: endpoint.port).get()
+    guard endpoint.fingerprint != nil else { return channel }
+    try await channel.pipeline.handler(type: HandshakeWaiter.self)
+      .flatMap { $0.finished }.get()
+    return channel
   }
 
   private nonisolated func prepare(_ channel: any Channel) throws {
@@ -139,6 +144,7 @@ actor ReplicaLink {
         promise.succeed(isPinned ? .certificateVerified : .failed)
       }
       try pipeline.addHandler(handler)
+      try pipeline.addHandler(HandshakeWaiter(channel.eventLoop))
     }
     try pipeline.addHTTPClientHandlers(leftOverBytesStrategy: .dropBytes)
     try pipeline.addHandler(ExchangeHandler())
@@ -150,6 +156,7 @@ actor ReplicaLink {
     configuration.minimumTLSVersion = .tlsv13
     configuration.certificateVerification = .noHostnameVerification
     configuration.trustRoots = .certificates([])
+    configuration.verifySignatureAlgorithms = [.ed25519]
     return try NIOSSLContext(configuration: configuration)
   }
 }

@@ -1,0 +1,122 @@
+import Certification
+import Wire
+
+/// Why something was not done: what happened, why, and what to do next. What failed a check is
+/// never in it.
+public struct ClientFailure: Error, Sendable, Equatable, CustomStringConvertible {
+  public enum Kind: String, Sendable {
+    /// Refused, with a certificate: final.
+    case refused
+    /// Refused by replicas without a certificate: not final, but sending it again as it is will
+    /// most likely end the same.
+    case rejected
+    /// No certificate came in time; the call may still take effect.
+    case undecided
+    /// Nobody answered.
+    case unreachable
+    /// Answers came and failed their checks.
+    case untrusted
+    /// Answers came that are older than asked for, or of a height that is gone.
+    case stale
+    /// What the caller gave cannot be sent.
+    case invalid
+  }
+
+  public let kind: Kind
+  /// Stable, for programs: `FROZEN`, `UNREACHABLE`.
+  public let code: String
+  public let what: String
+  public let why: String
+  public let next: String
+  /// The request's id, when a call was signed: 64 hexadecimal digits.
+  public internal(set) var request: String?
+  /// The certified refusal, when there is one.
+  package internal(set) var receipt: CertifiedReceipt?
+
+  init(_ kind: Kind, _ code: String, what: String, why: String, next: String) {
+    self.kind = kind
+    self.code = code
+    self.what = what
+    self.why = why
+    self.next = next
+  }
+
+  public var description: String {
+    let words = next.isEmpty ? "\(what): \(why)" : "\(what): \(why). \(next)"
+    return code.isEmpty ? words : "\(words) [\(code)]"
+  }
+
+  /// The refusal's own words, certified.
+  static func refused(_ refusal: Refusal, _ certified: CertifiedReceipt) -> ClientFailure {
+    var failure = ClientFailure(
+      .refused, refusal.code, what: "the call was refused, which is certified and final",
+      why: refusal.message, next: "")
+    failure.request = certified.proof.receipt.call.hex
+    failure.receipt = certified
+    return failure
+  }
+}
+
+/// What one replica did wrong with one request.
+enum ReplicaFault: Error, Sendable {
+  /// The connection, or an answer that is none.
+  case transport(TransportFault)
+  /// The replica refuses; its word alone.
+  case refused(Refusal, status: Int, readable: ClosedRange<Height>?)
+  /// A check failed: which one.
+  case untrusted(String)
+  /// True, but older than asked for: how.
+  case stale(String)
+
+  var words: String {
+    switch self {
+    case .transport(let fault): fault.description
+    case .refused(let refusal, _, _): refusal.message
+    case .untrusted(let check): "its answer failed a check: \(check)"
+    case .stale(let how): how
+    }
+  }
+}
+
+/// The faults of a round over replicas, told as one failure.
+struct Blame: Sendable {
+  private(set) var faults: [(ReplicaID, ReplicaFault)] = []
+
+  mutating func add(_ replica: ReplicaID, _ fault: ReplicaFault) {
+    faults.removeAll { $0.0 == replica }
+    faults.append((replica, fault))
+  }
+
+  /// How many distinct replicas refused with this code.
+  func count(refusing code: String) -> Int {
+    faults.count { fault in
+      if case .refused(let refusal, _, _) = fault.1 { refusal.code == code } else { false }
+    }
+  }
+
+  /// The gravest of the faults: a failed check before staleness before a refusal before silence.
+  func failure(_ what: String) -> ClientFailure {
+    for (replica, fault) in faults {
+      guard case .untrusted(let check) = fault else { continue }
+      return ClientFailure(
+        .untrusted, "UNTRUSTED", what: what, why: "\(replica) failed a check: \(check)",
+        next: "Nothing of it is shown. Ask again; if it stays so, \(replica) is faulty")
+    }
+    for (_, fault) in faults {
+      guard case .stale(let how) = fault else { continue }
+      return ClientFailure(
+        .stale, "STALE", what: what, why: how,
+        next: "Ask again, or allow a greater age with --max-age")
+    }
+    for (replica, fault) in faults {
+      guard case .refused(let refusal, _, _) = fault else { continue }
+      return ClientFailure(
+        .rejected, refusal.code, what: what, why: "\(replica) says: \(refusal.message)", next: "")
+    }
+    let words = faults.prefix(3).map { "\($0.0): \($0.1.words)" }.joined(separator: "; ")
+    return ClientFailure(
+      .unreachable, "UNREACHABLE", what: what,
+      why: faults.isEmpty ? "no replica was asked" : "\(faults.count) replicas failed (\(words))",
+      next: "See who is up with `quorate cluster status`")
+  }
+}

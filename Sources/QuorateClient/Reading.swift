@@ -1,0 +1,145 @@
+import Certification
+import Wire
+
+/// How recent an answer must be.
+package enum Recency: Sendable, Hashable {
+  /// Its block time is at most so far behind the client's clock.
+  case maxAge(Span)
+  /// Of this height or above: that of an update whose effect is to be seen.
+  case minHeight(Height)
+  /// At or above everything that was certified before the question.
+  case fresh
+
+  package static let usual = Recency.maxAge(ClientLimits.maxAgeUsual)
+}
+
+/// An answer that passed every check of its level of trust.
+package struct VerifiedAnswer: Sendable {
+  package let table: ResultTable
+  package let height: Height
+  package let time: Moment
+  package let stateRoot: Digest
+  package let trust: Trust
+  /// Whose word or signatures it rests on.
+  package let witnesses: [ReplicaID]
+  /// Replicas whose signed answer differs from the one that `f + 1` gave: evidence against them.
+  package var dissenters: [ReplicaID] = []
+  /// False when a limit cut certified rows: then it is complete up to the last one.
+  package var complete = true
+  /// All that a check needs later, offline.
+  package let saved: SavedAnswer
+}
+
+extension Client {
+  /// Asks for a result by the word of one replica.
+  package func ask(
+    _ question: QueryRequest.Question, of pipeline: String, arguments: [Argument] = [],
+    recency: Recency = .usual
+  ) async throws(ClientFailure) -> VerifiedAnswer {
+    let freshness = try await freshness(recency)
+    let request = query(question, pipeline, arguments, height: nil, trust: .replica)
+    var blame = Blame()
+    for replica in candidates() {
+      do throws(ReplicaFault) {
+        let answer = try await answer(to: request, by: replica, freshness)
+        return VerifiedAnswer(
+          table: answer.content.result, height: answer.content.height,
+          time: answer.content.time, stateRoot: answer.content.stateRoot, trust: .replica,
+          witnesses: [replica], saved: .answers(request, [answer]))
+      } catch {
+        blame.add(replica, error)
+        if let failure = settled(blame, error) { throw failure }
+      }
+    }
+    throw blame.failure("the query has no answer")
+  }
+
+  /// Asks for rows of a certified table with a proof.
+  package func rows(
+    _ selection: RowsRequest.Selection, of table: String, in pipeline: String,
+    limit: Int = 1_000, height: Height? = nil, recency: Recency = .usual
+  ) async throws(ClientFailure) -> VerifiedAnswer {
+    let freshness = try await freshness(recency)
+    let request = RowsRequest(
+      subnet: subnet, pipeline: pipeline, table: table, selection: selection,
+      limit: UInt32(clamping: limit), height: height, caller: signer?.publicKey,
+      expiry: readExpiry)
+    var blame = Blame()
+    for replica in candidates() {
+      do throws(ReplicaFault) {
+        let read = SignedRead(request, by: signer)
+        let ask = ask("/v1/rows", read.canonicalBytes, above: freshness.heightMin)
+        let found = try value(CertifiedRows.self, of: try await exchange(ask, with: replica))
+        let proven = try checked { () throws(CheckFault) in
+          try check.check(found, to: request, freshness)
+        }
+        return VerifiedAnswer(
+          table: proven.table, height: proven.height, time: proven.time,
+          stateRoot: proven.stateRoot, trust: .certified,
+          witnesses: found.certificate.signers.ids, complete: proven.complete,
+          saved: .rows(request, found))
+      } catch {
+        blame.add(replica, error)
+        if let failure = settled(blame, error) { throw failure }
+      }
+    }
+    throw blame.failure("the rows have no proof")
+  }
+
+  /// Asks one replica and checks what it says.
+  func answer(
+    to request: QueryRequest, by replica: ReplicaID, _ freshness: Freshness
+  ) async throws(ReplicaFault) -> SignedAnswer {
+    let read = SignedRead(request, by: signer)
+    let reply = try await exchange(
+      ask("/v1/queries", read.canonicalBytes, above: freshness.heightMin), with: replica)
+    let answer = try value(SignedAnswer.self, of: reply)
+    guard answer.replica == replica else {
+      throw .untrusted("signature: it is \(answer.replica)'s, \(replica) was asked")
+    }
+    _ = try checked { () throws(CheckFault) in try check.check(answer, to: request, freshness) }
+    return answer
+  }
+
+  /// Runs a check; one that fails is the replica's fault.
+  func checked<Value>(
+    _ body: () throws(CheckFault) -> Value
+  ) throws(ReplicaFault) -> Value {
+    do throws(CheckFault) {
+      return try body()
+    } catch {
+      throw error.check == .stale ? .stale(error.reason) : .untrusted(error.description)
+    }
+  }
+
+  func query(
+    _ question: QueryRequest.Question, _ pipeline: String, _ arguments: [Argument],
+    height: Height?, trust: Trust
+  ) -> QueryRequest {
+    QueryRequest(
+      subnet: subnet, pipeline: pipeline, question: question, arguments: arguments,
+      height: height, trust: trust, caller: signer?.publicKey, expiry: readExpiry)
+  }
+
+  private var readExpiry: Moment {
+    signer == nil ? 0 : clock().advanced(by: ClientLimits.readLifetime.milliseconds)
+  }
+
+  private func ask(_ path: String, _ body: [UInt8], above floor: Height?) -> HTTPAsk {
+    let seconds = ClientLimits.heightPatience.milliseconds / 1_000
+    let query = floor.map { "?min-height=\($0)&wait=\(seconds)" } ?? ""
+    return HTTPAsk(
+      method: .POST, target: path + query,
+      headers: [("Content-Type", MediaType.canonical), ("Accept", MediaType.canonical)],
+      body: body)
+  }
+
+  /// A refusal that `f + 1` replicas share is not asked about any further.
+  func settled(_ blame: Blame, _ fault: ReplicaFault) -> ClientFailure? {
+    guard case .refused(let refusal, let status, _) = fault, ![410, 429, 503].contains(status),
+      blame.count(refusing: refusal.code) > committee.faultsMax
+    else { return nil }
+    return ClientFailure(
+      .rejected, refusal.code, what: "the query was refused", why: refusal.message, next: "")
+  }
+}
