@@ -133,11 +133,10 @@ package enum ReceiptTree {
 
 /// SHA-256 over a prefix byte and digests.
 func hashed(_ prefix: UInt8, _ digests: [Digest]) -> Digest {
-  withUnsafeTemporaryAllocation(byteCount: 1 + 32 * digests.count, alignment: 8) { buffer in
-    buffer[0] = prefix
-    for (index, digest) in digests.enumerated() {
-      digest.store(to: buffer.baseAddress! + (1 + 32 * index))
-    }
-    return sha256(UnsafeRawBufferPointer(buffer))
+  let count = 1 + 32 * digests.count
+  return withScratch(count) { base in
+    base.storeBytes(of: prefix, as: UInt8.self)
+    for (index, digest) in digests.enumerated() { digest.store(to: base + (1 + 32 * index)) }
+    return sha256(UnsafeRawBufferPointer(start: base, count: count))
   }
 }

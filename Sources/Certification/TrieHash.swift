@@ -9,13 +9,14 @@ enum TrieHash {
 
   /// H(00 ‖ key ‖ row).
   static func leaf(key: UnsafeRawBufferPointer, row: Digest) -> Digest {
-    withUnsafeTemporaryAllocation(byteCount: 33 + key.count, alignment: 8) { buffer in
-      buffer[0] = 0x00
+    let count = 33 + key.count
+    return withScratch(count) { base in
+      base.storeBytes(of: 0x00, as: UInt8.self)
       if let source = key.baseAddress {
-        (buffer.baseAddress! + 1).copyMemory(from: source, byteCount: key.count)
+        (base + 1).copyMemory(from: source, byteCount: key.count)
       }
-      row.store(to: buffer.baseAddress! + (1 + key.count))
-      return sha256(UnsafeRawBufferPointer(buffer))
+      row.store(to: base + (1 + key.count))
+      return sha256(UnsafeRawBufferPointer(start: base, count: count))
     }
   }
 
@@ -25,13 +26,12 @@ enum TrieHash {
 
   /// H(01 ‖ bit, 4 bytes big-endian ‖ left ‖ right).
   static func inner(bit: UInt32, left: Digest, right: Digest) -> Digest {
-    withUnsafeTemporaryAllocation(byteCount: 69, alignment: 8) { buffer in
-      let base = buffer.baseAddress!
-      buffer[0] = 0x01
+    withScratch(69) { base in
+      base.storeBytes(of: 0x01, as: UInt8.self)
       base.storeBytes(of: bit.bigEndian, toByteOffset: 1, as: UInt32.self)
       left.store(to: base + 5)
       right.store(to: base + 37)
-      return sha256(UnsafeRawBufferPointer(buffer))
+      return sha256(UnsafeRawBufferPointer(start: base, count: 69))
     }
   }
 }

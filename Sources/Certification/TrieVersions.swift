@@ -71,22 +71,24 @@ struct TrieVersions: Sendable {
     var replaced: [TrieRef] = []
     for change in log {
       for ref in change.replaced {
-        if ref >= 0 {
-          if nodes.inner(ref).young { nodes.free(ref, withKey: false) } else { replaced.append(ref) }
+        if isUnseen(ref) {
+          nodes.free(ref, withKey: ref < 0 && !nodes.leaf(ref).passedOn)
         } else {
-          let leaf = nodes.leaf(ref)
-          // An older version, still readable, may use the key that a young leaf took over.
-          if leaf.young && (leaf.passedOn || !leaf.inherited) {
-            nodes.free(ref, withKey: !leaf.passedOn)
-          } else {
-            replaced.append(ref)
-          }
+          replaced.append(ref)
         }
       }
     }
     for change in log { for ref in change.made { nodes.settle(ref) } }
     log.removeAll(keepingCapacity: true)
     sealed.append(Sealed(height: height, root: root, hash: nodes.hash(root), replaced: replaced))
+  }
+
+  /// Whether a replaced node is of no sealed root, so that it can be freed at once. The key that a
+  /// young leaf took over may be in use by an older version, still readable.
+  private func isUnseen(_ ref: TrieRef) -> Bool {
+    guard ref < 0 else { return nodes.inner(ref).young }
+    let leaf = nodes.leaf(ref)
+    return leaf.young && (leaf.passedOn || !leaf.inherited)
   }
 
   /// Drops the roots that no height from `lowest` up needs.
@@ -113,7 +115,11 @@ struct TrieVersions: Sendable {
   private mutating func replaced(_ ref: TrieRef) { log[log.count - 1].replaced.append(ref) }
 
   private mutating func link(_ parent: TrieRef, _ right: Bool, _ child: TrieRef) {
-    if parent == trieNothing { root = child } else { nodes.setChild(parent, right: right, to: child) }
+    if parent == trieNothing {
+      root = child
+    } else {
+      nodes.setChild(parent, right: right, to: child)
+    }
   }
 
   /// A copy of this inner node that may be altered, linked into its parent; itself when it is one.

@@ -8,12 +8,21 @@ package func sha256(_ bytes: [UInt8]) -> Digest {
 
 /// The SHA-256 digest of the bytes in `buffer`; allocates nothing.
 package func sha256(_ buffer: UnsafeRawBufferPointer) -> Digest {
-  withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { out in
-    let target = out.baseAddress!
+  withScratch(32) { target in
     let done = quorate_sha256(
       buffer.baseAddress, buffer.count, target.assumingMemoryBound(to: UInt8.self))
     precondition(done == 1, "libcrypto has no SHA-256, or no memory for it")
     return Digest(loading: target)
+  }
+}
+
+/// Gives `body` so many bytes of memory, on the stack when they are few.
+@inlinable package func withScratch<R>(
+  _ count: Int, _ body: (UnsafeMutableRawPointer) -> R
+) -> R {
+  withUnsafeTemporaryAllocation(byteCount: count, alignment: 8) { buffer in
+    guard let base = buffer.baseAddress else { preconditionFailure("no memory of 0 bytes") }
+    return body(base)
   }
 }
 
@@ -41,16 +50,15 @@ package struct SHA256: ~Copyable {
   }
 
   package mutating func update(_ digest: Digest) {
-    withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { buffer in
-      digest.store(to: buffer.baseAddress!)
-      update(UnsafeRawBufferPointer(buffer))
+    withScratch(32) { target in
+      digest.store(to: target)
+      update(UnsafeRawBufferPointer(start: target, count: 32))
     }
   }
 
   /// The digest of all parts so far; the value starts anew.
   package mutating func finish() -> Digest {
-    withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { out in
-      let target = out.baseAddress!
+    withScratch(32) { target in
       let done = EVP_DigestFinal_ex(context, target.assumingMemoryBound(to: UInt8.self), nil)
       precondition(done == 1 && EVP_DigestInit_ex(context, nil, nil) == 1, "SHA-256")
       return Digest(loading: target)
