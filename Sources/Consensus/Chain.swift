@@ -33,6 +33,7 @@ package struct Chain: Sendable {
   private var links: [Digest: Link] = [:]
   /// Digests of links above the delivered tip, in order of arrival.
   private(set) var open: [Digest] = []
+  package var openDigests: [Digest] { open }
   /// Digests of delivered links still held, ascending by height.
   private var retained: [Digest] = []
   /// The last block of the finalized chain without a gap.

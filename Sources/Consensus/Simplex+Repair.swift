@@ -116,6 +116,11 @@ extension Simplex {
     return out
   }
 
+  /// What led into the current view; nil in the first.
+  package var leadingCertificate: Certificate? {
+    view.number > 1 ? certificates(of: View(view.number - 1)).first : nil
+  }
+
   /// Own votes of a nullified or notarized view matter to those who lack its certificates; the
   /// certificates themselves answer them (rule R11).
   package func answer(viewsWanted wanted: [View]) -> [Certificate] {

@@ -92,8 +92,10 @@ package struct Simplex: Sendable {
   package mutating func turn(busy now: Bool) {
     guard busy != now else { return }
     busy = now
-    guard now, leisurely, view > 0 else { return }
-    leisurely = false
+    guard view > 0, leisurely == now, let ledger = views[view], ledger.proposal == nil,
+      ledger.ownVotes.isEmpty
+    else { return }
+    leisurely = !now
     armAlarms()
   }
 

@@ -1,0 +1,163 @@
+import Consensus
+import Signing
+import Wire
+
+/// The calls that one replica holds and that are not finalized yet.
+///
+/// - Liveness: calls leave in the order of their arrival; one peer cannot fill the pool.
+/// - Bound: `Limits.poolCallsMax` calls and `Limits.poolBytesMax` bytes, of one peer a share.
+struct CallPool: Sendable {
+  struct Entry: Sendable {
+    let call: VerifiedCall
+    /// nil for a client of this replica.
+    let origin: ReplicaID?
+    let order: UInt64
+    /// Others that said they hold the body.
+    var announcers = MemberSet()
+    /// Leaders that were told of it.
+    var told = MemberSet()
+  }
+
+  private var entries: [Digest: Entry] = [:]
+  /// Digests in the order of arrival, with gaps where calls left.
+  private var queue: [Digest] = []
+  private var first = 0
+  private var arrived: UInt64 = 0
+  private(set) var bytes = 0
+  private var perPeer: [Int]
+  private let peerCallsMax: Int
+  private var ordered: Set<Digest> = []
+  private var orderedRing: [Digest] = []
+  private var orderedNext = 0
+  /// Announcements of bodies that are not here yet.
+  private var rumours: [Digest: MemberSet] = [:]
+  private var rumourOrder: [Digest] = []
+
+  init(committee: Committee) {
+    perPeer = [Int](repeating: 0, count: committee.size)
+    peerCallsMax = min(
+      Limits.poolCallsPerPeerMax, Limits.poolCallsMax / (committee.faultsMax + 1))
+  }
+
+  var count: Int { entries.count }
+  var isEmpty: Bool { entries.isEmpty }
+  subscript(_ digest: Digest) -> Entry? { entries[digest] }
+  func holds(_ digest: Digest) -> Bool { entries[digest] != nil }
+  func wasOrdered(_ digest: Digest) -> Bool { ordered.contains(digest) }
+
+  enum Admission { case added, known, full }
+
+  mutating func add(_ call: VerifiedCall, from origin: ReplicaID?) -> Admission {
+    if entries[call.digest] != nil || ordered.contains(call.digest) {
+      if let origin { announce(call.digest, by: origin) }
+      return .known
+    }
+    let size = call.signed.body.count + 512
+    guard entries.count < Limits.poolCallsMax, bytes + size <= Limits.poolBytesMax else {
+      return .full
+    }
+    if let origin {
+      guard perPeer[origin.index] < peerCallsMax else { return .full }
+      perPeer[origin.index] += 1
+    }
+    var entry = Entry(call: call, origin: origin, order: arrived)
+    if let heard = rumours.removeValue(forKey: call.digest) { entry.announcers = heard }
+    if let origin { entry.announcers.insert(origin) }
+    arrived += 1
+    bytes += size
+    entries[call.digest] = entry
+    queue.append(call.digest)
+    return .added
+  }
+
+  /// A member says that it holds the body.
+  /// - Returns: false when the body is not here.
+  @discardableResult
+  mutating func announce(_ digest: Digest, by id: ReplicaID) -> Bool {
+    if entries[digest] != nil {
+      entries[digest]?.announcers.insert(id)
+      return true
+    }
+    if ordered.contains(digest) { return true }
+    guard rumours.count < Limits.poolCallsMax || rumours[digest] != nil else { return false }
+    if rumours[digest] == nil { rumourOrder.append(digest) }
+    rumours[digest, default: MemberSet()].insert(id)
+    return false
+  }
+
+  /// The call is finalized.
+  mutating func order(_ digest: Digest) {
+    remove(digest)
+    guard ordered.insert(digest).inserted else { return }
+    if orderedRing.count < ReplicaLimits.orderedRemembered {
+      orderedRing.append(digest)
+    } else {
+      ordered.remove(orderedRing[orderedNext])
+      orderedRing[orderedNext] = digest
+      orderedNext = (orderedNext + 1) % ReplicaLimits.orderedRemembered
+    }
+  }
+
+  @discardableResult
+  mutating func remove(_ digest: Digest) -> Bool {
+    rumours[digest] = nil
+    guard let entry = entries.removeValue(forKey: digest) else { return false }
+    bytes -= entry.call.signed.body.count + 512
+    if let origin = entry.origin { perPeer[origin.index] -= 1 }
+    while first < queue.count, entries[queue[first]] == nil { first += 1 }
+    if first > 1_024, first * 2 > queue.count {
+      queue.removeFirst(first)
+      first = 0
+    }
+    if entries.isEmpty {
+      queue.removeAll(keepingCapacity: true)
+      first = 0
+    }
+    return true
+  }
+
+  /// In the order of arrival, until `take` says that it is enough.
+  func forEach(_ take: (Entry) -> Bool) {
+    for place in first..<queue.count {
+      guard let entry = entries[queue[place]] else { continue }
+      guard take(entry) else { return }
+    }
+  }
+
+  /// Calls that expired before this time.
+  func expired(at time: Moment) -> [Digest] {
+    var out: [Digest] = []
+    forEach { entry in
+      if entry.call.signed.call.expiry < time { out.append(entry.call.digest) }
+      return true
+    }
+    return out
+  }
+
+  /// Digests that this leader was not told of, marked as told.
+  mutating func untold(_ leader: ReplicaID) -> [Digest] {
+    var out: [Digest] = []
+    for place in first..<queue.count where out.count < Limits.digestsPerMessageMax {
+      let digest = queue[place]
+      guard let entry = entries[digest], !entry.told.contains(leader) else { continue }
+      entries[digest]?.told.insert(leader)
+      out.append(digest)
+    }
+    return out
+  }
+
+  /// Announced bodies that are not here, each with one who holds it, in the order of arrival.
+  mutating func unheld(atMost count: Int) -> [(digest: Digest, holder: ReplicaID)] {
+    rumourOrder.removeAll { rumours[$0] == nil }
+    return rumourOrder.prefix(count).compactMap { digest in
+      rumours[digest]?.ids.first.map { (digest, $0) }
+    }
+  }
+
+  /// Lets everything be announced anew, and drops rumours whose bodies never came.
+  mutating func forgetTold() {
+    rumours.removeAll()
+    rumourOrder.removeAll()
+    for place in first..<queue.count { entries[queue[place]]?.told = MemberSet() }
+  }
+}

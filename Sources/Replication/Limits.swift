@@ -1,0 +1,29 @@
+import Wire
+
+/// Bounds of one replica that its peers need not know.
+package enum ReplicaLimits {
+  /// Blocks handed to execution and not answered yet.
+  package static let executionsInFlightMax = 4
+  /// Heights around the executed one whose state shares and certificates are in memory.
+  package static let statesRetained: UInt64 = 256
+  /// Shares are admitted so far above the executed height.
+  package static let statesAheadMax: UInt64 = 64
+  /// State certificates pulled a tick.
+  package static let statesPulledMax = 8
+  /// Requests of one peer answered a tick.
+  package static let answersPerTickMax = 32
+  /// Bodies of one peer that may fail to verify before the rest of its message is dropped.
+  package static let badCallsMax = 1
+  /// Headers waiting for bodies.
+  package static let assembliesMax = 16
+  /// Digests of ordered calls remembered, so that late bodies do not enter the pool again.
+  package static let orderedRemembered = 65_536
+  /// Whom a tick asks for the same thing.
+  package static let askedPerTick = 2
+  /// Views ahead whose leaders are told which bodies are held.
+  package static let leadersAnnounced: UInt64 = 2
+  /// Ticks after which an unordered call is spread and announced anew.
+  package static let spreadAgainTicks: UInt64 = 8
+  /// Misbehaviour told of one peer a tick.
+  package static let noticesPerPeerMax = 4
+}

@@ -1,0 +1,323 @@
+import Consensus
+import Signing
+import Wire
+
+/// Bodies of calls: taking, spreading, announcing, gathering for headers.
+extension Replica {
+  /// A header that waits for bodies.
+  struct Assembly: Sendable {
+    let digest: Digest
+    let header: Header
+    let source: ReplicaID
+    var bodies: [VerifiedCall?]
+    var missing: Int
+    var attempts = 0
+
+    mutating func fill(_ call: VerifiedCall) {
+      guard let place = header.calls.place(of: call.digest), bodies[place] == nil else { return }
+      bodies[place] = call
+      missing -= 1
+    }
+
+    var missingDigests: [Digest] {
+      zip(header.calls, bodies).filter { $0.1 == nil }.map(\.0)
+    }
+  }
+
+  /// Verified bodies, of a peer or of a client.
+  mutating func take(_ calls: [VerifiedCall], from origin: ReplicaID?) {
+    if let origin, !committee.contains(origin) || origin == me { return }
+    for call in calls {
+      guard call.signed.call.subnet == committee.subnet,
+        call.signed.call.stepLimit <= Limits.stepsPerBlockMax
+      else {
+        if origin == nil { outbox.now(.notice(.expired(call.digest))) }
+        continue
+      }
+      fillAssemblies(call)
+      switch pool.add(call, from: origin) {
+      case .added:
+        if origin == nil { unspread.append(call.digest) } else { announceDue = true }
+      case .known: break
+      case .full:
+        reached("pool.full")
+        if origin == nil { outbox.now(.notice(.expired(call.digest))) }
+      }
+    }
+    completeAssemblies()
+    simplex.turn(busy: !pool.isEmpty)
+  }
+
+  /// Bodies whose envelopes nobody verified yet.
+  mutating func receive(_ calls: [SignedCall], from peer: ReplicaID) {
+    take(verified(calls, from: peer), from: peer)
+  }
+
+  /// Those that hold; what the pool has is not verified again.
+  private mutating func verified(_ calls: [SignedCall], from peer: ReplicaID) -> [VerifiedCall] {
+    var out: [VerifiedCall] = []
+    out.reserveCapacity(calls.count)
+    var bad = 0
+    for signed in calls {
+      if let held = pool[signed.call.digest]?.call {
+        out.append(held)
+        continue
+      }
+      do throws(Refusal) {
+        out.append(try configuration.verifier.verify(signed, subnet: committee.subnet))
+      } catch {
+        bad += 1
+        misbehaved(peer, "sent a call that does not verify: \(error.code)")
+        if bad >= ReplicaLimits.badCallsMax { break }
+      }
+    }
+    return out
+  }
+
+  /// Sends clients' calls to all, once, and tells the next leaders what is held.
+  mutating func spread() {
+    if !unspread.isEmpty {
+      let calls = unspread.compactMap { pool[$0]?.call.signed }
+      unspread.removeAll(keepingCapacity: true)
+      for chunk in chunks(calls) { outbox.now(.send(.calls(chunk), to: .all)) }
+    }
+    guard announceDue else { return }
+    announceDue = false
+    guard recovery == nil, !pool.isEmpty else { return }
+    var leaders: [ReplicaID] = []
+    for ahead in 0...ReplicaLimits.leadersAnnounced {
+      let leader = committee.leader(of: simplex.view.advanced(by: ahead))
+      if leader != me, !leaders.contains(leader) { leaders.append(leader) }
+    }
+    for leader in leaders {
+      let digests = pool.untold(leader)
+      if !digests.isEmpty { send(.announce(digests), to: leader) }
+    }
+  }
+
+  /// Pieces that fit into messages.
+  private func chunks(_ calls: [SignedCall]) -> [[SignedCall]] {
+    var out: [[SignedCall]] = []
+    var current: [SignedCall] = []
+    var bytes = 0
+    for call in calls {
+      if !current.isEmpty,
+        bytes + call.body.count > Limits.inlineBytesMax
+          || current.count >= Limits.callsPerBlockMax
+      {
+        out.append(current)
+        current = []
+        bytes = 0
+      }
+      current.append(call)
+      bytes += call.body.count + 512
+    }
+    if !current.isEmpty { out.append(current) }
+    return out
+  }
+
+  mutating func receive(announced digests: [Digest], from peer: ReplicaID) {
+    for digest in digests.prefix(Limits.digestsPerMessageMax) {
+      pool.announce(digest, by: peer)
+    }
+  }
+
+  mutating func answer(callsWanted digests: [Digest], to peer: ReplicaID) {
+    guard repair.mayAnswer(peer) else { return }
+    var found: [SignedCall] = []
+    var bytes = 0
+    for digest in digests.prefix(Limits.digestsPerMessageMax) {
+      guard let call = pool[digest]?.call.signed ?? retained(digest) else { continue }
+      bytes += call.body.count + 512
+      guard bytes <= Limits.blockBytesMax else { break }
+      found.append(call)
+    }
+    for chunk in chunks(found) { send(.calls(chunk), to: peer) }
+  }
+
+  /// A body from the blocks in memory.
+  private func retained(_ digest: Digest) -> SignedCall? {
+    for block in simplex.chain.retainedBlocks.reversed() {
+      if let place = block.header.calls.place(of: digest) { return block.calls[place] }
+    }
+    for open in simplex.chain.openDigests {
+      if let block = simplex.chain.block(open), let place = block.header.calls.place(of: digest) {
+        return block.calls[place]
+      }
+    }
+    return nil
+  }
+
+  // MARK: Proposals received
+
+  mutating func receive(
+    proposal header: Header, _ inlined: [SignedCall], _ vote: Vote, from peer: ReplicaID
+  ) {
+    let digest = header.digest
+    let isWanted = simplex.receive(proposal: header, digest, vote: vote, from: peer)
+    guard isWanted else { return }
+    assemble(header, digest, from: peer)
+    for call in verified(inlined, from: peer) { fillAssemblies(call) }
+    completeAssemblies()
+    if let place = assemblies.firstIndex(where: { $0.digest == digest }) {
+      askBodies(place, of: peer)
+    }
+  }
+
+  private mutating func assemble(_ header: Header, _ digest: Digest, from peer: ReplicaID) {
+    guard !assemblies.contains(where: { $0.digest == digest }) else { return }
+    if assemblies.count >= ReplicaLimits.assembliesMax { assemblies.removeFirst() }
+    var assembly = Assembly(
+      digest: digest, header: header, source: peer,
+      bodies: [VerifiedCall?](repeating: nil, count: header.calls.count),
+      missing: header.calls.count)
+    for place in header.calls.indices {
+      guard let call = pool[header.calls[place]]?.call, assembly.bodies[place] == nil else {
+        continue
+      }
+      assembly.bodies[place] = call
+      assembly.missing -= 1
+    }
+    assemblies.append(assembly)
+  }
+
+  private mutating func fillAssemblies(_ call: VerifiedCall) {
+    for place in assemblies.indices { assemblies[place].fill(call) }
+  }
+
+  private mutating func completeAssemblies() {
+    while let place = assemblies.firstIndex(where: { $0.missing == 0 }) {
+      let assembly = assemblies.remove(at: place)
+      let bodies = assembly.bodies.compactMap(\.self)
+      simplex.complete(
+        Block(header: assembly.header, calls: bodies.map(\.signed)), assembly.digest,
+        bodies: bodies)
+    }
+  }
+
+  mutating func askBodies(_ place: Int, of peer: ReplicaID) {
+    let digests = assemblies[place].missingDigests.prefix(Limits.digestsPerMessageMax)
+    assemblies[place].attempts += 1
+    reached("pool.bodies-asked")
+    send(.callsWanted(Array(digests)), to: peer)
+  }
+
+  // MARK: Proposing
+
+  /// Rule R2, the part that needs the pool: what to order, or how long to wait for it.
+  mutating func considerProposing() {
+    guard let seat = simplex.seat else { return }
+    let ancestors = openAncestors(of: seat)
+    let mayOrder = mayOrder(at: seat.parentHeader.height.next)
+    let hasCalls = mayOrder && hasCallsToOrder(ancestors.calls)
+    if hasCalls || idleEnded >= seat.view || hasCertificateToCarry(seat, ancestors.callHeight) {
+      propose(seat, ancestors: ancestors.calls, mayOrder: mayOrder)
+      return
+    }
+    guard idleArmed < seat.view else { return }
+    idleArmed = seat.view
+    let soon = !ancestors.calls.isEmpty || (!pool.isEmpty && halt == nil)
+    simplex.awaitCalls(soon ? min(simplex.pace.delay, configuration.idle) : configuration.idle)
+  }
+
+  /// The calls of the blocks between the finalized tip and the seat, and the highest height with
+  /// calls of the seat's chain.
+  private func openAncestors(of seat: Seat) -> (calls: Set<Digest>, callHeight: Height) {
+    var calls: Set<Digest> = []
+    var callHeight = lastCallHeight
+    var cursor = seat.parent
+    while cursor != simplex.chain.delivered.digest, let header = simplex.chain.header(of: cursor) {
+      if !header.calls.isEmpty { callHeight = max(callHeight, header.height) }
+      for call in header.calls { calls.insert(call) }
+      cursor = header.parent
+    }
+    return (calls, callHeight)
+  }
+
+  /// The bound `W`.
+  private func mayOrder(at height: Height) -> Bool {
+    guard halt == nil || halt == .quarantined else { return false }
+    return height.above(states.highestHeight) <= Limits.uncertifiedHeightsMax
+  }
+
+  private func hasCallsToOrder(_ ancestors: Set<Digest>) -> Bool {
+    var found = false
+    pool.forEach { entry in
+      found = !ancestors.contains(entry.call.digest)
+      return !found
+    }
+    return found
+  }
+
+  private func hasCertificateToCarry(_ seat: Seat, _ callHeight: Height) -> Bool {
+    let carried = seat.parentHeader.certified?.height ?? 0
+    return callHeight > carried && states.highestHeight > carried
+  }
+
+  private mutating func propose(_ seat: Seat, ancestors: Set<Digest>, mayOrder: Bool) {
+    let time = max(now, seat.parentHeader.time.next)
+    let picked = mayOrder ? pick(at: time, besides: ancestors) : Picked()
+    let calls = picked.calls.sorted { $0.digest < $1.digest }
+    let header = Header(
+      subnet: committee.subnet, epoch: committee.epoch, view: seat.view,
+      parentView: seat.parentView, parent: seat.parent, height: seat.parentHeader.height.next,
+      time: time, calls: calls.map(\.digest), certified: states.highest)
+    let block = Block(header: header, calls: calls.map(\.signed))
+    let digest = header.digest
+    for call in picked.inlined { unspread.removeAll { $0 == call.call.digest } }
+    outbox.now(.notice(.proposed(seat.view, header.height, digest)))
+    simplex.propose(block, digest, inlined: picked.inlined)
+  }
+
+  private struct Picked {
+    var calls: [VerifiedCall] = []
+    var inlined: [SignedCall] = []
+  }
+
+  /// Calls in the order of arrival, within the limits of a block.
+  private mutating func pick(at time: Moment, besides ancestors: Set<Digest>) -> Picked {
+    var picked = Picked()
+    var (bytes, inlineBytes, steps) = (0, 0, UInt64(0))
+    var dead: [Digest] = []
+    let announcersNeeded = committee.faultsMax + 1
+    pool.forEach { entry in
+      let call = entry.call.signed.call
+      guard call.expiry >= time else {
+        dead.append(entry.call.digest)
+        return true
+      }
+      let size = entry.call.signed.body.count
+      guard !ancestors.contains(entry.call.digest), bytes + size <= Limits.blockBytesMax,
+        steps + call.stepLimit <= Limits.stepsPerBlockMax
+      else { return true }
+      if entry.announcers.count < announcersNeeded {
+        guard inlineBytes + size <= Limits.inlineBytesMax else { return true }
+        inlineBytes += size
+        picked.inlined.append(entry.call.signed)
+      }
+      bytes += size
+      steps += call.stepLimit
+      picked.calls.append(entry.call)
+      return picked.calls.count < Limits.callsPerBlockMax
+    }
+    for digest in dead { drop(digest) }
+    return picked
+  }
+
+  /// A call leaves the pool without being ordered.
+  mutating func drop(_ digest: Digest) {
+    if pool.remove(digest) { outbox.now(.notice(.expired(digest))) }
+  }
+}
+
+extension [Digest] {
+  /// Where a digest stands in ascending digests.
+  func place(of digest: Digest) -> Int? {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle] < digest { low = middle + 1 } else { high = middle }
+    }
+    return low < count && self[low] == digest ? low : nil
+  }
+}

@@ -1,0 +1,327 @@
+import Consensus
+import Signing
+import Wire
+
+/// What was asked and answered lately.
+///
+/// - Bound: a few counters a member, and one entry a block that is wanted.
+struct RepairBook: Sendable {
+  private(set) var ticks: UInt64 = 0
+  var viewEntered: UInt64 = 0
+  var lastView: View = 0
+  /// How often each wanted block was asked for.
+  var attempts: [Digest: Int] = [:]
+  var rangeAskedAt: UInt64 = 0
+  var rangeAsked: (peer: ReplicaID, from: Height)?
+  var rangeTurn = 0
+  var caughtUpFrom: Height = 0
+  /// Who was asked for blocks since the last but one tick.
+  private var expected: [Int]
+  private var answered: [Int]
+  private var told: [Int]
+  private var hinted = MemberSet()
+  private var ahead = MemberSet()
+
+  init(size: Int) {
+    expected = [Int](repeating: 0, count: size)
+    answered = expected
+    told = expected
+  }
+
+  mutating func tick() {
+    ticks += 1
+    for index in answered.indices {
+      answered[index] = 0
+      told[index] = 0
+    }
+    hinted = MemberSet()
+    ahead = MemberSet()
+  }
+
+  mutating func mayAnswer(_ peer: ReplicaID) -> Bool {
+    answered[peer.index] += 1
+    return answered[peer.index] <= ReplicaLimits.answersPerTickMax
+  }
+
+  mutating func mayTell(of peer: ReplicaID) -> Bool {
+    guard peer.index < told.count else { return true }
+    told[peer.index] += 1
+    return told[peer.index] <= ReplicaLimits.noticesPerPeerMax
+  }
+
+  mutating func mayHint(_ peer: ReplicaID) -> Bool { hinted.insert(peer) }
+  mutating func mayAskAhead(_ peer: ReplicaID) -> Bool { ahead.insert(peer) }
+
+  mutating func expectBlocks(_ peer: ReplicaID) {
+    expected[peer.index] = min(expected[peer.index] + 1, ReplicaLimits.answersPerTickMax)
+  }
+
+  /// Blocks are taken only of those asked.
+  mutating func takesBlocks(_ peer: ReplicaID) -> Bool {
+    guard expected[peer.index] > 0 else { return false }
+    expected[peer.index] -= 1
+    return true
+  }
+}
+
+/// Repair and catch-up (rule R11).
+extension Replica {
+  mutating func tick() {
+    repair.tick()
+    defer { outbox.now(.arm(.repair, after: simplex.pace.delay)) }
+    guard recovery == nil else {
+      askAll()
+      return
+    }
+    repairView()
+    repairBlocks()
+    repairStates()
+    repairCalls()
+    repair.lastView = simplex.view
+  }
+
+  /// While a view does not move: own votes and what led into it again, and what is lacking.
+  private mutating func repairView() {
+    guard repair.lastView == simplex.view else { return }
+    let ticks = repair.ticks - repair.viewEntered
+    let waited = simplex.pace.delay.times(ticks)
+    let patience = configuration.idle.advanced(by: simplex.pace.delay.number)
+    guard simplex.isEngaged || waited > patience else { return }
+    simplex.resend(to: nil)
+    let lacking = simplex.lackingViews
+    reached("repair.view")
+    let turn = Int(ticks % 1_000_000)
+    if turn <= 1, simplex.leader != me { send(.viewsWanted(lacking), to: simplex.leader) }
+    for peer in others(turn) { send(.viewsWanted(lacking), to: peer) }
+  }
+
+  /// Two members besides this one, others each turn.
+  private func others(_ turn: Int) -> [ReplicaID] {
+    let size = committee.size
+    guard size > 1 else { return [] }
+    var out: [ReplicaID] = []
+    for step in 0..<min(ReplicaLimits.askedPerTick, size - 1) {
+      let offset = 1 + (turn * ReplicaLimits.askedPerTick + step) % (size - 1)
+      out.append(ReplicaID(UInt16((me.index + offset) % size)))
+    }
+    return out
+  }
+
+  // MARK: Blocks
+
+  /// A block is needed: first of the leader of its view, at once.
+  mutating func want(_ digest: Digest, _ view: View) {
+    guard simplex.chain.block(digest) == nil, repair.attempts[digest] == nil else { return }
+    repair.attempts[digest] = 1
+    let leader = committee.leader(of: view)
+    let peer = leader == me ? others(Int(view.number % 1_000)).first : leader
+    if let peer { ask(for: digest, of: peer) }
+  }
+
+  private mutating func ask(for digest: Digest, of peer: ReplicaID) {
+    repair.expectBlocks(peer)
+    send(.blockWanted(digest), to: peer)
+  }
+
+  private mutating func repairBlocks() {
+    let lacking = simplex.lackingBlocks
+    var attempts: [Digest: Int] = [:]
+    for (digest, view) in lacking.prefix(Limits.viewsPerRequestMax) {
+      let attempt = repair.attempts[digest, default: 0]
+      attempts[digest] = attempt + 1
+      if broken(.blocksFromLeaderOnly) {
+        let leader = committee.leader(of: view)
+        if leader != me { ask(for: digest, of: leader) }
+        continue
+      }
+      if attempt > 1 { reached("repair.block-of-others") }
+      for peer in others(attempt) { ask(for: digest, of: peer) }
+    }
+    repair.attempts = attempts
+    for place in assemblies.indices {
+      let attempt = assemblies[place].attempts
+      let isLeaders = attempt % 3 == 0 || broken(.blocksFromLeaderOnly)
+      let peers = isLeaders ? [assemblies[place].source] : others(attempt)
+      for peer in peers { askBodies(place, of: peer) }
+    }
+    catchUp(isTick: true)
+  }
+
+  mutating func answer(blockWanted digest: Digest, to peer: ReplicaID) {
+    guard repair.mayAnswer(peer) else { return }
+    if let block = simplex.chain.block(digest) {
+      send(.blocks([block], finalizations: []), to: peer)
+    } else {
+      outbox.now(.serve(.block(digest), to: peer))
+    }
+  }
+
+  mutating func answer(blocksWanted from: Height, _ count: UInt32, to peer: ReplicaID) {
+    guard repair.mayAnswer(peer), from > 0, from <= simplex.chain.delivered.header.height,
+      count > 0
+    else { return }
+    let most = min(count, UInt32(Limits.blocksPerAnswerMax))
+    outbox.now(.serve(.blocks(from: from, count: most), to: peer))
+  }
+
+  /// Far behind: ranges of finalized blocks, of one member after the other.
+  mutating func catchUp(isTick: Bool) {
+    let tip = simplex.chain.delivered.header.height
+    guard simplex.floor > simplex.chain.delivered.view,
+      let goal = simplex.chain[simplex.chain.floorDigest]?.header.height,
+      goal.above(tip) > VotingLimits.singleFetchHeightsMax
+    else {
+      repair.rangeAsked = nil
+      return
+    }
+    if let asked = repair.rangeAsked, asked.from == tip.next {
+      guard isTick, repair.ticks > repair.rangeAskedAt + 1 else { return }
+      reached("catch-up.asked-another")
+    }
+    if repair.caughtUpFrom == 0 || repair.caughtUpFrom > tip {
+      repair.caughtUpFrom = tip.next
+      outbox.now(.notice(.catchingUp(from: tip.next, to: goal)))
+    }
+    repair.rangeTurn = (repair.rangeTurn + 1) % max(1, committee.size - 1)
+    let peer = ReplicaID(
+      UInt16((me.index + 1 + repair.rangeTurn) % committee.size))
+    guard peer != me else { return }
+    repair.rangeAsked = (peer, tip.next)
+    repair.rangeAskedAt = repair.ticks
+    repair.expectBlocks(peer)
+    let count = UInt32(min(goal.above(tip), UInt64(Limits.blocksPerAnswerMax)))
+    send(.blocksWanted(from: tip.next, count: count), to: peer)
+  }
+
+  mutating func receive(
+    _ blocks: [Block], _ finalizations: [Certificate], from peer: ReplicaID
+  ) {
+    guard repair.takesBlocks(peer) else {
+      misbehaved(peer, "sent blocks that nobody asked for")
+      return
+    }
+    let named = blocks.prefix(Limits.blocksPerAnswerMax).map { (block: $0, digest: $0.header.digest) }
+    if named.count == 1, let only = named.first, finalizations.isEmpty || isLacking(only.digest) {
+      receive(single: only.block, only.digest, from: peer)
+      return
+    }
+    guard let first = named.first, named.allSatisfy({ bodiesMatch($0.block) }) else { return }
+    if simplex.extend(named, finalizations: finalizations) {
+      reached("catch-up.range")
+    } else if first.block.header.height > simplex.chain.delivered.header.height {
+      reached("catch-up.range-refused")
+    }
+    performCatchUp()
+  }
+
+  private mutating func performCatchUp() { catchUp(isTick: false) }
+
+  private func isLacking(_ digest: Digest) -> Bool {
+    simplex.lackingBlocks.contains { $0.digest == digest }
+  }
+
+  private mutating func receive(single block: Block, _ digest: Digest, from peer: ReplicaID) {
+    guard isLacking(digest) else { return }
+    guard block.calls.count == block.header.calls.count else {
+      misbehaved(peer, "sent a block without all its bodies")
+      return
+    }
+    var bodies: [VerifiedCall] = []
+    for (signed, name) in zip(block.calls, block.header.calls) {
+      if let held = pool[name]?.call {
+        bodies.append(held)
+        continue
+      }
+      guard let call = try? configuration.verifier.verify(signed, subnet: committee.subnet),
+        call.digest == name
+      else {
+        misbehaved(peer, "sent a block with a body that does not verify")
+        return
+      }
+      bodies.append(call)
+    }
+    assemblies.removeAll { $0.digest == digest }
+    repair.attempts[digest] = nil
+    simplex.complete(
+      Block(header: block.header, calls: bodies.map(\.signed)), digest, bodies: bodies)
+    performCatchUp()
+  }
+
+  /// Whether the bodies are those that the header names. A finalized header needs no more: a
+  /// quorum verified the signatures before it voted.
+  private func bodiesMatch(_ block: Block) -> Bool {
+    block.calls.count == block.header.calls.count
+      && zip(block.calls, block.header.calls).allSatisfy { signed, name in
+        Int(signed.call.bodyBytes) == signed.body.count && signed.call.digest == name
+          && sha256(signed.body) == signed.call.bodyDigest
+      }
+  }
+
+  // MARK: Views
+
+  mutating func answer(viewsWanted views: [View], to peer: ReplicaID) {
+    guard repair.mayAnswer(peer) else { return }
+    let certificates = simplex.answer(viewsWanted: views)
+    guard !certificates.isEmpty else { return }
+    reached("repair.views-answered")
+    outbox.voice(.send(.views(certificates), to: .one(peer)))
+  }
+
+  /// A peer votes in a view that is over: it gets what ended that view.
+  mutating func hint(_ peer: ReplicaID, _ view: View) {
+    guard !broken(.noCertificateResend), repair.mayHint(peer) else { return }
+    let certificates = simplex.answer(viewsWanted: [view, view.next])
+    guard !certificates.isEmpty else { return }
+    outbox.voice(.send(.views(certificates), to: .one(peer)))
+  }
+
+  mutating func askAhead(_ peer: ReplicaID) {
+    guard repair.mayAskAhead(peer) else { return }
+    reached("repair.asked-ahead")
+    send(.viewsWanted([simplex.view]), to: peer)
+  }
+
+  // MARK: States and calls
+
+  /// A certificate that did not form within a tick is pulled.
+  private mutating func repairStates() {
+    guard gathersStatesNow else { return }
+    var pulled = 0
+    var height = max(states.lowestKept, 1)
+    while height <= execution.executed, pulled < ReplicaLimits.statesPulledMax {
+      if let entry = states[height], entry.statement != nil, entry.certificate == nil,
+        entry.executedAt + 1 < repair.ticks
+      {
+        pulled += 1
+        reached("state.pulled")
+        for peer in others(Int((repair.ticks &+ height.number) % 1_000_000)) {
+          send(.stateWanted(height), to: peer)
+        }
+      }
+      height = height.next
+    }
+  }
+
+  private var gathersStatesNow: Bool {
+    halt != .quarantined
+      && (!broken(.backpressureGatesCertificates)
+        || simplex.chain.delivered.header.height.above(states.highestHeight)
+          <= Limits.uncertifiedHeightsMax)
+  }
+
+  private mutating func repairCalls() {
+    for digest in pool.expired(at: max(now, simplex.chain.delivered.header.time)) { drop(digest) }
+    for (digest, holder) in pool.unheld(atMost: 256) { send(.callsWanted([digest]), to: holder) }
+    if repair.ticks % ReplicaLimits.spreadAgainTicks == 0, !pool.isEmpty {
+      pool.forgetTold()
+      var own: [Digest] = []
+      pool.forEach { entry in
+        if entry.origin == nil { own.append(entry.call.digest) }
+        return own.count < Limits.callsPerBlockMax / 8
+      }
+      unspread += own
+      announceDue = true
+    }
+    simplex.turn(busy: !pool.isEmpty)
+  }
+}

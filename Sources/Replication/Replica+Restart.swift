@@ -1,0 +1,135 @@
+import Consensus
+import Signing
+import Wire
+
+/// Asking where the others are, after the log was lost.
+struct Recovery: Sendable {
+  let question: RecoveryQuestion
+  let signature: Signature
+  /// One of each responder, ascending.
+  var answers: [RecoveryAnswer] = []
+}
+
+/// Start, restart and lost logs (rule R9).
+extension Replica {
+  mutating func begin() {
+    let lost = !restored.journalFound && !configuration.firstStart
+    if lost, !broken(.lostLogVotesAtOnce) {
+      reached("restart.log-lost")
+      let question = RecoveryQuestion(
+        subnet: committee.subnet, epoch: committee.epoch, asker: me, nonce: configuration.nonce)
+      recovery = Recovery(question: question, signature: configuration.signer.sign(question))
+      outbox.now(.arm(.repair, after: configuration.delay))
+      askAll()
+      return
+    }
+    if !restored.journalFound {
+      // From its durability on, an empty journal is a lost one.
+      outbox.record(.abstain(through: 0, statesThrough: 0))
+    }
+    resume()
+  }
+
+  /// Starts from what was restored.
+  private mutating func resume() {
+    stateSignedHighest = max(
+      stateSignedHighest, restored.stateSignedHighest, restored.abstainStatesThrough)
+    if let certificate = restored.stateCertificate { states.note(certificate) }
+    simplex.knownCertificate = states.highest
+    if restored.quarantined { halt = .quarantined }
+    // What was executed and not certified is asked for again: its outcome is to be signed.
+    let settled = min(
+      configuration.executedHeight, restored.stateCertificate?.height ?? 0,
+      restored.finalizedHeight)
+    execution = ExecutionQueue(executed: settled)
+    for header in restored.uncertifiedHeaders {
+      note(header)
+    }
+    for block in restored.blocks where block.header.height == restored.finalizedHeight {
+      note(block.header)
+    }
+    simplex.restore(restored)
+    simplex.start()
+    lastCallHeight = simplex.chain.delivered.header.height
+    outbox.now(.arm(.repair, after: simplex.pace.delay))
+  }
+
+  private mutating func note(_ header: Header) {
+    execution.note(
+      header.height, ExecutionQueue.Mark(digest: header.digest, time: header.time))
+  }
+
+  // MARK: The lost log
+
+  mutating func ask(_ peer: ReplicaID) {
+    guard let recovery else { return }
+    send(.recoveryQuestion(recovery.question, recovery.signature), to: peer)
+  }
+
+  mutating func askAll() {
+    guard let recovery else { return }
+    let needed = 2 * committee.faultsMax + 1
+    outbox.now(.notice(.recovering(answers: recovery.answers.count, needed: needed)))
+    outbox.now(.send(.recoveryQuestion(recovery.question, recovery.signature), to: .all))
+  }
+
+  mutating func receive(
+    _ question: RecoveryQuestion, _ signature: Signature, from peer: ReplicaID
+  ) {
+    guard question.asker == peer, repair.mayAnswer(peer) else { return }
+    guard configuration.verifier.verify(question, signature, in: committee) != nil else {
+      misbehaved(peer, "asked to recover with a signature that does not verify")
+      return
+    }
+    let view = simplex.view
+    let answer = RecoveryAnswer(
+      subnet: committee.subnet, epoch: committee.epoch, asker: peer, nonce: question.nonce,
+      responder: me, view: view, certificate: simplex.leadingCertificate,
+      stateSigned: stateSignedSeen[peer.index])
+    let signed = configuration.signer.sign(answer)
+    outbox.voice(.send(.recoveryAnswer(answer, signed), to: .one(peer)))
+  }
+
+  mutating func receive(
+    _ answer: RecoveryAnswer, _ signature: Signature, from peer: ReplicaID
+  ) {
+    guard var recovery, answer.responder == peer, answer.asker == me,
+      answer.nonce == recovery.question.nonce,
+      !recovery.answers.contains(where: { $0.responder == peer })
+    else { return }
+    guard answer.leads, configuration.verifier.verify(answer, signature, in: committee) != nil
+    else {
+      misbehaved(peer, "answered a recovery with what does not hold")
+      return
+    }
+    recovery.answers.append(answer)
+    self.recovery = recovery
+    guard recovery.answers.count >= 2 * committee.faultsMax + 1 else { return }
+    recover(recovery.answers)
+  }
+
+  private mutating func recover(_ answers: [RecoveryAnswer]) {
+    let highest = answers.map(\.view).max() ?? 0
+    let states = answers.map(\.stateSigned).max() ?? 0
+    recovery = nil
+    restored.abstainThrough = highest.next
+    restored.abstainStatesThrough = states
+    outbox.record(.abstain(through: highest.next, statesThrough: states))
+    outbox.now(.notice(.recovered(abstainThrough: highest.next)))
+    reached("restart.recovered")
+    resume()
+    for answer in answers {
+      if let certificate = answer.certificate {
+        simplex.receive(certificate, from: answer.responder)
+      }
+    }
+  }
+}
+
+extension RecoveryAnswer {
+  /// Whether the certificate is what leads into the view.
+  var leads: Bool {
+    guard let certificate else { return view == 1 }
+    return certificate.view.next == view && certificate.view < view
+  }
+}
