@@ -1,6 +1,5 @@
 /// The header fields that carry an envelope beside a raw body: of a call, or of a read that is not
-/// public. Keys and digests are lower-case
-/// hexadecimal, moments and limits decimal.
+/// public. Keys and digests are lower-case hexadecimal, moments and limits decimal.
 package enum EnvelopeField {
   package static let subnet = "Quorate-Subnet"
   package static let sender = "Quorate-Sender"
@@ -14,8 +13,6 @@ package enum EnvelopeField {
   package static let progress = "Quorate-Progress"
   /// In answers: the heights that can be read, `12-20`.
   package static let readable = "Quorate-Readable"
-  /// In answers: the replica's clock, milliseconds since 1970.
-  package static let clock = "Quorate-Clock"
 }
 
 /// The media types of bodies.
