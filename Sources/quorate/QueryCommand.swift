@@ -66,20 +66,20 @@ struct QueryCommand: AsyncParsableCommand {
     Terminal.say(try AnswerReport(answer).text(json ? .json : format))
   }
 
-  private func ask(_ session: Session) async throws -> QuorateClient.CheckedAnswer {
-    let freshness = recency.freshness
+  private func ask(_ session: Session) async throws -> VerifiedAnswer {
+    let wanted = recency.wanted
     guard trust == .certified, let name else {
       let question: QueryRequest.Question = sql.map { .sql($0) } ?? .named(name ?? "")
       let values = try await typed(session)
       return trust == .quorum
         ? try await session.client.agree(
-          question, of: pipeline, arguments: values, freshness: freshness)
+          question, of: pipeline, arguments: values, recency: wanted)
         : try await session.client.ask(
-          question, of: pipeline, arguments: values, freshness: freshness)
+          question, of: pipeline, arguments: values, recency: wanted)
     }
     return try await session.client.rows(
       try await selection(of: name, session), of: name, in: pipeline, limit: limit,
-      freshness: freshness)
+      recency: wanted)
   }
 
   /// Arguments by the types that the query declares; those of a SELECT by how they look.
@@ -150,7 +150,7 @@ struct Recency: ParsableArguments {
     }
   }
 
-  var freshness: QuorateClient.Freshness {
+  var wanted: QuorateClient.Recency {
     if fresh { return .fresh }
     if let minHeight { return .minHeight(Height(minHeight)) }
     return maxAge.map { .maxAge(.seconds($0)) } ?? .usual
@@ -189,7 +189,7 @@ struct AnswerReport: Encodable {
   let witnesses: [String]
   let dissenters: [String]
 
-  init(_ answer: QuorateClient.CheckedAnswer) {
+  init(_ answer: VerifiedAnswer) {
     columns = answer.table.columns.map(\.name)
     rows = answer.table.texts
     complete = answer.complete
