@@ -95,7 +95,8 @@ extension Simplex {
     let gap = lackingViews(from: header.parentView, to: header.view, alsoFirst: false)
     if !gap.isEmpty, !broken(.nullificationGapIgnored) { return .lacking(gap) }
     guard let link = chain[proposal.digest] else {
-      return header.height <= chain.delivered.header.height ? .never("its height is taken") : .pending
+      return header.height <= chain.delivered.header.height
+        ? .never("its height is taken") : .pending
     }
     if let fault = link.fault { return .never(fault) }
     guard link.judged, link.stage >= .complete else { return .pending }

@@ -60,7 +60,8 @@ package struct Simplex: Sendable {
   ) {
     precondition(committee.contains(me), "\(me) is not of the committee")
     precondition(
-      2 * committee.quorum - committee.size >= committee.faultsMax + 1, "quorums overlap too little")
+      2 * committee.quorum - committee.size >= committee.faultsMax + 1,
+      "quorums overlap too little")
     self.committee = committee
     self.me = me
     self.signer = signer

@@ -200,7 +200,8 @@ extension Replica {
       misbehaved(peer, "sent blocks that nobody asked for")
       return
     }
-    let named = blocks.prefix(Limits.blocksPerAnswerMax).map { (block: $0, digest: $0.header.digest) }
+    let named = blocks.prefix(Limits.blocksPerAnswerMax)
+      .map { (block: $0, digest: $0.header.digest) }
     if named.count == 1, let only = named.first, finalizations.isEmpty || isLacking(only.digest) {
       receive(single: only.block, only.digest, from: peer)
       return

@@ -67,12 +67,13 @@ extension Replica {
       out.append("view \(simplex.view) has no proposal of its leader \(simplex.leader)")
     } else if votes.notarize.count < committee.quorum {
       out.append(
-        "view \(simplex.view): \(votes.notarize.count) of \(committee.quorum) notarize votes; none "
-          + "of \(names(all.filter { !votes.notarize.contains($0) }))")
+        "view \(simplex.view): \(votes.notarize.count) of \(committee.quorum) notarize votes; "
+          + "none of \(names(all.filter { !votes.notarize.contains($0) }))")
     }
     if !votes.nullify.isEmpty, votes.nullify.count < committee.quorum {
       out.append(
-        "view \(simplex.view): \(votes.nullify.count) of \(committee.quorum) nullify votes; none of "
+        "view \(simplex.view): \(votes.nullify.count) of \(committee.quorum) nullify votes; "
+          + "none of "
           + names(all.filter { !votes.nullify.contains($0) }))
     }
     return out
