@@ -72,6 +72,11 @@ package final class PreparedStatement {
     UInt64(UInt32(bitPattern: sqlite3_stmt_status(handle, SQLITE_STMTSTATUS_VM_STEP, 1)))
   }
 
+  /// Virtual machine steps since they were last taken; they go on counting.
+  package var stepsSoFar: UInt64 {
+    UInt64(UInt32(bitPattern: sqlite3_stmt_status(handle, SQLITE_STMTSTATUS_VM_STEP, 0)))
+  }
+
   package var isReadOnly: Bool { sqlite3_stmt_readonly(handle) != 0 }
   package var isExplain: Bool { sqlite3_stmt_isexplain(handle) != 0 }
 

@@ -1,0 +1,189 @@
+import CSQLite
+import Storage
+import Wire
+
+/// Who runs a statement, and so what SQLite itself lets it do: the second lock behind the parser.
+enum EngineProfile: Sendable {
+  /// In an update: reads, and the functions that replicas agree on.
+  case update
+  /// In a query: reads; floating point too.
+  case query
+}
+
+/// A connection opened as "Opening a writer" of the design says, with its functions, limits,
+/// authorizer and the brake on steps.
+///
+/// - Safety: user statements are prepared behind an authorizer that knows reads alone; what it
+///   does not know is denied.
+final class Engine {
+  let connection: Connection
+  let functions: FunctionContext
+  let profile: EngineProfile
+  let guardian: Guardian
+  let meter = StepMeter()
+
+  init(
+    path: String, access: Connection.Access, vfs: String?, profile: EngineProfile
+  ) throws(StorageFault) {
+    connection = try Connection(path: path, access: access, vfs: vfs)
+    functions = FunctionContext()
+    self.profile = profile
+    guardian = Guardian(functions: Functions.allowed(for: profile))
+    try Self.configure(connection, profile: profile, isWriter: access.isWriter)
+    try Functions.install(on: connection, profile: profile, context: functions)
+    sqlite3_set_authorizer(
+      connection.handle, Guardian.judge, Unmanaged.passUnretained(guardian).toOpaque())
+    sqlite3_progress_handler(
+      connection.handle, ExecutionLimits.stepsBetweenLooks, StepMeter.look,
+      Unmanaged.passUnretained(meter).toOpaque())
+  }
+
+  deinit {
+    // The hooks hold unretained references; the connection may outlive this object by a statement.
+    sqlite3_set_authorizer(connection.handle, nil, nil)
+    sqlite3_progress_handler(connection.handle, 0, nil, nil)
+  }
+
+  private static func configure(
+    _ connection: Connection, profile: EngineProfile, isWriter: Bool
+  ) throws(StorageFault) {
+    try connection.configure(SQLITE_DBCONFIG_DEFENSIVE, true)
+    try connection.configure(SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)
+    try connection.configure(SQLITE_DBCONFIG_DQS_DML, false)
+    try connection.configure(SQLITE_DBCONFIG_DQS_DDL, false)
+    try connection.configure(SQLITE_DBCONFIG_ENABLE_TRIGGER, false)
+    try connection.configure(SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, false)
+    try connection.configure(SQLITE_DBCONFIG_ENABLE_QPSG, true)
+    if isWriter {
+      try connection.pragma("encoding", "'UTF-8'")
+      try connection.pragma("page_size", "4096")
+      try connection.pragma("journal_mode", "WAL")
+      try connection.pragma("synchronous", "NORMAL")
+      // Checkpoints happen when the executor says so, between blocks.
+      try connection.pragma("wal_autocheckpoint", "0")
+    } else {
+      try connection.pragma("query_only", "1")
+    }
+    try connection.pragma("foreign_keys", "0")
+    try connection.pragma("cell_size_check", "1")
+    try connection.pragma("mmap_size", "0")
+    try connection.pragma("temp_store", "MEMORY")
+    connection.limit(SQLITE_LIMIT_LENGTH, Int32(ExecutionLimits.valueBytesMax * 2))
+    connection.limit(SQLITE_LIMIT_SQL_LENGTH, Int32(ExecutionLimits.statementBytesMax))
+    connection.limit(SQLITE_LIMIT_ATTACHED, 0)
+    connection.limit(SQLITE_LIMIT_WORKER_THREADS, 0)
+    connection.limit(SQLITE_LIMIT_TRIGGER_DEPTH, 1)
+    connection.limit(SQLITE_LIMIT_LIKE_PATTERN_LENGTH, Int32(ExecutionLimits.patternBytesMax))
+    connection.limit(SQLITE_LIMIT_VARIABLE_NUMBER, ExecutionLimits.parametersMax)
+  }
+
+  /// Prepares a SELECT that the parser has printed. Nothing else comes through here.
+  func prepareUser(_ sql: String) throws(StorageFault) -> PreparedStatement {
+    guardian.isOpen = false
+    defer { guardian.isOpen = true }
+    let statement = try connection.prepare(sql)
+    guard statement.isReadOnly, !statement.isExplain else {
+      throw StorageFault(
+        code: SQLITE_AUTH, extendedCode: SQLITE_AUTH, message: "only a SELECT may run here",
+        doing: "preparing \(sql.prefix(200))")
+    }
+    return statement
+  }
+}
+
+extension Connection.Access {
+  var isWriter: Bool {
+    switch self {
+    case .readOnly: false
+    case .readWrite, .create: true
+    }
+  }
+}
+
+/// The authorizer's verdicts (https://sqlite.org/c3ref/set_authorizer.html).
+final class Guardian {
+  /// True while statements of our own are prepared; they may do everything.
+  var isOpen = true
+  private let functions: Set<String>
+  private static let tableFunctions: Set<String> = ["json_each", "json_tree"]
+
+  init(functions: Set<String>) { self.functions = functions }
+
+  static let judge:
+    @convention(c) (
+      UnsafeMutableRawPointer?, Int32, UnsafePointer<CChar>?, UnsafePointer<CChar>?,
+      UnsafePointer<CChar>?, UnsafePointer<CChar>?
+    ) -> Int32 = { context, action, first, second, schema, _ in
+      guard let context else { return SQLITE_DENY }
+      let guardian = Unmanaged<Guardian>.fromOpaque(context).takeUnretainedValue()
+      if guardian.isOpen { return SQLITE_OK }
+      return guardian.allows(action, first, second, schema) ? SQLITE_OK : SQLITE_DENY
+    }
+
+  private func allows(
+    _ action: Int32, _ first: UnsafePointer<CChar>?, _ second: UnsafePointer<CChar>?,
+    _ schema: UnsafePointer<CChar>?
+  ) -> Bool {
+    switch action {
+    case SQLITE_SELECT, SQLITE_RECURSIVE: return true
+    case SQLITE_READ:
+      let table = first.map { String(cString: $0) } ?? ""
+      let lower = table.lowercased()
+      if lower.hasPrefix("sqlite_") || lower.hasPrefix("pragma_") { return false }
+      if lower.hasPrefix(Ledger.tablePrefix) { return false }
+      guard let schema else { return true }
+      // Virtual tables live in the schema "main" too; only these two are named in the list.
+      return String(cString: schema) == "main" && !Self.denied.contains(lower)
+    case SQLITE_FUNCTION:
+      guard let second else { return false }
+      return functions.contains(String(cString: second).lowercased())
+    default: return false
+    }
+  }
+
+  /// Eponymous virtual tables that Debian's SQLite has compiled in.
+  private static let denied: Set<String> = [
+    "dbstat", "sqlite_dbpage", "sqlite_stmt", "bytecode", "tables_used", "fts3tokenize",
+    "generate_series", "completion",
+  ]
+}
+
+/// Stops a statement that runs over its budget.
+///
+/// SQLite looks at its progress handler where loops turn, and calls it once a step passed since
+/// (https://sqlite.org/c3ref/progress_handler.html), so the handler stops at the same step on
+/// every machine. The exact count of a whole statement comes from the statement itself.
+final class StepMeter {
+  private var limit: UInt64 = .max
+  private var passed: UInt64 = 0
+  /// Wall-clock brake of queries; nil in updates.
+  var isOverTime: (() -> Bool)?
+  private var sinceClock: UInt32 = 0
+
+  /// A statement begins that may take so many steps.
+  func allow(_ steps: UInt64) {
+    limit = steps
+    passed = 0
+  }
+
+  /// The statement at hand has taken so many steps, exactly.
+  func reached(_ steps: UInt64) { passed = steps }
+
+  static let look: @convention(c) (UnsafeMutableRawPointer?) -> Int32 = { context in
+    guard let context else { return 0 }
+    return Unmanaged<StepMeter>.fromOpaque(context).takeUnretainedValue().isOver() ? 1 : 0
+  }
+
+  private func isOver() -> Bool {
+    guard limit != .max else { return false }
+    passed += 1
+    if let isOverTime {
+      sinceClock += 1
+      if sinceClock >= ExecutionLimits.stepsBetweenClocks {
+        sinceClock = 0
+        if isOverTime() { return true }
+      }
+    }
+    return passed > limit
+  }
+}

@@ -1,0 +1,71 @@
+import Signing
+import Wire
+
+extension Invocation {
+  /// A number from 0 to 2^63 - 1 that nobody knew before the block was ordered: SHA-256 over the
+  /// block's digest, the call's and the label.
+  func consensusRandom() {
+    guard !isNull(0) else { return giveNull() }
+    var encoder = Encoder()
+    encoder.text("quorate/random/1")
+    encoder.value(state.randomness)
+    encoder.value(state.call)
+    encoder.blob(Array(bytes(0)))
+    let digest = sha256(encoder.bytes).bytes
+    var number: UInt64 = 0
+    for byte in digest.prefix(8) { number = number << 8 | UInt64(byte) }
+    give(Int64(number >> 1))
+  }
+
+  func exact(_ name: String, _ operation: (Int64, Int64) -> (Int64, Bool)) {
+    guard !anyNull else { return giveNull() }
+    guard let a = integer(0), let b = integer(1) else {
+      return fail("\(name) takes integers")
+    }
+    let (result, overflow) = operation(a, b)
+    if overflow { fail("\(name) overflows 64 bits") } else { give(result) }
+  }
+
+  /// `mul_div(a, b, c, rounding)`: a · b / c in 128 bits. The rounding is one of `down` (towards
+  /// zero), `up`, `floor`, `ceiling`, `half_up`, `half_even`; without it, `half_even`.
+  func multiplyDivide() {
+    guard !anyNull else { return giveNull() }
+    guard let a = integer(0), let b = integer(1), let c = integer(2) else {
+      return fail("mul_div takes integers")
+    }
+    guard c != 0 else { return fail("mul_div divides by zero") }
+    let name = count == 4 ? text(3) : "half_even"
+    guard let rounding = Rounding(rawValue: name) else {
+      return fail("mul_div knows down, up, floor, ceiling, half_up and half_even")
+    }
+    let result = rounding.divide(Int128(a) * Int128(b), by: Int128(c))
+    guard let narrow = Int64(exactly: result) else { return fail("mul_div overflows 64 bits") }
+    give(narrow)
+  }
+}
+
+/// How a quotient becomes a whole number.
+enum Rounding: String {
+  case down, up, floor, ceiling
+  case halfUp = "half_up"
+  case halfEven = "half_even"
+
+  /// - Precondition: the divisor is not zero.
+  func divide(_ dividend: Int128, by divisor: Int128) -> Int128 {
+    let (quotient, remainder) = dividend.quotientAndRemainder(dividingBy: divisor)
+    guard remainder != 0 else { return quotient }
+    let isNegative = (remainder < 0) != (divisor < 0)
+    let away: Int128 = isNegative ? -1 : 1
+    let twice = 2 * remainder.magnitude
+    switch self {
+    case .down: return quotient
+    case .up: return quotient + away
+    case .floor: return isNegative ? quotient - 1 : quotient
+    case .ceiling: return isNegative ? quotient : quotient + 1
+    case .halfUp: return twice >= divisor.magnitude ? quotient + away : quotient
+    case .halfEven:
+      if twice == divisor.magnitude { return quotient % 2 == 0 ? quotient : quotient + away }
+      return twice > divisor.magnitude ? quotient + away : quotient
+    }
+  }
+}

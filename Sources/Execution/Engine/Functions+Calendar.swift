@@ -1,0 +1,160 @@
+import Pipelines
+
+// Dates are numbers of days since 1970-01-01.
+
+extension Functions {
+  static let calendar: [Scalar] = [
+    Scalar(name: "year", arguments: 1) { context, count, values in
+      Invocation(context, count, values)?.ofDate("year") { Int64($0.year) }
+    },
+    Scalar(name: "month", arguments: 1) { context, count, values in
+      Invocation(context, count, values)?.ofDate("month") { Int64($0.month) }
+    },
+    Scalar(name: "date_trunc", arguments: 2) { context, count, values in
+      Invocation(context, count, values)?.truncateDate()
+    },
+    Scalar(name: "add_months", arguments: 2) { context, count, values in
+      Invocation(context, count, values)?.addMonths()
+    },
+    Scalar(name: "iso_week", arguments: 1) { context, count, values in
+      Invocation(context, count, values)?.isoWeek()
+    },
+  ]
+
+  static let formatting: [Scalar] = [
+    Scalar(name: "fmt_decimal", arguments: 2) { context, count, values in
+      Invocation(context, count, values)?.formatDecimal()
+    },
+    Scalar(name: "fmt_date", arguments: 1) { context, count, values in
+      guard let call = Invocation(context, count, values) else { return }
+      guard !call.isNull(0) else { return call.giveNull() }
+      guard let day = call.date(0) else { return call.fail("fmt_date takes a date") }
+      call.give(ValueFormat.date(day))
+    },
+    Scalar(name: "fmt_timestamp", arguments: 1) { context, count, values in
+      guard let call = Invocation(context, count, values) else { return }
+      guard !call.isNull(0) else { return call.giveNull() }
+      guard let moment = call.integer(0), let text = ValueFormat.timestamp(moment) else {
+        return call.fail("fmt_timestamp takes a timestamp")
+      }
+      call.give(text)
+    },
+  ]
+}
+
+extension Invocation {
+  fileprivate func date(_ index: Int) -> Int64? {
+    integer(index).flatMap { Calendar.days.contains($0) ? $0 : nil }
+  }
+
+  fileprivate func ofDate(_ name: String, _ part: ((year: Int, month: Int, day: Int)) -> Int64) {
+    guard !isNull(0) else { return giveNull() }
+    guard let day = date(0) else { return fail("\(name) takes a date") }
+    give(part(Calendar.date(day)))
+  }
+
+  /// `date_trunc(unit, date)`: the first day of its year, quarter, month or ISO week.
+  fileprivate func truncateDate() {
+    guard !anyNull else { return giveNull() }
+    // The unit may stand first, as in PostgreSQL, or last.
+    let unitPlace = integer(0) == nil ? 0 : 1
+    guard let day = date(1 - unitPlace) else { return fail("date_trunc takes a date") }
+    let parts = Calendar.date(day)
+    let first: Int64?
+    switch text(unitPlace) {
+    case "year": first = Calendar.days(year: parts.year, month: 1, day: 1)
+    case "quarter":
+      first = Calendar.days(year: parts.year, month: (parts.month - 1) / 3 * 3 + 1, day: 1)
+    case "month": first = Calendar.days(year: parts.year, month: parts.month, day: 1)
+    case "week": first = day - weekday(day)
+    case "day": first = day
+    default: return fail("date_trunc knows year, quarter, month, week and day")
+    }
+    guard let first else { return fail("date_trunc leaves the calendar") }
+    give(first)
+  }
+
+  /// The same day `n` months on, or the last of that month when it has no such day.
+  fileprivate func addMonths() {
+    guard !anyNull else { return giveNull() }
+    guard let day = date(0), let months = integer(1), months.magnitude <= 120_000 else {
+      return fail("add_months takes a date and a number of months")
+    }
+    let parts = Calendar.date(day)
+    let total = parts.year * 12 + parts.month - 1 + Int(months)
+    let (year, month) = (total / 12, total % 12 + 1)
+    guard total >= 12, year <= Calendar.yearMax else {
+      return fail("add_months leaves the calendar")
+    }
+    let length = Calendar.length(ofMonth: month, year: year)
+    guard let result = Calendar.days(year: year, month: month, day: min(parts.day, length)) else {
+      return fail("add_months leaves the calendar")
+    }
+    give(result)
+  }
+
+  /// `year · 100 + week` by ISO 8601: weeks start on Monday, week 1 holds the first Thursday.
+  fileprivate func isoWeek() {
+    guard !isNull(0) else { return giveNull() }
+    guard let day = date(0) else { return fail("iso_week takes a date") }
+    let thursday = day - weekday(day) + 3
+    guard Calendar.days.contains(thursday) else { return fail("iso_week leaves the calendar") }
+    let year = Calendar.date(thursday).year
+    guard let first = Calendar.days(year: year, month: 1, day: 1) else { return }
+    give(Int64(year) * 100 + (thursday - first) / 7 + 1)
+  }
+
+  /// 0 is Monday; 1970-01-01 was a Thursday.
+  private func weekday(_ day: Int64) -> Int64 { ((day + 3) % 7 + 7) % 7 }
+
+  fileprivate func formatDecimal() {
+    guard !anyNull else { return giveNull() }
+    guard let value = integer(0), let scale = integer(1), scale >= 0, scale <= 18 else {
+      return fail("fmt_decimal takes a decimal and its scale, 0 to 18")
+    }
+    give(ValueFormat.decimal(value, scale: Int(scale)))
+  }
+}
+
+/// How stored values are written for people and programs.
+enum ValueFormat {
+  static func decimal(_ value: Int64, scale: Int) -> String {
+    guard scale > 0 else { return String(value) }
+    var digits = String(value.magnitude)
+    if digits.utf8.count <= scale {
+      digits = String(repeating: "0", count: scale + 1 - digits.utf8.count) + digits
+    }
+    let split = digits.index(digits.endIndex, offsetBy: -scale)
+    return (value < 0 ? "-" : "") + digits[..<split] + "." + digits[split...]
+  }
+
+  /// ISO 8601; the number itself where the calendar has no such day.
+  static func date(_ day: Int64) -> String {
+    guard Calendar.days.contains(day) else { return String(day) }
+    let parts = Calendar.date(day)
+    return "\(padded(parts.year, 4))-\(padded(parts.month, 2))-\(padded(parts.day, 2))"
+  }
+
+  /// ISO 8601 in UTC with milliseconds; nil outside of the calendar.
+  static func timestamp(_ moment: Int64) -> String? {
+    let day = moment.flooredQuotient(Calendar.dayMilliseconds)
+    guard Calendar.days.contains(day) else { return nil }
+    let rest = Int(moment - day * Calendar.dayMilliseconds)
+    let clock =
+      "\(padded(rest / 3_600_000, 2)):\(padded(rest / 60_000 % 60, 2)):"
+      + "\(padded(rest / 1_000 % 60, 2)).\(padded(rest % 1_000, 3))"
+    return "\(date(day))T\(clock)Z"
+  }
+
+  private static func padded(_ number: Int, _ width: Int) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+  }
+}
+
+extension Int64 {
+  func flooredQuotient(_ divisor: Int64) -> Int64 {
+    let quotient = self / divisor
+    return self % divisor < 0 ? quotient - 1 : quotient
+  }
+}

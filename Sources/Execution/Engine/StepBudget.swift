@@ -1,0 +1,63 @@
+import Storage
+import Wire
+
+/// The steps that a call may use, and those it has.
+///
+/// - Safety: what is counted is SQLite's own exact count, so a budget ends at the same statement,
+///   and the same step, everywhere.
+struct StepBudget {
+  let limit: UInt64
+  private(set) var used: UInt64 = 0
+
+  init(limit: UInt64) { self.limit = limit }
+
+  var left: UInt64 { limit - used }
+
+  mutating func use(_ steps: UInt64) { used = min(limit, used.addingCapped(steps)) }
+}
+
+extension UInt64 {
+  func addingCapped(_ other: UInt64) -> UInt64 {
+    let (sum, overflow) = addingReportingOverflow(other)
+    return overflow ? .max : sum
+  }
+
+  func multipliedCapped(_ other: UInt64) -> UInt64 {
+    let (product, overflow) = multipliedReportingOverflow(by: other)
+    return overflow ? .max : product
+  }
+}
+
+extension Engine {
+  /// Runs a statement to its end within the budget, one body a row, and resets it.
+  ///
+  /// - Parameter what: names the statement in refusals: `the model slv_matches`.
+  func run(
+    _ statement: PreparedStatement, _ budget: inout StepBudget, _ what: @autoclosure () -> String,
+    _ body: (PreparedStatement) throws(Stop) -> Void
+  ) throws(Stop) {
+    _ = statement.takeSteps()
+    meter.allow(budget.left)
+    defer {
+      meter.allow(.max)
+      budget.use(statement.takeSteps())
+      statement.rewind()
+    }
+    do {
+      while try statement.step() {
+        meter.reached(statement.stepsSoFar)
+        do { try body(statement) } catch { throw RowStop(stop: error) }
+      }
+    } catch let stop as RowStop {
+      throw stop.stop
+    } catch let fault as StorageFault {
+      throw Stop(sql: fault, in: what())
+    } catch { preconditionFailure("an error of no known kind: \(error)") }
+    guard statement.stepsSoFar <= budget.left else {
+      throw Stop(
+        sql: StorageFault(code: 9, extendedCode: 9, message: "", doing: ""), in: what())
+    }
+  }
+}
+
+private struct RowStop: Error { let stop: Stop }

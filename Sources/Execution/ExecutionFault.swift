@@ -1,0 +1,76 @@
+import Storage
+import Wire
+
+/// Why this machine could not execute. Never an outcome: another replica, or this one later, may
+/// execute the same block to its end.
+package struct ExecutionFault: Error, CustomStringConvertible {
+  package enum Kind: Hashable, Sendable {
+    /// The disk, memory, locks: what SQLite calls an environment fault.
+    case environment
+    /// The disk has no room left.
+    case full
+    /// The files and the block do not fit together: a gap in heights, another genesis.
+    case mismatch
+    /// What is stored is not what this software wrote.
+    case damaged
+  }
+
+  package let kind: Kind
+  package let description: String
+
+  package init(_ kind: Kind, _ description: String) {
+    self.kind = kind
+    self.description = description
+  }
+
+  package init(_ fault: StorageFault) {
+    kind = fault.isFull ? .full : .environment
+    description = fault.description
+  }
+}
+
+/// What stops an update: a refusal, which all replicas reach, or the machine's failure.
+enum Stop: Error {
+  case refused(Refusal)
+  case failed(ExecutionFault)
+
+  /// A fault of one of our own statements: such statements are never at fault themselves.
+  init(machine fault: StorageFault) { self = .failed(ExecutionFault(fault)) }
+
+  /// A fault of the user's SQL. SQLite's words change from version to version, so they go no
+  /// further than here.
+  init(sql fault: StorageFault, in what: String) {
+    switch fault.kind {
+    case .environment: self = .failed(ExecutionFault(fault))
+    case .interrupted:
+      self = .refused(
+        Refusal(
+          "STEP_LIMIT",
+          "\(what) needs more steps than the call may use: raise the call's step limit or the "
+            + "package's budget, or send smaller batches"))
+    case .denied:
+      self = .refused(Refusal("SQL_DENIED", "\(what) does what SQL here may not do"))
+    case .statement:
+      self = .refused(Refusal(Self.code(of: fault), "\(what) \(Self.reason(of: fault))"))
+    }
+  }
+
+  private static func code(of fault: StorageFault) -> String {
+    switch fault.code {
+    case 18: "SQL_TOO_BIG"
+    case 19: "SQL_CONSTRAINT"
+    case 20: "SQL_MISMATCH"
+    default: "SQL_ERROR"
+    }
+  }
+
+  private static func reason(of fault: StorageFault) -> String {
+    switch fault.code {
+    case 18: "makes a value over \(ExecutionLimits.valueBytesMax) bytes"
+    case 19: "breaks a constraint of its table: a null where none may be, or a wrong type"
+    case 20: "makes a value of a wrong type"
+    default: "fails: a number overflows, a function was given what it does not take, or a value "
+      + "is malformed"
+    }
+  }
+}

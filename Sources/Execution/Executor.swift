@@ -1,0 +1,259 @@
+/// Deterministic, metered execution of finalized blocks on SQLite: accounts, pipelines, receipts.
+///
+/// - Safety: the outcome of a block is a pure function of genesis and the blocks up to it. What
+///   only this machine knows (clock, disk, memory) ends in an `ExecutionFault`, never in a receipt.
+/// - Safety: each file is whole by itself and knows its own height, so a crash between two files'
+///   commits is healed by executing the same block again.
+import Certification
+import Foundation
+import Metering
+import Signing
+import Storage
+import Wire
+
+/// Executes blocks. Belongs to one thread at a time.
+package final class Executor {
+  package let genesis: Genesis
+  package let subnet: SubnetID
+  let prices: PriceTable
+  let system: SystemFile
+  private(set) var pipelines: [String: PipelineFile] = [:]
+  private let directory: String
+  private let vfs: String?
+  /// Every file is at least here.
+  package private(set) var height: Height
+  var latest: StoredOutcome
+  package let reader: Reader
+
+  /// Opens a replica's files, or makes them from genesis.
+  ///
+  /// - Parameter directory: made when it is not there.
+  /// - Parameter vfs: the name of a registered SQLite VFS, whose names are then not looked for in
+  ///   the real file system; nil for the system's.
+  package init(
+    directory: String, vfs: String?, genesis: Genesis
+  ) throws(ExecutionFault) {
+    guard genesis.isSound else {
+      throw ExecutionFault(.mismatch, "the genesis document names no committee")
+    }
+    self.genesis = genesis
+    self.directory = directory
+    self.vfs = vfs
+    subnet = genesis.subnet
+    prices = .standard(replicas: genesis.members.count)
+    if vfs == nil { try Self.makeFolders(directory) }
+    system = try SystemFile(
+      path: "\(directory)/system.sqlite", vfs: vfs, genesis: genesis,
+      retaining: ExecutionLimits.heightsRetained)
+    height = system.height
+    latest = StoredOutcome(
+      state: Self.genesisRoot(of: genesis), receipts: ReceiptTree.root(of: []),
+      systemRoot: SystemFile.genesisRoot(of: genesis), leaves: [], time: genesis.time)
+    reader = Reader(directory: directory, vfs: vfs, genesis: genesis, prices: prices)
+    try openKnown()
+    if let stored = try storedOutcome(at: height) { latest = stored }
+    publish()
+  }
+
+  private static func makeFolders(_ directory: String) throws(ExecutionFault) {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: "\(directory)/pipelines", withIntermediateDirectories: true)
+    } catch {
+      throw ExecutionFault(.environment, "cannot make the folder \(directory): \(error)")
+    }
+  }
+
+  /// The state root of height 0.
+  package static func genesisRoot(of genesis: Genesis) -> Digest {
+    ComponentTrie([Component(name: Component.system, root: SystemFile.genesisRoot(of: genesis))])
+      .root
+  }
+
+  /// Opens the files of pipelines that the system file knows of. A file that lost its newest
+  /// commits to a power cut takes this executor back to its height, to replay alone.
+  private func openKnown() throws(ExecutionFault) {
+    let touched = try wrapped { () throws(StorageFault) in try system.touched() }
+    for (name, last) in touched {
+      let file = try open(name)
+      if file.height < last { height = min(height, file.height) }
+    }
+  }
+
+  private func open(_ name: String) throws(ExecutionFault) -> PipelineFile {
+    if let known = pipelines[name] { return known }
+    let path = "\(directory)/pipelines/\(name).sqlite"
+    let file = try PipelineFile(
+      name: name, path: path, vfs: vfs, prices: prices,
+      retaining: ExecutionLimits.heightsRetained)
+    pipelines[name] = file
+    return file
+  }
+
+  // MARK: A block
+
+  /// Executes the next block. A file that is past it already keeps what it has.
+  ///
+  /// - Precondition: the envelopes of the block's calls are verified, and its header names their
+  ///   digests: what is finalized was voted for, and what was voted for was checked.
+  /// - Parameter digest: names the block.
+  package func execute(
+    _ block: Block, digest: Digest
+  ) throws(ExecutionFault) -> BlockOutcome {
+    let header = block.header
+    guard header.height == height.next, block.calls.count == header.calls.count else {
+      throw ExecutionFault(
+        .mismatch, "block \(header.height) does not follow height \(height)")
+    }
+    let context = BlockContext(height: header.height, time: header.time, randomness: digest)
+    let calls = block.calls.enumerated().map { index, signed in
+      OrderedCall(
+        position: UInt32(index), digest: header.calls[index], call: signed.call,
+        body: signed.body)
+    }
+    if calls.isEmpty {
+      latest = latest.carried(to: context)
+    } else if system.height >= header.height {
+      latest = try replay(calls, context)
+    } else {
+      latest = try perform(calls, context)
+    }
+    try conclude(context)
+    return latest.outcome(at: height)
+  }
+
+  private func conclude(_ context: BlockContext) throws(ExecutionFault) {
+    height = context.height
+    system.seal(height)
+    for name in pipelines.keys.sorted() { pipelines[name]?.seal(height) }
+    if isLevel { precondition(totals.isConserved, "cycles at \(height): \(totals)") }
+    if height.number % ExecutionLimits.heightsBetweenBarriers == 0 { _ = try checkpoint() }
+    publish()
+  }
+
+  private func perform(
+    _ calls: [OrderedCall], _ context: BlockContext
+  ) throws(ExecutionFault) -> StoredOutcome {
+    let mark = system.ledger.trie.mark
+    do {
+      let transaction = try system.begin()
+      var routes: [Route] = []
+      for call in calls { routes.append(try system.route(call, context, prices)) }
+      let receipts = try runPipelines(calls, routes, context)
+      var leaves = [Digest](repeating: .zero, count: calls.count)
+      for (index, route) in routes.enumerated() {
+        let receipt: Receipt?
+        switch route {
+        case .settled(let done), .both(let done): receipt = done
+        case .pipeline: receipt = receipts[index]
+        case .deploy(let reserved):
+          receipt = try settle(calls[index], reserved, receipts[index], context)
+        case .skipped: receipt = nil
+        }
+        if let receipt { leaves[index] = ReceiptTree.leaf(receipt) }
+      }
+      try system.finish(context)
+      let outcome = try compose(leaves, context, systemRoot: system.ledger.trie.root)
+      try system.ledger.recordHeight(context.height, outcome.canonicalBytes)
+      try transaction.commit()
+      system.committed(context.height)
+      return outcome
+    } catch {
+      try wrapped { () throws(StorageFault) in try system.recover(to: mark) }
+      if let fault = error as? StorageFault { throw ExecutionFault(fault) }
+      if let fault = error as? ExecutionFault { throw fault }
+      preconditionFailure("an error of no known kind: \(error)")
+    }
+  }
+
+  private func settle(
+    _ call: OrderedCall, _ reserved: Cycles, _ ran: Receipt?, _ context: BlockContext
+  ) throws(StorageFault) -> Receipt? {
+    guard let ran else {
+      if let sender = call.call.sender { try system.credit(sender, reserved.number) }
+      return nil
+    }
+    return try system.settle(call, reserved: reserved, ran: ran, context, prices)
+  }
+
+  /// Executes a block that the system file has behind it already, for files that have not.
+  private func replay(
+    _ calls: [OrderedCall], _ context: BlockContext
+  ) throws(ExecutionFault) -> StoredOutcome {
+    var routes: [Route] = []
+    for call in calls {
+      routes.append(
+        try wrapped { () throws(StorageFault) in try system.routeTaken(call, context, prices) })
+    }
+    _ = try runPipelines(calls, routes, context)
+    guard let stored = try storedOutcome(at: context.height) else {
+      throw ExecutionFault(.damaged, "the system file has no outcome of height \(height.next)")
+    }
+    let again = try compose(stored.leaves, context, systemRoot: stored.systemRoot)
+    guard again.state == stored.state else {
+      throw ExecutionFault(
+        .damaged,
+        "height \(context.height) replays to the root \(again.state), it was \(stored.state)")
+    }
+    return stored
+  }
+
+  /// - Returns: the pipelines' receipts by position.
+  private func runPipelines(
+    _ calls: [OrderedCall], _ routes: [Route], _ context: BlockContext
+  ) throws(ExecutionFault) -> [Receipt?] {
+    var receipts = [Receipt?](repeating: nil, count: calls.count)
+    var work: [String: [Int]] = [:]
+    for (index, route) in routes.enumerated() {
+      switch route {
+      case .both, .pipeline, .deploy: work[calls[index].call.pipeline, default: []].append(index)
+      case .settled, .skipped: break
+      }
+    }
+    for name in work.keys.sorted() {
+      let file = try open(name)
+      let indices = work[name] ?? []
+      if file.height >= context.height {
+        for index in indices {
+          receipts[index] = try wrapped { () throws(StorageFault) in
+            try file.ledger.receipt(of: calls[index].digest)
+          }.flatMap { $0.height == context.height ? $0 : nil }
+        }
+        continue
+      }
+      let done = try file.execute(indices.map { calls[$0] }, in: context) { call in
+        if case .both(let receipt) = routes[Int(call.position)] { receipt } else { nil }
+      }
+      for receipt in done { receipts[Int(receipt.position)] = receipt }
+      if system.height < context.height {
+        try wrapped { () throws(StorageFault) in try system.touch(name, context.height) }
+      }
+    }
+    return receipts
+  }
+
+  private func compose(
+    _ leaves: [Digest], _ context: BlockContext, systemRoot: Digest
+  ) throws(ExecutionFault) -> StoredOutcome {
+    StoredOutcome(
+      state: ComponentTrie(try components(at: context.height, systemRoot: systemRoot)).root,
+      receipts: ReceiptTree.root(of: leaves), systemRoot: systemRoot, leaves: leaves,
+      time: context.time)
+  }
+
+  /// The roots of all files at a height, ascending by name.
+  func components(
+    at height: Height, systemRoot: Digest
+  ) throws(ExecutionFault) -> [Component] {
+    var all = [Component(name: Component.system, root: systemRoot)]
+    for name in pipelines.keys.sorted() {
+      guard let file = pipelines[name] else { continue }
+      let roots =
+        file.height <= height
+        ? file.committedRoots
+        : try wrapped { () throws(StorageFault) in try file.roots(atOrBelow: height) }
+      if let roots { all += roots.components(of: name) }
+    }
+    return all
+  }
+}

@@ -1,0 +1,47 @@
+/// What execution bounds. All replicas must agree on each of these.
+package enum ExecutionLimits {
+  /// Bytes of one value in SQL, and of one row.
+  package static let valueBytesMax = 1 << 20
+  /// Bytes of the text of one statement, restricted sources included.
+  package static let statementBytesMax = 256 << 10
+  /// Bytes of a LIKE or GLOB pattern.
+  package static let patternBytesMax = 50
+  /// Bytes of one call of a costly function that are free.
+  package static let functionBytesFree = 64
+  /// Between two looks at the budget, in steps.
+  package static let stepsBetweenLooks: Int32 = 1
+  /// Between two looks of a query at the clock, in steps.
+  package static let stepsBetweenClocks: UInt32 = 4_096
+  /// Parameters of one statement.
+  package static let parametersMax: Int32 = 512
+  /// Steps of one deploy, whatever its call allows.
+  package static let stepsPerDeploy: UInt64 = 200_000_000
+  /// Rows that one deploy may write.
+  package static let rowsPerDeploy: UInt64 = 1_000_000
+  /// Rows whose price a deploy sets aside beforehand.
+  package static let rowsReservedPerDeploy: UInt64 = 10_000
+  /// How long receipts of transfers, top-ups and deploys answer a replay, in milliseconds.
+  package static let systemRetention: UInt64 = 90 * 86_400_000
+  /// Pipelines of one subnet.
+  package static let pipelinesMax = 1_024
+  /// Old receipts forgotten a block and file.
+  package static let receiptsForgottenPerBlock = 256
+  /// Bytes of the arguments of a procedure or a query.
+  package static let argumentsBytesMax = 64 << 10
+  /// Heights whose roots the tries keep: more than may be uncertified.
+  package static let heightsRetained: UInt64 = 32
+  /// Heights that stay readable.
+  package static let heightsReadable = 12
+  /// Every so many heights all readers let go, so that the log can start anew.
+  package static let heightsBetweenBarriers: UInt64 = 100
+  /// Bytes of the message of a note in a receipt: with all notes, a receipt stays in its limit.
+  package static let noteBytesMax = 160
+  /// Rows of one answer.
+  package static let answerRowsMax = 10_000
+  /// Steps of one query.
+  package static let stepsPerQuery: UInt64 = 50_000_000
+  /// Milliseconds of one query.
+  package static let queryMillisecondsMax: Int64 = 5_000
+  /// Read connections a pipeline, for heights and for queries at one height together.
+  package static let readersMax = 16
+}

@@ -1,0 +1,183 @@
+import Certification
+import Metering
+import Pipelines
+import Signing
+import Storage
+import Wire
+
+/// The file of one pipeline: its tables, its account, its receipts and its own height. It replays
+/// alone: what a block does to it depends on the block and on this file, and on the system file's
+/// receipts where cycles come from there.
+///
+/// - Safety: a block is one transaction, an update one savepoint in it; tables and tries move
+///   together.
+final class PipelineFile {
+  let name: String
+  let engine: Engine
+  let ledger: Ledger
+  let data: DataStore
+  let prices: PriceTable
+  /// The newest height that wrote to this file.
+  private(set) var height: Height = 0
+  private var sealed: Height = 0
+  /// The roots as of `height`; nil before the first block.
+  private(set) var committedRoots: FileRoots?
+  var account = PipelineAccount()
+  private var accountStored = PipelineAccount()
+  var owner: PublicKey?
+  var deployed: Deployment?
+
+  init(
+    name: String, path: String, vfs: String?, prices: PriceTable, retaining: UInt64
+  ) throws(ExecutionFault) {
+    self.name = name
+    self.prices = prices
+    do {
+      engine = try Engine(path: path, access: .create, vfs: vfs, profile: .update)
+      ledger = try Ledger(on: engine.connection, retaining: retaining)
+      data = DataStore(on: engine.connection, ledger: ledger, retaining: retaining)
+      try ledger.rebuild()
+      try loadValues()
+      try data.rebuild()
+      height = try ledger.recorded(atOrBelow: Height(.max >> 1))?.0 ?? 0
+      ledger.trie.seal(height)
+      data.trie.seal(height)
+      sealed = height
+      committedRoots = try roots(atOrBelow: height)
+    } catch { throw ExecutionFault(error) }
+  }
+
+  enum Key {
+    static let account = Array("account".utf8)
+    static let owner = Array("owner".utf8)
+    static let package = Array("package".utf8)
+  }
+
+  /// Brings everything that memory keeps of the tables to what the file holds.
+  func loadValues() throws(StorageFault) {
+    engine.connection.forgetStatements()
+    try data.load()
+    account = PipelineAccount()
+    if let bytes = try ledger.get(.value, Key.account) {
+      account = (try? PipelineAccount(canonicalBytes: bytes)) ?? PipelineAccount()
+    }
+    accountStored = account
+    owner = try ledger.get(.value, Key.owner).flatMap { PublicKey($0) }
+    deployed = nil
+    guard let bytes = try ledger.get(.value, Key.package) else { return }
+    deployed = Deployment.restored(bytes, engine: engine, data: data)
+  }
+
+  // MARK: A block
+
+  /// The component roots of this file: what was committed last, or is about to be.
+  var roots: FileRoots { FileRoots(data: data.trie.root, ledger: ledger.trie.root) }
+
+  /// Executes its calls of a block, in order, as one transaction.
+  /// - Returns: a receipt for each call that ran; none for those that may not run (any more).
+  func execute(
+    _ calls: [OrderedCall], in block: BlockContext, senderSide: (OrderedCall) -> Receipt?
+  ) throws(ExecutionFault) -> [Receipt] {
+    precondition(block.height > height, "\(name) is at \(height) already")
+    let marks = (ledger.trie.mark, data.trie.mark)
+    do {
+      let transaction = try WriteTransaction(engine.connection)
+      var receipts: [Receipt] = []
+      for call in calls {
+        guard let receipt = try run(call, in: block, senderSide: senderSide(call)) else {
+          continue
+        }
+        receipts.append(receipt)
+      }
+      try finish(block)
+      try transaction.commit()
+      height = block.height
+      committedRoots = roots
+      return receipts
+    } catch {
+      try recover(to: marks)
+      if let fault = error as? StorageFault { throw ExecutionFault(fault) }
+      if let fault = error as? ExecutionFault { throw fault }
+      preconditionFailure("an error of no known kind: \(error)")
+    }
+  }
+
+  /// Makes the height's roots readable; after the commit, for files untouched by the block too.
+  func seal(_ height: Height) {
+    guard height > sealed else { return }
+    ledger.trie.seal(height)
+    data.trie.seal(height)
+    sealed = height
+  }
+
+  private func finish(_ block: BlockContext) throws(StorageFault) {
+    try ledger.forget(before: block.time)
+    if account != accountStored {
+      try ledger.put(.value, Key.account, account.canonicalBytes)
+      accountStored = account
+    }
+    ledger.settle()
+    try ledger.recordHeight(block.height, roots.canonicalBytes)
+  }
+
+  private func recover(to marks: (Int, Int)) throws(ExecutionFault) {
+    ledger.discard()
+    data.discard()
+    ledger.trie.undo(to: marks.0)
+    data.trie.undo(to: marks.1)
+    try wrapped { () throws(StorageFault) in try loadValues() }
+  }
+
+  // MARK: Reading
+
+  /// What this file came to at the newest height at or below `height`.
+  func roots(atOrBelow height: Height) throws(StorageFault) -> FileRoots? {
+    guard let (_, bytes) = try ledger.recorded(atOrBelow: height) else { return nil }
+    return try? FileRoots(canonicalBytes: bytes)
+  }
+
+  var freezing: Freezing {
+    Freezing(prices: prices, days: deployed?.package.freezingDays ?? Freezing.daysDefault)
+  }
+
+  /// Below this balance updates are refused.
+  var freezesBelow: Cycles { freezing.threshold(logicalBytes: account.storedBytes) }
+
+  /// Why an update that may cost so much is refused; nil when it may run.
+  func frozen(cost: Cycles) -> Refusal? {
+    let balance = account.cycles.balance
+    guard freezing.freezes(balance: balance, cost: cost, logicalBytes: account.storedBytes) else {
+      return nil
+    }
+    return freezing.refusal(
+      pipeline: name, balance: balance, cost: cost, logicalBytes: account.storedBytes)
+  }
+}
+
+/// The roots of one pipeline's file.
+struct FileRoots: Canonical, Hashable {
+  /// Over the rows of its tables: the component that bears the pipeline's name.
+  let data: Digest
+  /// Over its bookkeeping.
+  let ledger: Digest
+
+  init(data: Digest, ledger: Digest) {
+    self.data = data
+    self.ledger = ledger
+  }
+
+  func encode(into encoder: inout Encoder) {
+    encoder.value(data)
+    encoder.value(ledger)
+  }
+
+  init(from decoder: inout Decoder) throws(Malformed) {
+    data = try decoder.value()
+    ledger = try decoder.value()
+  }
+
+  /// The components that a file adds to the subnet's state.
+  func components(of pipeline: String) -> [Component] {
+    [Component(name: pipeline, root: data), Component(name: "_ledger/\(pipeline)", root: ledger)]
+  }
+}

@@ -1,0 +1,160 @@
+import Certification
+import Metering
+import Pipelines
+import Signing
+import Storage
+import Wire
+
+extension Reader {
+  /// Refuses what could not be applied if it were ordered now. What passes may still be refused by
+  /// execution, which alone is final; what is refused here costs nobody anything.
+  ///
+  /// - Parameter now: the replica's own clock, or the newest block's time if that is later.
+  /// - Throws: `EXPIRED`, `LIFETIME`, `ALREADY_EXECUTED`, `STEP_LIMIT`, `IDEMPOTENCY_KEY_MISSING`,
+  ///   `UNKNOWN_PIPELINE`, `UNKNOWN_SOURCE`, `UNKNOWN_PROCEDURE`, `NOT_ALLOWED`, `NOT_OWNER`,
+  ///   `FROZEN`, `INSUFFICIENT_CYCLES`.
+  package func admit(_ verified: VerifiedCall, at now: Moment) throws(Refusal) {
+    let call = verified.signed.call
+    try admitTimes(call, now)
+    guard call.stepLimit <= Limits.stepsPerBlockMax else {
+      throw Refusal(
+        "STEP_LIMIT",
+        "the call declares \(call.stepLimit) steps; a block holds \(Limits.stepsPerBlockMax)")
+    }
+    guard !call.idempotencyKey.isEmpty else { throw IdempotencyEntry.missing }
+    guard let view = newest else { return }
+    try refuseKnown(verified.digest, view.system)
+    switch call.method {
+    case .transfer(_, let amount): try admitMove(call, amount, view)
+    case .topUp(let amount):
+      _ = try pipeline(call.pipeline, in: view)
+      try admitMove(call, amount, view)
+    case .deploy: try admitDeploy(verified.signed, view)
+    case .grant, .revoke:
+      let pipeline = try pipeline(call.pipeline, in: view)
+      guard call.sender == pipeline.owner else {
+        throw Refusal(
+          "NOT_OWNER",
+          "only the owner of \(call.pipeline) grants and revokes roles: sign with its key")
+      }
+    case .ingest, .procedure: try admitUpdate(verified, try pipeline(call.pipeline, in: view))
+    }
+  }
+
+  private func admitTimes(_ call: Call, _ now: Moment) throws(Refusal) {
+    guard now <= call.expiry else {
+      throw Refusal(
+        "EXPIRED",
+        "the call expired at \(call.expiry), this replica's clock says \(now) (milliseconds since "
+          + "1970): set the clock, or sign the call anew")
+    }
+    guard call.expiry <= now.advanced(by: Limits.callLifetimeMax.milliseconds) else {
+      throw Refusal(
+        "LIFETIME",
+        "the call expires at \(call.expiry), more than \(Limits.callLifetimeMax.milliseconds / 1_000)"
+          + " s after this replica's clock (\(now)): let it expire sooner, or set the clock")
+    }
+  }
+
+  private func refuseKnown(_ digest: Digest, _ pin: Pin) throws(Refusal) {
+    let isKnown = try? answering { () throws(Stop) in
+      try pin.with { engine throws(Stop) in
+        try machine { () throws(StorageFault) in
+          try engine.ledgerEntry(.receipt, digest.bytes) != nil
+        }
+      }
+    }
+    if isKnown == true {
+      throw Refusal("ALREADY_EXECUTED", "this call was executed: ask for its receipt")
+    }
+  }
+
+  private func admitMove(_ call: Call, _ amount: Cycles, _ view: HeightView) throws(Refusal) {
+    let balance = try balance(of: try signer(call), in: view)
+    guard let whole = amount.plus(prices.transfer), whole <= balance else {
+      throw Refusal(
+        "INSUFFICIENT_CYCLES",
+        "\(amount) cycles and a fee of \(prices.transfer) are more than the balance of \(balance)")
+    }
+  }
+
+  private func admitDeploy(_ signed: SignedCall, _ view: HeightView) throws(Refusal) {
+    let call = signed.call
+    let sender = try signer(call)
+    guard PipelineName.isSound(call.pipeline) else {
+      throw PipelineName.refusal(call.pipeline)
+    }
+    let known = view.pipeline(call.pipeline)
+    if let known, known.owner != sender {
+      throw Refusal(
+        "NOT_OWNER", "only the owner of \(call.pipeline) upgrades it: sign with its key")
+    }
+    let ordered = OrderedCall(position: 0, digest: .zero, call: call, body: signed.body)
+    let most = SystemFile.most(ordered, prices, known == nil)
+    let balance = try balance(of: sender, in: view)
+    guard most <= balance else {
+      throw Refusal(
+        "INSUFFICIENT_CYCLES",
+        "a deploy with this step limit may cost \(most) cycles and the balance is \(balance)")
+    }
+  }
+
+  private func signer(_ call: Call) throws(Refusal) -> PublicKey {
+    guard let sender = call.sender else {
+      throw Refusal("UNSIGNED", "\(call.method.label) takes a signed call: sign it")
+    }
+    return sender
+  }
+
+  private func balance(of owner: PublicKey, in view: HeightView) throws(Refusal) -> Cycles {
+    try answering { () throws(Stop) in
+      try view.system.with { engine throws(Stop) in
+        let bytes = try machine { () throws(StorageFault) in
+          try engine.ledgerEntry(.account, owner.bytes)
+        }
+        return bytes.flatMap { try? Cycles(canonicalBytes: $0) } ?? 0
+      }
+    }
+  }
+
+  private func admitUpdate(_ verified: VerifiedCall, _ pipeline: PipelineView) throws(Refusal) {
+    let call = verified.signed.call
+    let grants: [Grant]
+    switch call.method {
+    case .ingest(let name, _):
+      guard let source = pipeline.package.source(name) else {
+        throw Deployment.unknownSource(name, of: pipeline.package)
+      }
+      grants = source.allow
+    case .procedure(let name):
+      guard let procedure = pipeline.package.procedure(name) else {
+        throw Deployment.unknownProcedure(name, of: pipeline.package)
+      }
+      grants = procedure.allow
+    default: return
+    }
+    let isAllowed = try answering { () throws(Stop) in
+      try pipeline.pin.with { engine throws(Stop) in
+        try pipeline.isAllowed(call.sender, grants, engine)
+      }
+    }
+    guard isAllowed else { throw PipelineFile.notAllowed(call) }
+    try refuseKnown(verified.digest, pipeline.pin)
+    var most = Usage()
+    most.ingressBytes = UInt64(call.bodyBytes)
+    most.steps = min(call.stepLimit, pipeline.package.budget.stepsPerUpdate)
+    let cost = prices.update(most)
+    let bytes = pipeline.storedBytes
+    if pipeline.freezing.freezes(balance: pipeline.balance, cost: cost, logicalBytes: bytes) {
+      throw pipeline.freezing.refusal(
+        pipeline: pipeline.name, balance: pipeline.balance, cost: cost, logicalBytes: bytes)
+    }
+  }
+}
+
+extension Executor {
+  /// `Reader.admit`, which any thread may call.
+  package func admit(_ call: VerifiedCall, at now: Moment) throws(Refusal) {
+    try reader.admit(call, at: now)
+  }
+}

@@ -1,0 +1,172 @@
+import Certification
+import Metering
+import Pipelines
+import Signing
+import Storage
+import Synchronization
+import Wire
+
+/// Answers reads at certified heights, from any thread, without ever waiting for the executor.
+///
+/// - Safety: what is served was certified by a quorum: a height is readable when a state
+///   certificate of it, or of one above it, is known.
+/// - Bound: `ExecutionLimits.heightsReadable` heights; one read transaction for each of them that
+///   changed a file.
+package final class Reader: Sendable {
+  let subnet: SubnetID
+  let prices: PriceTable
+  private let directory: String
+  private let vfs: String?
+  private let state = Mutex(State())
+
+  private struct State: Sendable {
+    var views: [HeightView] = []
+    var certificates: [StateCertificate] = []
+    var pools: [String: ReadPool] = [:]
+  }
+
+  init(directory: String, vfs: String?, genesis: Genesis, prices: PriceTable) {
+    self.directory = directory
+    self.vfs = vfs
+    self.prices = prices
+    subnet = genesis.subnet
+  }
+
+  // MARK: What the executor tells
+
+  func pool(_ file: String) -> ReadPool {
+    state.withLock { state in
+      if let known = state.pools[file] { return known }
+      let pool = ReadPool(path: "\(directory)/\(file)", vfs: vfs)
+      state.pools[file] = pool
+      return pool
+    }
+  }
+
+  func add(_ view: HeightView) {
+    let dropped = state.withLock { state -> [HeightView] in
+      state.views.append(view)
+      let over = state.views.count - ExecutionLimits.heightsReadable
+      guard over > 0 else { return [] }
+      defer { state.views.removeFirst(over) }
+      return Array(state.views.prefix(over))
+    }
+    // Pins go with the last view that holds them, here, outside of the lock.
+    _ = dropped
+  }
+
+  /// Lets every read transaction go, so that the logs can start anew.
+  func release() {
+    let views = state.withLock { state -> [HeightView] in
+      defer { state.views.removeAll() }
+      return state.views
+    }
+    for view in views {
+      view.system.release()
+      for pipeline in view.pipelines { pipeline.pin.release() }
+    }
+  }
+
+  var newest: HeightView? { state.withLock { $0.views.last } }
+
+  // MARK: Certified heights
+
+  /// From now on this height may be served, and those below it.
+  package func certify(_ certificate: StateCertificate) {
+    state.withLock { state in
+      guard !state.certificates.contains(where: { $0.height == certificate.height }) else {
+        return
+      }
+      state.certificates.append(certificate)
+      state.certificates.sort { $0.height < $1.height }
+      let over = state.certificates.count - Int(ExecutionLimits.heightsRetained)
+      if over > 0 { state.certificates.removeFirst(over) }
+    }
+  }
+
+  /// The heights that can be read now; nil while there is none.
+  package var heights: ClosedRange<Height>? {
+    state.withLock { state in
+      guard let certified = state.certificates.last?.height, let first = state.views.first,
+        first.height <= certified,
+        let last = state.views.last(where: { $0.height <= certified })
+      else { return nil }
+      return first.height...last.height
+    }
+  }
+
+  func certificate(at height: Height) -> StateCertificate? {
+    state.withLock { state in state.certificates.first { $0.height == height } }
+  }
+
+  /// The view of a height, or of the highest that can be read.
+  /// - Parameter proven: whether its own certificate is needed.
+  func view(at height: Height?, proven: Bool) throws(Refusal) -> HeightView {
+    let range = heights
+    let found = state.withLock { state -> HeightView? in
+      guard let range else { return nil }
+      return state.views.last { view in
+        range.contains(view.height) && (height == nil || view.height == height)
+          && (!proven || state.certificates.contains { $0.height == view.height })
+      }
+    }
+    if let found { return found }
+    guard let range else {
+      throw Refusal(
+        "NOT_READY", "no height can be read here yet: ask again in a second, or another replica")
+    }
+    let asked = height.map { "height \($0)" } ?? "the height asked for"
+    throw Refusal(
+      "HEIGHT_GONE",
+      "\(asked) cannot be read here: the heights \(range.lowerBound) to \(range.upperBound) can. "
+        + "Ask for one of them")
+  }
+
+  // MARK: Answers
+
+  package func catalog() throws(Refusal) -> Catalog {
+    let view = try view(at: nil, proven: false)
+    return Catalog(height: view.height, pipelines: view.pipelines.map(\.catalog))
+  }
+
+  /// The balance of a person's account at the newest height that can be read.
+  package func balance(of owner: PublicKey) throws(Refusal) -> Cycles {
+    let view = try view(at: nil, proven: false)
+    return try answering { () throws(Stop) in
+      try view.system.with { engine throws(Stop) in
+        let bytes = try machine { () throws(StorageFault) in
+          try engine.ledgerEntry(.account, owner.bytes)
+        }
+        return bytes.flatMap { try? Cycles(canonicalBytes: $0) } ?? 0
+      }
+    }
+  }
+
+  /// The balance of a pipeline at the newest height that can be read.
+  package func balance(of pipeline: String) throws(Refusal) -> Cycles {
+    try self.pipeline(pipeline, in: try view(at: nil, proven: false)).balance
+  }
+
+  func pipeline(_ name: String, in view: HeightView) throws(Refusal) -> PipelineView {
+    guard let found = view.pipeline(name) else { throw PipelineFile.unknownPipeline(name) }
+    return found
+  }
+
+  /// Turns what stops a read into a refusal; the machine's failure too, since a read may be asked
+  /// of another replica.
+  func answering<R>(_ body: () throws(Stop) -> R?) throws(Refusal) -> R {
+    let result: R?
+    do { result = try body() } catch {
+      switch error {
+      case .refused(let refusal): throw refusal
+      case .failed: throw Refusal(
+        "READ_FAILED", "this replica cannot read its files now: ask another one")
+      }
+    }
+    guard let result else {
+      throw Refusal(
+        "HEIGHT_GONE", "the height asked for is not readable any more: ask for a newer one")
+    }
+    return result
+  }
+}

@@ -1,0 +1,43 @@
+import Wire
+
+/// What calls of a block may know of it.
+struct BlockContext {
+  let height: Height
+  let time: Moment
+  /// What nobody knew before the block was ordered.
+  let randomness: Digest
+
+  /// When a call cannot come back any more, its digest may be forgotten.
+  func forgetAt(_ call: Call) -> Moment {
+    call.expiry.advanced(by: Limits.clockDrift.milliseconds)
+  }
+
+  /// Whether the call may run now. One that may not leaves no receipt: nothing final is said of it.
+  func admits(_ call: Call) -> Bool {
+    let latest = time.advanced(
+      by: Limits.callLifetimeMax.milliseconds + 2 * Limits.clockDrift.milliseconds)
+    return time <= call.expiry && call.expiry <= latest
+  }
+}
+
+/// A call at its place in a block. Its envelope was verified before the block was voted for.
+struct OrderedCall {
+  let position: UInt32
+  let digest: Digest
+  let call: Call
+  let body: [UInt8]
+
+  /// Equal for a retry that means the same: the method with its amounts, and the body.
+  var payload: [UInt8] { call.method.canonicalBytes + call.bodyDigest.bytes }
+
+  func receipt(
+    _ block: BlockContext, _ status: Receipt.Status, tally: RowTally = RowTally(),
+    notes: [Note] = [], usage: Usage = Usage(), charged: Cycles = 0,
+    replayOf: Receipt.Replay? = nil
+  ) -> Receipt {
+    Receipt(
+      call: digest, height: block.height, position: position, time: block.time,
+      pipeline: call.pipeline, status: status, replayOf: replayOf, tally: tally, notes: notes,
+      usage: usage, charged: charged)
+  }
+}

@@ -1,0 +1,278 @@
+import Certification
+import Signing
+import Storage
+import Wire
+
+/// The tables of a pipeline with the trie over their rows.
+///
+/// - Safety: every row is written through here, so the trie knows it without reading it again.
+final class DataStore {
+  let connection: Connection
+  let ledger: Ledger
+  let trie: StateTrie
+  private(set) var tables: [String: StoredTable] = [:]
+  private var changes = ChangeList()
+  private var nextTable: UInt32 = 1
+
+  /// What the update at hand wrote.
+  private(set) var rowsWritten: UInt64 = 0
+  private(set) var bytesWritten: UInt64 = 0
+  private(set) var indexEntries: UInt64 = 0
+  private(set) var rowHashes: UInt64 = 0
+  /// By how much stored bytes grew, 100 a row beside its values.
+  private(set) var growth: Int64 = 0
+  /// Rows that the update at hand may write.
+  var rowsLimit: UInt64 = .max
+  /// Old and new rows of tables that models read, while an update runs.
+  private(set) var tracked: [String: [RowChange]] = [:]
+  var tracking: Set<String> = []
+
+  struct RowChange {
+    let old: StoredRow?
+    let new: StoredRow?
+  }
+
+  init(on connection: Connection, ledger: Ledger, retaining: UInt64) {
+    self.connection = connection
+    self.ledger = ledger
+    trie = StateTrie(retaining: retaining)
+  }
+
+  private static let nextKey = Array("next-table".utf8)
+  static let rowOverhead: Int64 = 100
+
+  // MARK: Catalog
+
+  /// Reads the catalog and builds the trie: one ordered scan a table.
+  func load() throws(StorageFault) {
+    tables = [:]
+    nextTable = 1
+    if let bytes = try ledger.get(.value, Self.nextKey) {
+      var decoder = Decoder(bytes)
+      nextTable = (try? decoder.integer()) ?? 1
+    }
+    for (_, value) in try ledger.all(.table) {
+      guard let record = try? TableRecord(canonicalBytes: value) else { continue }
+      tables[record.schema.name] = StoredTable(
+        record.schema, indexes: record.indexes, on: connection)
+    }
+  }
+
+  func rebuild() throws(StorageFault) {
+    var all = ChangeList()
+    for (_, value) in try ledger.all(.table) {
+      guard let record = try? TableRecord(canonicalBytes: value),
+        let table = tables[record.schema.name]
+      else { continue }
+      all.put(TableSchema.catalogKey(of: table.name), table.schema.digest)
+      let key = table.schema.key.map { quoted(table.schema.columns[$0].name) }
+      let scan = try connection.prepare(
+        "SELECT * FROM \(quoted(table.name)) ORDER BY \(key.joined(separator: ", "))")
+      while try scan.step() {
+        let leaf = table.leaf(table.row(of: scan))
+        all.put(leaf.key, leaf.hash)
+      }
+    }
+    trie.apply(all.sorted())
+  }
+
+  /// Makes a table. Its id was never another table's.
+  func create(
+    _ name: String, columns: [TableSchema.Column], key: [Int], indexes: [[String]]
+  ) throws(StorageFault) -> StoredTable {
+    let schema = TableSchema(name: name, id: nextTable, columns: columns, key: key)
+    nextTable += 1
+    var encoder = Encoder()
+    encoder.integer(nextTable)
+    try ledger.put(.value, Self.nextKey, encoder.bytes)
+    let table = StoredTable(schema, indexes: indexes, on: connection)
+    try table.create()
+    tables[name] = table
+    try record(table)
+    changes.put(TableSchema.catalogKey(of: name), schema.digest)
+    rowHashes += 1
+    return table
+  }
+
+  func record(_ table: StoredTable) throws(StorageFault) {
+    let record = TableRecord(schema: table.schema, indexes: table.indexes)
+    try ledger.put(.table, Array(table.name.utf8), record.canonicalBytes)
+  }
+
+  func drop(_ table: StoredTable) throws(StorageFault) {
+    let scan = try connection.prepare("SELECT * FROM \(quoted(table.name))")
+    while try scan.step() {
+      let row = table.row(of: scan)
+      changes.remove(table.leaf(row).key)
+      growth -= Int64(row.size) + Self.rowOverhead
+    }
+    scan.reset()
+    try table.drop()
+    tables[table.name] = nil
+    try ledger.remove(.table, Array(table.name.utf8))
+    changes.remove(TableSchema.catalogKey(of: table.name))
+  }
+
+  // MARK: Rows
+
+  private func count(_ table: StoredTable, bytes: Int, growth: Int64) throws(Stop) {
+    rowsWritten += 1
+    bytesWritten += UInt64(bytes)
+    indexEntries += table.indexed
+    rowHashes += table.hasher.hashesPerRow
+    self.growth += growth
+    guard rowsWritten <= rowsLimit else {
+      throw .refused(
+        Refusal(
+          "ROW_LIMIT",
+          "the update writes more than \(rowsLimit) rows: raise rows_written_per_update in the "
+            + "package's budget, or send smaller batches"))
+    }
+  }
+
+  private func track(_ table: StoredTable, old: StoredRow?, new: StoredRow?) {
+    if tracking.contains(table.name) {
+      tracked[table.name, default: []].append(RowChange(old: old, new: new))
+    }
+  }
+
+  /// - Returns: false when the key is there already; nothing is written then.
+  func insert(_ row: StoredRow, into table: StoredTable) throws(Stop) -> Bool {
+    do {
+      let insert = try table.insert()
+      for (index, value) in row.values.enumerated() { try insert.bind(index + 1, value: value) }
+      if let nonce = row.nonce { try insert.bind(table.columnCount + 1, blob: nonce.bytes) }
+      defer { insert.reset() }
+      _ = try insert.step()
+    } catch { throw Stop(sql: error, in: "a row of \(table.name)") }
+    guard connection.rowsChanged == 1 else { return false }
+    let leaf = table.leaf(row)
+    try admit(leaf.key, of: table)
+    changes.put(leaf.key, leaf.hash)
+    try count(table, bytes: leaf.size, growth: Int64(leaf.size) + Self.rowOverhead)
+    track(table, old: nil, new: row)
+    return true
+  }
+
+  /// Takes up a row that the caller has inserted with the table's own statement, and hashed.
+  func inserted(
+    key: [UInt8], hash: Digest, size: Int, into table: StoredTable, row: () -> StoredRow
+  ) throws(Stop) {
+    try admit(key, of: table)
+    changes.put(key, hash)
+    try count(table, bytes: size, growth: Int64(size) + Self.rowOverhead)
+    if tracking.contains(table.name) { track(table, old: nil, new: row()) }
+  }
+
+  private func admit(_ key: [UInt8], of table: StoredTable) throws(Stop) {
+    guard key.count <= AnswerLimits.keyBytesMax else {
+      throw .refused(
+        Refusal(
+          "KEY_TOO_LONG",
+          "a key of \(table.name) has \(key.count) bytes, at most \(AnswerLimits.keyBytesMax) are "
+            + "allowed: declare a lower max_bytes for its columns"))
+    }
+  }
+
+  /// - Precondition: both rows have one key, and a row of this key is there.
+  func update(_ old: StoredRow, to new: StoredRow, in table: StoredTable) throws(Stop) {
+    do {
+      let update = try table.update()
+      var place = 1
+      for index in table.schema.columns.indices where !table.schema.key.contains(index) {
+        try update.bind(place, value: new.values[index])
+        place += 1
+      }
+      for value in table.key(of: new.values) {
+        try update.bind(place, value: value)
+        place += 1
+      }
+      defer { update.reset() }
+      _ = try update.step()
+    } catch { throw Stop(sql: error, in: "a row of \(table.name)") }
+    let leaf = table.leaf(new)
+    changes.put(leaf.key, leaf.hash)
+    try count(table, bytes: leaf.size, growth: Int64(leaf.size) - Int64(old.size))
+    track(table, old: old, new: new)
+  }
+
+  func delete(_ old: StoredRow, from table: StoredTable) throws(Stop) {
+    do {
+      let delete = try table.delete()
+      for (index, value) in table.key(of: old.values).enumerated() {
+        try delete.bind(index + 1, value: value)
+      }
+      defer { delete.reset() }
+      _ = try delete.step()
+    } catch { throw Stop(machine: error) }
+    let leaf = table.leaf(old)
+    changes.remove(leaf.key)
+    try count(table, bytes: leaf.size, growth: -(Int64(leaf.size) + Self.rowOverhead))
+    track(table, old: old, new: nil)
+  }
+
+  // MARK: Updates
+
+  func begin(rowsLimit: UInt64) {
+    self.rowsLimit = rowsLimit
+    rowsWritten = 0
+    bytesWritten = 0
+    indexEntries = 0
+    rowHashes = 0
+    growth = 0
+    tracked.removeAll(keepingCapacity: true)
+    precondition(changes.isEmpty, "changes of an earlier update were left behind")
+  }
+
+  /// Brings the trie to what the file holds now.
+  /// - Returns: how many hashes it took, those of the rows too.
+  func settle() -> UInt64 {
+    defer {
+      changes.removeAll()
+      rowHashes = 0
+      tracked.removeAll(keepingCapacity: true)
+    }
+    guard !changes.isEmpty else { return rowHashes }
+    return rowHashes + trie.apply(changes.sorted())
+  }
+
+  /// Forgets what the file has undone. After a change of the schema, `load` is due too.
+  func discard() {
+    changes.removeAll()
+    tracked.removeAll(keepingCapacity: true)
+    rowHashes = 0
+  }
+}
+
+/// What the ledger holds of a table.
+struct TableRecord: Canonical {
+  let schema: TableSchema
+  let indexes: [[String]]
+
+  init(schema: TableSchema, indexes: [[String]]) {
+    self.schema = schema
+    self.indexes = indexes
+  }
+
+  func encode(into encoder: inout Encoder) {
+    encoder.value(schema)
+    encoder.length(indexes.count)
+    for columns in indexes {
+      encoder.length(columns.count)
+      for column in columns { encoder.text(column) }
+    }
+  }
+
+  init(from decoder: inout Decoder) throws(Malformed) {
+    schema = try decoder.value()
+    var indexes: [[String]] = []
+    for _ in 0..<(try decoder.length(limit: AnswerLimits.columnsMax)) {
+      var columns: [String] = []
+      for _ in 0..<(try decoder.length(limit: AnswerLimits.columnsMax)) {
+        columns.append(try decoder.text(limit: Limits.nameBytesMax))
+      }
+      indexes.append(columns)
+    }
+    self.indexes = indexes
+  }
+}

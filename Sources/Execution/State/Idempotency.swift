@@ -1,0 +1,68 @@
+import Signing
+import Storage
+import Wire
+
+/// What an idempotency key has named so far.
+///
+/// - Safety: scoped to the method and the sender; to the body too where the sender is unknown, so
+///   that a stranger cannot occupy another's key.
+struct IdempotencyEntry {
+  let payload: Digest
+  let call: Digest
+  let height: Height
+
+  enum Verdict {
+    case fresh
+    case replay(of: IdempotencyEntry)
+    case conflict
+  }
+
+  private init(payload: Digest, call: Digest, height: Height) {
+    self.payload = payload
+    self.call = call
+    self.height = height
+  }
+
+  private static func scope(_ ordered: OrderedCall) -> [UInt8] {
+    let call = ordered.call
+    var encoder = Encoder(capacity: 128)
+    encoder.text(call.pipeline)
+    encoder.text(call.method.label)
+    encoder.optional(call.sender)
+    encoder.text(call.idempotencyKey)
+    if call.sender == nil { encoder.value(call.bodyDigest) }
+    return sha256(encoder.bytes).bytes
+  }
+
+  static func judge(_ ordered: OrderedCall, in ledger: Ledger) throws(StorageFault) -> Verdict {
+    guard let bytes = try ledger.get(.idempotency, scope(ordered)) else { return .fresh }
+    var decoder = Decoder(bytes)
+    guard let payload: Digest = try? decoder.value(), let call: Digest = try? decoder.value(),
+      let height: Height = try? decoder.value()
+    else { return .fresh }
+    guard payload == sha256(ordered.payload) else { return .conflict }
+    return .replay(of: IdempotencyEntry(payload: payload, call: call, height: height))
+  }
+
+  static func record(
+    _ ordered: OrderedCall, _ block: BlockContext, forgetAt: Moment, in ledger: Ledger
+  ) throws(StorageFault) {
+    var encoder = Encoder(capacity: 96)
+    encoder.value(sha256(ordered.payload))
+    encoder.value(ordered.digest)
+    encoder.value(block.height)
+    try ledger.put(.idempotency, scope(ordered), encoder.bytes, forgetAt: forgetAt)
+  }
+
+  static let missing = Refusal(
+    "IDEMPOTENCY_KEY_MISSING",
+    "the call has no idempotency key, so a retry could not be told from a new call: give one of 1 "
+      + "to \(Limits.idempotencyKeyBytesMax) bytes")
+
+  static func conflict(_ call: Call) -> Refusal {
+    Refusal(
+      "IDEMPOTENCY_CONFLICT",
+      "the idempotency key \(call.idempotencyKey) named another payload before: use a new key for "
+        + "a new payload")
+  }
+}

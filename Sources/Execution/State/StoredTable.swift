@@ -1,0 +1,208 @@
+import Certification
+import Signing
+import Storage
+import Wire
+
+/// One table of a pipeline's file with its statements: STRICT, WITHOUT ROWID, keyed as its schema
+/// says. Tables with personal columns carry a nonce a row.
+final class StoredTable {
+  let schema: TableSchema
+  let hasNonce: Bool
+  /// Column lists of the indexes, in the order of their creation.
+  private(set) var indexes: [[String]]
+  private let connection: Connection
+  var hasher: CellHasher
+  private var insertStatement: PreparedStatement?
+  private var selectStatement: PreparedStatement?
+  private var deleteStatement: PreparedStatement?
+  private var updateStatement: PreparedStatement?
+
+  static let nonceColumn = "_nonce"
+
+  init(_ schema: TableSchema, indexes: [[String]], on connection: Connection) {
+    self.schema = schema
+    self.indexes = indexes
+    self.connection = connection
+    hasNonce = schema.columns.contains { $0.personal }
+    hasher = CellHasher(schema: schema)
+  }
+
+  var name: String { schema.name }
+  var columnCount: Int { schema.columns.count }
+  lazy var indexed = UInt64(indexes.count)
+
+  /// Rows that the connection's last statement wrote.
+  var connectionRowsChanged: Int { connection.rowsChanged }
+
+  func forgetStatements() {
+    insertStatement = nil
+    selectStatement = nil
+    deleteStatement = nil
+    updateStatement = nil
+  }
+
+  // MARK: Schema
+
+  func create() throws(StorageFault) {
+    var parts = schema.columns.map { column in
+      "\(quoted(column.name)) \(column.type.storage)\(column.nullable ? "" : " NOT NULL")"
+    }
+    if hasNonce { parts.append("\(Self.nonceColumn) BLOB NOT NULL") }
+    let key = schema.key.map { quoted(schema.columns[$0].name) }.joined(separator: ", ")
+    parts.append("PRIMARY KEY(\(key))")
+    try connection.execute(
+      "CREATE TABLE \(quoted(name))(\(parts.joined(separator: ", "))) STRICT, WITHOUT ROWID")
+    try createIndexes()
+  }
+
+  func createIndexes() throws(StorageFault) {
+    for (number, columns) in indexes.enumerated() {
+      let list = columns.map { quoted($0) }.joined(separator: ", ")
+      try connection.execute(
+        "CREATE INDEX \(quoted("\(name)_i\(number + 1)")) ON \(quoted(name))(\(list))")
+    }
+  }
+
+  /// Drops all indexes and makes these, in this order: an upgraded schema equals a fresh one.
+  func reindex(_ wanted: [[String]]) throws(StorageFault) {
+    for number in indexes.indices {
+      try connection.execute("DROP INDEX \(quoted("\(name)_i\(number + 1)"))")
+    }
+    indexes = wanted
+    indexed = UInt64(wanted.count)
+    forgetStatements()
+    try createIndexes()
+  }
+
+  func drop() throws(StorageFault) {
+    forgetStatements()
+    try connection.execute("DROP TABLE \(quoted(name))")
+  }
+
+  // MARK: Statements
+
+  private var storedCount: Int { columnCount + (hasNonce ? 1 : 0) }
+
+  private var keyFilter: String {
+    schema.key.map { "\(quoted(schema.columns[$0].name)) = ?" }.joined(separator: " AND ")
+  }
+
+  /// Inserts unless the key is there already.
+  func insert() throws(StorageFault) -> PreparedStatement {
+    if let insertStatement { return insertStatement }
+    let marks = Array(repeating: "?", count: storedCount).joined(separator: ",")
+    let made = try connection.prepare(
+      "INSERT INTO \(quoted(name)) VALUES(\(marks)) ON CONFLICT DO NOTHING")
+    insertStatement = made
+    return made
+  }
+
+  /// All columns, the nonce last, of the row with a key.
+  func select() throws(StorageFault) -> PreparedStatement {
+    if let selectStatement { return selectStatement }
+    let made = try connection.prepare("SELECT * FROM \(quoted(name)) WHERE \(keyFilter)")
+    selectStatement = made
+    return made
+  }
+
+  func delete() throws(StorageFault) -> PreparedStatement {
+    if let deleteStatement { return deleteStatement }
+    let made = try connection.prepare("DELETE FROM \(quoted(name)) WHERE \(keyFilter)")
+    deleteStatement = made
+    return made
+  }
+
+  /// Sets every column outside of the key, then names the key. The nonce stays.
+  func update() throws(StorageFault) -> PreparedStatement {
+    if let updateStatement { return updateStatement }
+    let sets = schema.columns.indices.filter { !schema.key.contains($0) }
+      .map { "\(quoted(schema.columns[$0].name)) = ?" }.joined(separator: ", ")
+    let made = try connection.prepare(
+      "UPDATE \(quoted(name)) SET \(sets) WHERE \(keyFilter)")
+    updateStatement = made
+    return made
+  }
+
+  // MARK: Rows
+
+  /// The row that a statement over all columns stands at.
+  func row(of statement: PreparedStatement) -> StoredRow {
+    StoredRow(
+      values: (0..<columnCount).map { statement.value($0) },
+      nonce: hasNonce ? Digest(statement.bytes(columnCount)) : nil)
+  }
+
+  func row(key: [Value]) throws(StorageFault) -> StoredRow? {
+    let select = try select()
+    for (index, value) in key.enumerated() { try select.bind(index + 1, value: value) }
+    defer { select.reset() }
+    return try select.step() ? row(of: select) : nil
+  }
+
+  func key(of row: [Value]) -> [Value] { schema.key.map { row[$0] } }
+
+  /// The trie's key and the hash of a row.
+  func leaf(_ row: StoredRow) -> (key: [UInt8], hash: Digest, size: Int) {
+    hasher.begin(nonce: row.nonce)
+    for value in row.values { hasher.value(value) }
+    let hash = hasher.finish()
+    return (hasher.key, hash, hasher.size)
+  }
+}
+
+/// A row with the salt of its personal columns.
+struct StoredRow: Hashable {
+  var values: [Value]
+  var nonce: Digest?
+
+  /// Bytes of its values, as storage is metered.
+  var size: Int {
+    values.reduce(0) { sum, value in
+      switch value {
+      case .null: sum + 1
+      case .int: sum + 8
+      case .text(let text): sum + text.utf8.count
+      case .bytes(let bytes): sum + bytes.count
+      }
+    }
+  }
+}
+
+func quoted(_ name: String) -> String {
+  "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
+    + "\""
+}
+
+extension PreparedStatement {
+  func value(_ index: Int) -> Value {
+    switch type(index) {
+    case .null: .null
+    case .integer: .int(integer(index))
+    case .text: .text(text(index))
+    case .blob: .bytes(bytes(index))
+    // Tables are STRICT and have no REAL column; a query's REAL is caught before it comes here.
+    case .real: .int(integer(index))
+    }
+  }
+
+  func bind(_ index: Int, value: Value) throws(StorageFault) {
+    switch value {
+    case .null: try bindNull(index)
+    case .int(let number): try bind(index, number)
+    case .text(let text): try bind(index, text)
+    case .bytes(let bytes): try bind(index, blob: bytes)
+    }
+  }
+}
+
+extension Certification.ColumnType {
+  /// The type of a STRICT column that keeps such values.
+  var storage: String {
+    switch self {
+    case .int, .decimal, .date, .timestamp, .bool: "INTEGER"
+    case .text, .uuid, .json: "TEXT"
+    case .bytes: "BLOB"
+    case .undeclared: "ANY"
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import Certification
+import Wire
+
+/// What the system file keeps of a height: its outcome, and what proofs of its receipts need.
+struct StoredOutcome: Canonical, Hashable {
+  let state: Digest
+  let receipts: Digest
+  let systemRoot: Digest
+  /// The receipts' leaves by position; zero where a call was skipped.
+  let leaves: [Digest]
+  let time: Moment
+
+  init(state: Digest, receipts: Digest, systemRoot: Digest, leaves: [Digest], time: Moment) {
+    self.state = state
+    self.receipts = receipts
+    self.systemRoot = systemRoot
+    self.leaves = leaves
+    self.time = time
+  }
+
+  /// A block without calls changes nothing and writes nothing.
+  func carried(to block: BlockContext) -> StoredOutcome {
+    StoredOutcome(
+      state: state, receipts: ReceiptTree.root(of: []), systemRoot: systemRoot, leaves: [],
+      time: block.time)
+  }
+
+  func outcome(at height: Height) -> BlockOutcome {
+    BlockOutcome(height: height, stateRoot: state, receiptsRoot: receipts)
+  }
+
+  func encode(into encoder: inout Encoder) {
+    encoder.value(state)
+    encoder.value(receipts)
+    encoder.value(systemRoot)
+    encoder.list(leaves)
+    encoder.value(time)
+  }
+
+  init(from decoder: inout Decoder) throws(Malformed) {
+    state = try decoder.value()
+    receipts = try decoder.value()
+    systemRoot = try decoder.value()
+    leaves = try decoder.list(limit: Limits.callsPerBlockMax)
+    time = try decoder.value()
+  }
+}

@@ -1,0 +1,218 @@
+import Metering
+import Storage
+import Wire
+
+/// Where a call of a block goes after the system file has seen it.
+enum Route {
+  /// Settled here, with a receipt.
+  case settled(Receipt)
+  /// Settled here as far as cycles go; the pipeline takes its side from the receipt.
+  case both(Receipt)
+  /// For the pipeline alone.
+  case pipeline
+  /// A deploy whose price is set aside: the pipeline runs it, and the rest is given back.
+  case deploy(reserved: Cycles)
+  /// May not run: executed before, expired, or not alive yet.
+  case skipped
+}
+
+extension SystemFile {
+  /// Looks at one call, in the order of the block, and does the system's side of it.
+  func route(
+    _ call: OrderedCall, _ block: BlockContext, _ prices: PriceTable
+  ) throws(StorageFault) -> Route {
+    guard block.admits(call.call) else { return .skipped }
+    if try ledger.contains(.receipt, call.digest.bytes) { return .skipped }
+    switch call.call.method {
+    case .ingest, .procedure, .grant, .revoke:
+      guard !pipelines.contains(call.call.pipeline) else { return .pipeline }
+      let refusal = PipelineFile.unknownPipeline(call.call.pipeline)
+      return .settled(try record(call, block, .refused(refusal)))
+    case .transfer(let key, let amount):
+      return .settled(try move(call, amount, to: key, block, prices))
+    case .topUp(let amount): return .both(try move(call, amount, to: nil, block, prices))
+    case .deploy: return try reserve(call, block, prices)
+    }
+  }
+
+  /// How `route` decided, read back from what it wrote.
+  func routeTaken(
+    _ call: OrderedCall, _ block: BlockContext, _ prices: PriceTable
+  ) throws(StorageFault) -> Route {
+    let receipt = try ledger.receipt(of: call.digest)
+    if let receipt, receipt.height != block.height { return .skipped }
+    switch call.call.method {
+    case .ingest, .procedure, .grant, .revoke:
+      if let receipt { return .settled(receipt) }
+      return block.admits(call.call) ? .pipeline : .skipped
+    case .transfer: return receipt.map { .settled($0) } ?? .skipped
+    case .topUp: return receipt.map { .both($0) } ?? .skipped
+    case .deploy:
+      guard let receipt else { return .skipped }
+      // Only what ran in the pipeline has used anything.
+      return receipt.usage.ingressBytes > 0 ? .deploy(reserved: 0) : .settled(receipt)
+    }
+  }
+
+  private func record(
+    _ call: OrderedCall, _ block: BlockContext, _ status: Receipt.Status, charged: Cycles = 0,
+    replayOf: Receipt.Replay? = nil, usage: Usage = Usage()
+  ) throws(StorageFault) -> Receipt {
+    let receipt = call.receipt(
+      block, status, usage: usage, charged: charged, replayOf: replayOf)
+    let kept = status == .applied ? block.time.advanced(by: ExecutionLimits.systemRetention) : 0
+    try ledger.put(receipt, forgetAt: max(kept, block.forgetAt(call.call)))
+    ledger.settle()
+    return receipt
+  }
+
+  // MARK: Transfers
+
+  /// - Parameter owner: nil moves to the pipeline that the call names.
+  private func move(
+    _ call: OrderedCall, _ amount: Cycles, to owner: PublicKey?, _ block: BlockContext,
+    _ prices: PriceTable
+  ) throws(StorageFault) -> Receipt {
+    guard let sender = call.call.sender else {
+      return try record(
+        call, block, .refused(Refusal("UNSIGNED", "cycles move by signed calls only: sign it")))
+    }
+    guard !call.call.idempotencyKey.isEmpty else {
+      return try record(call, block, .refused(IdempotencyEntry.missing))
+    }
+    switch try IdempotencyEntry.judge(call, in: ledger) {
+    case .conflict:
+      return try record(call, block, .refused(IdempotencyEntry.conflict(call.call)))
+    case .replay(let entry):
+      let original = try ledger.receipt(of: entry.call)
+      return try record(
+        call, block, original?.status ?? .applied,
+        replayOf: Receipt.Replay(call: entry.call, height: entry.height))
+    case .fresh: break
+    }
+    if owner == nil, !pipelines.contains(call.call.pipeline) {
+      return try record(
+        call, block, .refused(PipelineFile.unknownPipeline(call.call.pipeline)))
+    }
+    let fee = prices.transfer
+    let balance = Cycles(try self.balance(of: sender))
+    guard let whole = amount.plus(fee), whole <= balance else {
+      return try record(call, block, .refused(Self.tooLittle(amount, fee, balance)))
+    }
+    try debit(sender, whole.number)
+    burn(fee.number)
+    if let owner { try credit(owner, amount.number) }
+    try IdempotencyEntry.record(
+      call, block, forgetAt: block.time.advanced(by: ExecutionLimits.systemRetention), in: ledger)
+    return try record(call, block, .applied, charged: fee)
+  }
+
+  private static func tooLittle(_ amount: Cycles, _ fee: Cycles, _ balance: Cycles) -> Refusal {
+    Refusal(
+      "INSUFFICIENT_CYCLES",
+      "\(amount) cycles and a fee of \(fee) are more than the balance of \(balance): move less, or "
+        + "have the account filled up")
+  }
+
+  // MARK: Deploys
+
+  private func reserve(
+    _ call: OrderedCall, _ block: BlockContext, _ prices: PriceTable
+  ) throws(StorageFault) -> Route {
+    guard let sender = call.call.sender else {
+      return .settled(
+        try record(
+          call, block, .refused(Refusal("UNSIGNED", "a deploy is signed by its owner: sign it"))))
+    }
+    guard PipelineName.isSound(call.call.pipeline) else {
+      return .settled(try record(call, block, .refused(PipelineName.refusal(call.call.pipeline))))
+    }
+    guard !call.call.idempotencyKey.isEmpty else {
+      return .settled(try record(call, block, .refused(IdempotencyEntry.missing)))
+    }
+    switch try IdempotencyEntry.judge(call, in: ledger) {
+    case .conflict:
+      return .settled(try record(call, block, .refused(IdempotencyEntry.conflict(call.call))))
+    case .replay(let entry):
+      return .settled(
+        try record(
+          call, block, .applied,
+          replayOf: Receipt.Replay(call: entry.call, height: entry.height)))
+    case .fresh: break
+    }
+    let isNew = !pipelines.contains(call.call.pipeline)
+    guard !isNew || pipelines.count < ExecutionLimits.pipelinesMax else {
+      return .settled(
+        try record(
+          call, block, .refused(
+            Refusal("TOO_MANY_PIPELINES", "this subnet holds as many pipelines as it may"))))
+    }
+    let most = Self.most(call, prices, isNew)
+    let balance = Cycles(try self.balance(of: sender))
+    guard most <= balance else {
+      return .settled(
+        try record(
+          call, block, .refused(
+            Refusal(
+              "INSUFFICIENT_CYCLES",
+              "a deploy with this step limit may cost \(most) cycles and the balance is \(balance): "
+                + "declare a lower step limit, or have the account filled up"))))
+    }
+    try debit(sender, most.number)
+    ledger.settle()
+    return .deploy(reserved: most)
+  }
+
+  /// What a deploy may cost: its base, and the steps that it may use with room for its writes.
+  static func most(_ call: OrderedCall, _ prices: PriceTable, _ isNew: Bool) -> Cycles {
+    var usage = Usage()
+    usage.ingressBytes = UInt64(call.body.count)
+    usage.steps = min(call.call.stepLimit, ExecutionLimits.stepsPerDeploy)
+    usage.rowBytesWritten = UInt64(call.body.count)
+    usage.rowsWritten = ExecutionLimits.rowsReservedPerDeploy
+    usage.hashes = 40 * ExecutionLimits.rowsReservedPerDeploy
+    usage.receiptBytes = UInt64(Limits.receiptBytesMax)
+    return prices.deploy(usage, first: isNew)
+  }
+
+  /// Settles a deploy that the pipeline has run: the deployer pays what it used.
+  func settle(
+    _ call: OrderedCall, reserved: Cycles, ran: Receipt, _ block: BlockContext,
+    _ prices: PriceTable
+  ) throws(StorageFault) -> Receipt {
+    guard let sender = call.call.sender else { preconditionFailure("an unsigned deploy ran") }
+    let isNew = !pipelines.contains(call.call.pipeline)
+    var usage = ran.usage
+    usage.receiptBytes = UInt64(ran.canonicalBytes.count)
+    let isApplied = ran.status == .applied
+    let price = isApplied ? prices.deploy(usage, first: isNew) : prices.update(usage)
+    let charged = min(price, reserved)
+    burn(charged.number)
+    try credit(sender, reserved.number - charged.number)
+    if isApplied {
+      if isNew { try register(call.call.pipeline, block) }
+      try IdempotencyEntry.record(
+        call, block, forgetAt: block.time.advanced(by: ExecutionLimits.systemRetention),
+        in: ledger)
+    }
+    return try record(call, block, ran.status, charged: charged, usage: usage)
+  }
+}
+
+/// What a pipeline may be called: its name is a file's name too.
+enum PipelineName {
+  static func isSound(_ name: String) -> Bool {
+    guard let first = name.utf8.first, name.utf8.count <= Limits.nameBytesMax else { return false }
+    return (0x61...0x7a).contains(first)
+      && name.utf8.allSatisfy {
+        (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5f
+      }
+  }
+
+  static func refusal(_ name: String) -> Refusal {
+    Refusal(
+      "PIPELINE_NAME",
+      "\(name.cut(to: Limits.nameBytesMax)) is no name for a pipeline: use lower-case letters, "
+        + "digits and underscores, a letter first, at most \(Limits.nameBytesMax)")
+  }
+}

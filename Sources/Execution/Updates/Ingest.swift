@@ -1,0 +1,327 @@
+import Certification
+import Pipelines
+import Signing
+import Storage
+import Wire
+
+/// Takes one batch into a source: event time, expectations, key, then bronze or quarantine.
+///
+/// - Safety: a pure function of the batch, the tables and the block; rows are taken in the order
+///   of the batch.
+struct Ingest {
+  let plan: SourcePlan
+  let data: DataStore
+  let block: BlockContext
+  let call: OrderedCall
+  let functions: FunctionContext
+  /// The largest event time accepted so far, in milliseconds, as it stood when the batch began.
+  let watermarkHighest: Int64?
+  private(set) var tally = RowTally()
+  private(set) var notes = NoteTaker()
+  /// The largest event time of this batch's accepted rows.
+  private(set) var eventHighest: Int64?
+  private let batchName: [UInt8]
+
+  init(
+    _ plan: SourcePlan, data: DataStore, block: BlockContext, call: OrderedCall,
+    functions: FunctionContext, watermarkHighest: Int64?
+  ) {
+    self.plan = plan
+    self.data = data
+    self.block = block
+    self.call = call
+    self.functions = functions
+    self.watermarkHighest = watermarkHighest
+    batchName = Array(call.call.idempotencyKey.utf8)
+  }
+
+  private enum Verdict {
+    case take(late: Bool)
+    case drop
+    case quarantine(String)
+  }
+
+  mutating func run(
+    _ batch: DecodedBatch, engine: Engine, _ steps: inout StepBudget
+  ) throws(Stop) {
+    functions.rowsInBatch = Int64(batch.rowCount + batch.rejected.count)
+    functions.rowsQuarantined = 0
+    for rejected in batch.rejected { try quarantine(rejected) }
+    let inserter = try Inserter(plan, batchName, block.height)
+    for row in 0..<batch.rowCount {
+      let number = batch.rowNumbers[row]
+      switch try judge(batch, row, number, engine, &steps) {
+      case .drop: tally.dropped += 1
+      case .quarantine(let why): try quarantine(batch, row, number, why)
+      case .take(let late):
+        if late { tally.late += 1 }
+        try take(batch, row, number, late, inserter)
+      }
+    }
+    try plan.expectations?.judgeBatch(engine, &steps, &notes)
+  }
+
+  // MARK: Verdicts
+
+  private mutating func judge(
+    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ engine: Engine,
+    _ steps: inout StepBudget
+  ) throws(Stop) -> Verdict {
+    var isLate = false
+    if let event = plan.source.eventTime, let moment = moment(batch, row) {
+      let now = Int64(clamping: block.time.number)
+      if let futureMax = event.futureMax, moment > now.addingClamped(Int64(clamping: futureMax)) {
+        notes.add("max_future", row: number, message: "the event time lies too far ahead")
+        return .quarantine("\(event.column): further ahead of block time than max_future allows")
+      }
+      if let highest = watermarkHighest,
+        moment < highest.addingClamped(-Int64(clamping: event.lateness))
+      {
+        isLate = true
+        switch event.late {
+        case .accept: break
+        case .quarantine:
+          tally.late += 1
+          notes.add("late", row: number, message: "the event time lies below the watermark")
+          return .quarantine("\(event.column): below the watermark")
+        case .reject:
+          throw .refused(
+            Refusal(
+              "LATE",
+              "row \(number) lies below the watermark of \(plan.source.name), which refuses late "
+                + "rows: leave it out. No row of the batch was taken"))
+        }
+      }
+    }
+    guard let expectations = plan.expectations else { return .take(late: isLate) }
+    switch try expectations.judge(batch, row, number, engine, &steps, &notes) {
+    case .pass: return .take(late: isLate)
+    case .drop: return .drop
+    case .quarantine(let why): return .quarantine(why)
+    }
+  }
+
+  private func moment(_ batch: DecodedBatch, _ row: Int) -> Int64? {
+    guard let column = plan.eventColumn,
+      case .integer(let value) = batch.cell(row: row, column: column)
+    else { return nil }
+    let (product, overflow) = value.multipliedReportingOverflow(by: plan.eventUnit)
+    return overflow ? (value < 0 ? .min : .max) : product
+  }
+
+  // MARK: Taking
+
+  private mutating func take(
+    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ late: Bool, _ inserter: Inserter
+  ) throws(Stop) {
+    let nonce = plan.bronze.hasNonce ? nonce(plan.bronze, number) : nil
+    if try inserter.insert(batch, row, number, late, nonce, data) {
+      accepted(batch, row)
+      return
+    }
+    try meet(batch, row, number, late)
+  }
+
+  private mutating func accepted(_ batch: DecodedBatch, _ row: Int) {
+    tally.accepted += 1
+    if let moment = moment(batch, row) { eventHighest = max(eventHighest ?? moment, moment) }
+  }
+
+  /// The key is there already.
+  private mutating func meet(
+    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ late: Bool
+  ) throws(Stop) {
+    let values = batch.row(row).map(\.value)
+    let known: StoredRow?
+    do { known = try plan.bronze.row(key: plan.key.map { values[$0] }) } catch {
+      throw Stop(machine: error)
+    }
+    guard let known else {
+      throw .failed(ExecutionFault(.damaged, "a row of \(plan.bronze.name) is there and is not"))
+    }
+    let isEqual = known.values.prefix(plan.columnCount).elementsEqual(values)
+    switch plan.source.onDuplicate {
+    case .ignore where !plan.source.appendOnly: tally.duplicates += 1
+    case .upsertIfNewer where !plan.source.appendOnly:
+      guard let version = plan.versionColumn, values[version].isAbove(known.values[version]) else {
+        tally.duplicates += 1
+        return
+      }
+      let system: [Value] = [
+        .text(call.call.idempotencyKey), .int(Int64(number)),
+        .int(Int64(clamping: block.height.number)), .int(late ? 1 : 0),
+      ]
+      try data.update(
+        known, to: StoredRow(values: values + system, nonce: known.nonce), in: plan.bronze)
+      accepted(batch, row)
+    default:
+      guard !isEqual else {
+        tally.duplicates += 1
+        return
+      }
+      notes.add("primary_key", row: number, message: "the key is there with other values")
+      try quarantine(batch, row, number, "the primary key is there with other values")
+    }
+  }
+
+  /// Chance that came with the row: known to all replicas, not to be guessed once it is erased.
+  private func nonce(_ table: StoredTable, _ row: UInt32) -> Digest {
+    var encoder = Encoder(capacity: 64)
+    encoder.byte(0x07)
+    encoder.value(call.digest)
+    encoder.integer(table.schema.id)
+    encoder.integer(row)
+    return sha256(encoder.bytes)
+  }
+
+  // MARK: Quarantine
+
+  private mutating func quarantine(_ rejected: RejectedRow) throws(Stop) {
+    for reason in rejected.reasons {
+      let name = reason.column.isEmpty ? reason.rule : "\(reason.column) \(reason.rule)"
+      notes.add(name, row: rejected.row, message: reason.message)
+    }
+    try quarantine(
+      rejected.fields.map { $0.map { .text($0) } ?? .null }, rejected.row, rejected.errors)
+  }
+
+  private mutating func quarantine(
+    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ why: String
+  ) throws(Stop) {
+    let fields: [Value] = plan.source.columns.indices.map { index in
+      let value = batch.value(row: row, column: index).value
+      let type = plan.source.columns[index].type.proven
+      return type.text(of: value).map { .text($0) } ?? .null
+    }
+    try quarantine(fields, number, why)
+  }
+
+  private mutating func quarantine(
+    _ fields: [Value], _ row: UInt32, _ errors: String
+  ) throws(Stop) {
+    let system: [Value] = [
+      .text(errors.cut(to: Limits.textBytesMax)), .text(call.call.idempotencyKey),
+      .int(Int64(row)), .int(Int64(clamping: block.height.number)), .int(Int64(call.position)),
+      .null,
+    ]
+    let nonce = plan.quarantine.hasNonce ? nonce(plan.quarantine, row) : nil
+    _ = try data.insert(StoredRow(values: fields + system, nonce: nonce), into: plan.quarantine)
+    tally.quarantined += 1
+    functions.rowsQuarantined += 1
+  }
+}
+
+/// Puts decoded rows into the bronze table, from the batch's bytes without copies.
+private struct Inserter {
+  let plan: SourcePlan
+  let statement: PreparedStatement
+  let batchName: [UInt8]
+  let height: Int64
+
+  init(_ plan: SourcePlan, _ batchName: [UInt8], _ height: Height) throws(Stop) {
+    self.plan = plan
+    self.batchName = batchName
+    self.height = Int64(clamping: height.number)
+    do { statement = try plan.bronze.insert() } catch { throw Stop(machine: error) }
+  }
+
+  /// - Returns: false when the key is there already.
+  func insert(
+    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ late: Bool, _ nonce: Digest?,
+    _ data: DataStore
+  ) throws(Stop) -> Bool {
+    let isNew = try batch.arena.withUnsafeBufferPointer { arena throws(Stop) in
+      do throws(StorageFault) {
+        try bind(batch, row, arena)
+        let place = plan.columnCount
+        try statement.bind(place + 1, utf8: batchName)
+        try statement.bind(place + 2, Int64(number))
+        try statement.bind(place + 3, height)
+        try statement.bind(place + 4, late ? 1 : 0)
+        if let nonce { try statement.bind(place + 5, blob: nonce.bytes) }
+        // The values lie in the batch, so they are let go before it is.
+        defer { statement.reset() }
+        _ = try statement.step()
+        return plan.bronze.connectionRowsChanged == 1
+      } catch { throw Stop(sql: error, in: "a row of \(plan.bronze.name)") }
+    }
+    guard isNew else { return false }
+    let hash = hash(batch, row, number, late, nonce)
+    let hasher = plan.bronze.hasher
+    try data.inserted(key: hasher.key, hash: hash, size: hasher.size, into: plan.bronze) {
+      StoredRow(
+        values: batch.row(row).map(\.value) + [
+          .text(String(decoding: batchName, as: UTF8.self)), .int(Int64(number)), .int(height),
+          .int(late ? 1 : 0),
+        ], nonce: nonce)
+    }
+    return true
+  }
+
+  private func bind(
+    _ batch: DecodedBatch, _ row: Int, _ arena: UnsafeBufferPointer<UInt8>
+  ) throws(StorageFault) {
+    for column in 0..<plan.columnCount {
+      switch batch.cell(row: row, column: column) {
+      case .null: try statement.bindNull(column + 1)
+      case .integer(let value): try statement.bind(column + 1, value)
+      case .text(let start, let count):
+        let range = Int(start)..<Int(start) + Int(count)
+        try statement.bind(column + 1, borrowed: UnsafeBufferPointer(rebasing: arena[range]))
+      case .blob(let start, let count):
+        let range = Int(start)..<Int(start) + Int(count)
+        try statement.bind(
+          column + 1,
+          borrowedBlob: UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: arena[range])))
+      }
+    }
+  }
+
+  private func hash(
+    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ late: Bool, _ nonce: Digest?
+  ) -> Digest {
+    let table = plan.bronze
+    table.hasher.begin(nonce: nonce)
+    batch.arena.withUnsafeBytes { arena in
+      for column in 0..<plan.columnCount {
+        switch batch.cell(row: row, column: column) {
+        case .null: table.hasher.null()
+        case .integer(let value): table.hasher.integer(value)
+        case .text(let start, let count):
+          let range = Int(start)..<Int(start) + Int(count)
+          table.hasher.text(UnsafeRawBufferPointer(rebasing: arena[range]))
+        case .blob(let start, let count):
+          let range = Int(start)..<Int(start) + Int(count)
+          table.hasher.blob(UnsafeRawBufferPointer(rebasing: arena[range]))
+        }
+      }
+    }
+    batchName.withUnsafeBytes { table.hasher.text($0) }
+    table.hasher.integer(Int64(number))
+    table.hasher.integer(height)
+    table.hasher.integer(late ? 1 : 0)
+    return table.hasher.finish()
+  }
+}
+
+extension Value {
+  /// Whether a version is newer than another.
+  func isAbove(_ other: Value) -> Bool {
+    switch (self, other) {
+    case (.null, _): false
+    case (_, .null): true
+    case (.int(let a), .int(let b)): a > b
+    case (.text(let a), .text(let b)): b.utf8.lexicographicallyPrecedes(a.utf8)
+    case (.bytes(let a), .bytes(let b)): b.lexicographicallyPrecedes(a)
+    default: false
+    }
+  }
+}
+
+extension Int64 {
+  /// The sum, or the end of the range that it runs over.
+  func addingClamped(_ other: Int64) -> Int64 {
+    let (sum, overflow) = addingReportingOverflow(other)
+    return overflow ? (other < 0 ? .min : .max) : sum
+  }
+}

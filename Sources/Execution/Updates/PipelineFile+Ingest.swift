@@ -1,0 +1,240 @@
+import Certification
+import Metering
+import Pipelines
+import Storage
+import Wire
+
+extension PipelineFile {
+  /// What an update will run, once it is known to be one of the package's.
+  struct Task {
+    let plan: SourcePlan
+    let procedure: ProcedurePlan?
+    let grants: [Grant]
+  }
+
+  /// An ingest or a procedure, from its idempotency key to its receipt.
+  func update(_ call: OrderedCall, in block: BlockContext) throws(Stop) -> Receipt {
+    guard let deployed else {
+      return try record(call, block, refused: Self.unknownPipeline(name))
+    }
+    guard !call.call.idempotencyKey.isEmpty else {
+      return try record(call, block, refused: IdempotencyEntry.missing)
+    }
+    let task: Task
+    switch deployed.task(for: call.call.method) {
+    case .success(let found): task = found
+    case .failure(let refusal): return try record(call, block, refused: refusal)
+    }
+    let isAllowed = try machine { () throws(StorageFault) in
+      try self.isAllowed(call.call.sender, task.grants)
+    }
+    guard isAllowed else {
+      return try record(call, block, refused: Self.notAllowed(call.call))
+    }
+    let ingress = prices.ingress(bytes: UInt64(call.body.count))
+    if let refusal = frozen(cost: ingress) { return try record(call, block, refused: refusal) }
+    let verdict = try machine { () throws(StorageFault) in
+      try IdempotencyEntry.judge(call, in: ledger)
+    }
+    switch verdict {
+    case .conflict:
+      return try bill(call, block, .refused(IdempotencyEntry.conflict(call.call)), ingress)
+    case .replay(let entry): return try replay(call, block, entry, ingress)
+    case .fresh: break
+    }
+    var most = Usage()
+    most.ingressBytes = UInt64(call.body.count)
+    most.steps = min(call.call.stepLimit, deployed.package.budget.stepsPerUpdate)
+    if let refusal = frozen(cost: prices.update(most)) {
+      return try record(call, block, refused: refusal)
+    }
+    return try attempt(call, task, block, stepLimit: most.steps)
+  }
+
+  static func unknownPipeline(_ name: String) -> Refusal {
+    Refusal(
+      "UNKNOWN_PIPELINE",
+      "there is no pipeline \(name) on this subnet: check the name, or deploy it")
+  }
+
+  static func notAllowed(_ call: Call) -> Refusal {
+    let who = call.sender.map { "the key \($0)" } ?? "an unsigned call"
+    return Refusal(
+      "NOT_ALLOWED",
+      "\(who) may not \(call.method.label) on \(call.pipeline): ask its owner to grant the role, or sign "
+        + "with a key that has it")
+  }
+
+  // MARK: Replays and refusals that cost their ingress
+
+  private func bill(
+    _ call: OrderedCall, _ block: BlockContext, _ status: Receipt.Status, _ cost: Cycles
+  ) throws(Stop) -> Receipt {
+    var usage = Usage()
+    usage.ingressBytes = UInt64(call.body.count)
+    let charged = account.cycles.charge(cost)
+    return try record(
+      call, block, call.receipt(block, status, usage: usage, charged: charged))
+  }
+
+  /// The original receipt again, under this call's name.
+  private func replay(
+    _ call: OrderedCall, _ block: BlockContext, _ entry: IdempotencyEntry, _ cost: Cycles
+  ) throws(Stop) -> Receipt {
+    let original = try machine { () throws(StorageFault) in try ledger.receipt(of: entry.call) }
+    var usage = Usage()
+    usage.ingressBytes = UInt64(call.body.count)
+    let charged = account.cycles.charge(cost)
+    let receipt = call.receipt(
+      block, original?.status ?? .applied, tally: original?.tally ?? RowTally(),
+      notes: original?.notes ?? [], usage: usage, charged: charged,
+      replayOf: Receipt.Replay(call: entry.call, height: entry.height))
+    return try record(call, block, receipt)
+  }
+
+  // MARK: The savepoint
+
+  /// Reserves, runs, and gives back what was not used.
+  private func attempt(
+    _ call: OrderedCall, _ task: Task, _ block: BlockContext, stepLimit: UInt64
+  ) throws(Stop) -> Receipt {
+    engine.functions.begin(time: block.time, randomness: block.randomness, call: call.digest)
+    var budget = StepBudget(limit: stepLimit)
+    let marks = (ledger.trie.mark, data.trie.mark)
+    // Nothing else runs on this file, so all that the account has is set aside for the update.
+    guard let reservation = account.cycles.reserve(account.cycles.balance) else {
+      preconditionFailure("an account cannot set aside its own balance")
+    }
+    let most = reservation.amount
+    let receipt: Receipt
+    do {
+      receipt = try inSavepoint { () throws(Stop) in
+        let result = try perform(call, task, block, &budget)
+        try remember(call, block)
+        let usage = used(call, budget, hashes: data.settle() + ledger.settle())
+        let receipt = billed(call, block, .applied, result, usage)
+        guard receipt.charged <= most else { throw .refused(tooDear(receipt.charged, most)) }
+        return receipt
+      }
+      account.grow(data.growth)
+    } catch {
+      takeBack(marks)
+      guard case .refused(let refusal) = error else {
+        account.cycles.settle(reservation, used: 0)
+        throw error
+      }
+      let refused = billed(
+        call, block, .refused(refusal), UpdateResult(), used(call, budget, hashes: 0))
+      let charged = account.cycles.settle(reservation, used: refused.charged)
+      return try record(
+        call, block,
+        call.receipt(block, refused.status, usage: refused.usage, charged: charged))
+    }
+    account.cycles.settle(reservation, used: receipt.charged)
+    return try record(
+      call, block, receipt,
+      forgetAt: block.time.advanced(by: deployed?.package.defaults.idempotencyRetention ?? 0))
+  }
+
+  private func tooDear(_ cost: Cycles, _ balance: Cycles) -> Refusal {
+    Refusal(
+      "OUT_OF_CYCLES",
+      "the update costs \(cost) cycles and \(name) has \(balance): top it up, or send smaller "
+        + "batches")
+  }
+
+  /// What the body wrote is undone when it throws.
+  func inSavepoint<R>(_ body: () throws(Stop) -> R) throws(Stop) -> R {
+    let savepoint: Savepoint
+    do { savepoint = try Savepoint(engine.connection, name: "update_call") } catch {
+      throw Stop(machine: error)
+    }
+    let result = try body()
+    do { try savepoint.release() } catch { throw Stop(machine: error) }
+    return result
+  }
+
+  private func takeBack(_ marks: (Int, Int)) {
+    ledger.discard()
+    data.discard()
+    ledger.trie.undo(to: marks.0)
+    data.trie.undo(to: marks.1)
+  }
+
+  private func used(_ call: OrderedCall, _ budget: StepBudget, hashes: UInt64) -> Usage {
+    var usage = Usage()
+    usage.ingressBytes = UInt64(call.body.count)
+    usage.steps = budget.used
+    usage.functionBytes = engine.functions.bytes
+    usage.hashes = hashes
+    // What was undone was not written.
+    guard hashes > 0 else { return usage }
+    usage.rowsWritten = data.rowsWritten
+    usage.rowBytesWritten = data.bytesWritten
+    usage.indexEntriesWritten = data.indexEntries
+    return usage
+  }
+
+  private func billed(
+    _ call: OrderedCall, _ block: BlockContext, _ status: Receipt.Status, _ result: UpdateResult,
+    _ usage: Usage
+  ) -> Receipt {
+    var usage = usage
+    let draft = call.receipt(
+      block, status, tally: result.tally, notes: result.notes, usage: usage)
+    usage.receiptBytes = UInt64(draft.canonicalBytes.count)
+    return call.receipt(
+      block, status, tally: result.tally, notes: result.notes, usage: usage,
+      charged: prices.update(usage))
+  }
+
+  private func remember(_ call: OrderedCall, _ block: BlockContext) throws(Stop) {
+    let retention = deployed?.package.defaults.idempotencyRetention ?? 0
+    try machine { () throws(StorageFault) in
+      try IdempotencyEntry.record(
+        call, block, forgetAt: block.time.advanced(by: retention), in: ledger)
+    }
+  }
+
+  /// All layers of one update.
+  private func perform(
+    _ call: OrderedCall, _ task: Task, _ block: BlockContext, _ budget: inout StepBudget
+  ) throws(Stop) -> UpdateResult {
+    let batch: DecodedBatch
+    if let procedure = task.procedure {
+      batch = try procedure.emit(call, engine: engine, into: task.plan, &budget)
+    } else if case .ingest(_, let format) = call.call.method {
+      do { batch = try task.plan.decoder.decode(call.body, format: format) } catch {
+        throw .refused(error)
+      }
+    } else {
+      preconditionFailure("\(call.call.method) takes no rows")
+    }
+    data.begin(rowsLimit: deployed?.package.budget.rowsWrittenPerUpdate ?? 0)
+    data.tracking = deployed?.tracked ?? []
+    let key = Array(task.plan.source.name.utf8)
+    let highest = try watermark(key)
+    var ingest = Ingest(
+      task.plan, data: data, block: block, call: call, functions: engine.functions,
+      watermarkHighest: highest)
+    try ingest.run(batch, engine: engine, &budget)
+    if let moved = ingest.eventHighest, moved > highest ?? .min {
+      try machine { () throws(StorageFault) in
+        var encoder = Encoder()
+        encoder.integer(moved)
+        try ledger.put(.watermark, key, encoder.bytes)
+      }
+    }
+    try deployed?.refresh(engine: engine, data: data, &budget)
+    return UpdateResult(tally: ingest.tally, notes: ingest.notes.sorted)
+  }
+
+  /// The largest event time accepted so far.
+  private func watermark(_ source: [UInt8]) throws(Stop) -> Int64? {
+    try machine { () throws(StorageFault) in
+      guard let bytes = try ledger.get(.watermark, source) else { return nil }
+      var decoder = Decoder(bytes)
+      return try? decoder.integer()
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import Certification
+import Pipelines
+import Wire
+
+/// A source made ready: its decoder, its tables, what its rules need to know of columns.
+final class SourcePlan {
+  let source: Source
+  let decoder: RowDecoder
+  let bronze: StoredTable
+  let quarantine: StoredTable
+  /// Columns of a decoded row: the bronze table's but for the system columns.
+  let columnCount: Int
+  /// The event time's place in a decoded row.
+  let eventColumn: Int?
+  /// Milliseconds of one unit of the event time's column.
+  let eventUnit: Int64
+  let versionColumn: Int?
+  /// Places of the key in a decoded row.
+  let key: [Int]
+  var expectations: ExpectationPlan?
+
+  /// - Precondition: the package is checked, so names of columns are names of columns.
+  init(
+    _ source: Source, decoder: RowDecoder, bronze: StoredTable, quarantine: StoredTable
+  ) {
+    self.source = source
+    self.decoder = decoder
+    self.bronze = bronze
+    self.quarantine = quarantine
+    let stored = source.storedColumns
+    columnCount = stored.count
+    func place(_ name: String) -> Int? { stored.firstIndex { $0.name == name } }
+    eventColumn = source.eventTime.flatMap { place($0.column) }
+    eventUnit = eventColumn.map { stored[$0].type == .date } == true ? 86_400_000 : 1
+    versionColumn = source.version.flatMap(place)
+    key = source.primaryKey.compactMap(place)
+  }
+
+  /// The system columns behind a bronze row's own.
+  static let bronzeSystem: [TableSchema.Column] = [
+    .init(name: "_batch", type: .text, nullable: false, personal: false),
+    .init(name: "_row", type: .int, nullable: false, personal: false),
+    .init(name: "_height", type: .int, nullable: false, personal: false),
+    .init(name: "_late", type: .bool, nullable: false, personal: false),
+  ]
+
+  static let quarantineSystem: [TableSchema.Column] = [
+    .init(name: "_errors", type: .text, nullable: false, personal: false),
+    .init(name: "_batch", type: .text, nullable: false, personal: false),
+    .init(name: "_row", type: .int, nullable: false, personal: false),
+    .init(name: "_height", type: .int, nullable: false, personal: false),
+    .init(name: "_position", type: .int, nullable: false, personal: false),
+    .init(name: "_released_by", type: .text, nullable: true, personal: false),
+  ]
+
+  static func bronzeColumns(of source: Source) -> [TableSchema.Column] {
+    source.storedColumns.map { column in
+      TableSchema.Column(
+        name: column.name, type: column.type.proven,
+        nullable: !column.required && !source.primaryKey.contains(column.name),
+        personal: column.pii != nil)
+    } + bronzeSystem
+  }
+
+  static func quarantineColumns(of source: Source) -> [TableSchema.Column] {
+    source.columns.map { column in
+      TableSchema.Column(
+        name: column.name, type: .text, nullable: true, personal: column.pii != nil)
+    } + quarantineSystem
+  }
+
+  /// `_height, _position, _row`.
+  static func quarantineKey(of source: Source) -> [Int] {
+    let own = source.columns.count
+    return [own + 3, own + 4, own + 2]
+  }
+}
+
+extension Pipelines.ColumnType {
+  /// The type as proofs and answers name it.
+  var proven: Certification.ColumnType {
+    switch self {
+    case .text: .text
+    case .int: .int
+    case .decimal(_, let scale): .decimal(scale: scale)
+    case .date: .date
+    case .timestamp: .timestamp
+    case .bool: .bool
+    case .uuid: .uuid
+    case .bytes: .bytes
+    case .json: .json
+    }
+  }
+}
+
+extension StoredValue {
+  var value: Value {
+    switch self {
+    case .null: .null
+    case .integer(let number): .int(number)
+    case .text(let text): .text(text)
+    case .blob(let bytes): .bytes(bytes)
+    }
+  }
+}

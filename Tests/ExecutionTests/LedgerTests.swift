@@ -1,0 +1,219 @@
+import Certification
+import Metering
+import Pipelines
+import Signing
+import Testing
+import Wire
+
+@testable import Execution
+
+private let header = "id,customer,amount,day\n"
+
+@Suite struct `An executor` {
+  @Test func `begins at the root that genesis says`() throws {
+    let subnet = try Subnet()
+    #expect(subnet.executor.height == 0)
+    #expect(
+      try subnet.executor.outcome(at: 0)?.stateRoot == Executor.genesisRoot(of: subnet.genesis))
+  }
+
+  @Test func `refuses the files of another subnet`() throws {
+    let subnet = try Subnet()
+    let other = Genesis(
+      name: "other", protocolVersion: 1, time: 0, members: subnet.genesis.members,
+      administrators: [], accounts: [])
+    #expect(throws: ExecutionFault.self) {
+      try Executor(directory: subnet.path, vfs: nil, genesis: other)
+    }
+  }
+
+  @Test func `writes nothing for an empty block and carries the root on`() throws {
+    let subnet = try Subnet()
+    let outcome = try subnet.execute([])
+    #expect(outcome.height == 1)
+    #expect(outcome.stateRoot == Executor.genesisRoot(of: subnet.genesis))
+    #expect(subnet.executor.system.height == 0)
+  }
+
+  @Test func `moves cycles between people and takes the fee`() throws {
+    let subnet = try Subnet()
+    let before = try subnet.executor.system.balance(of: Subnet.stranger.publicKey)
+    let receipt = try subnet.run(
+      subnet.call("", .transfer(to: Subnet.stranger.publicKey, 5_000)))
+    #expect(receipt.status == .applied)
+    #expect(receipt.charged == 100_000_000)
+    #expect(try subnet.executor.system.balance(of: Subnet.stranger.publicKey) == before + 5_000)
+    #expect(subnet.executor.totals.isConserved)
+    #expect(subnet.executor.totals.burned == 100_000_000)
+  }
+
+  @Test func `refuses to move more than there is`() throws {
+    let subnet = try Subnet()
+    let receipt = try subnet.run(
+      subnet.call(
+        "", .transfer(to: Subnet.owner.publicKey, 2_000_000_000_000), by: Subnet.stranger))
+    guard case .refused(let refusal) = receipt.status else {
+      Issue.record("applied")
+      return
+    }
+    #expect(refusal.code == "INSUFFICIENT_CYCLES")
+    #expect(receipt.charged == 0)
+  }
+
+  @Test func `deploys a package, and takes a batch into it`() throws {
+    let subnet = try Subnet()
+    let deployed = try subnet.run(subnet.deploy(.shop()))
+    #expect(deployed.status == .applied)
+    #expect(deployed.charged.number >= 500_000_000_000 * 4 / 13)
+    try subnet.fund()
+    let receipt = try subnet.run(
+      subnet.ingest("orders", header + "a,anna,1.50,2026-01-01\nb,ben,2.00,\n"))
+    #expect(receipt.status == .applied)
+    #expect(receipt.tally.accepted == 2)
+    #expect(receipt.usage.rowsWritten == 2)
+    #expect(
+      try subnet.rows("bronze_orders", columns: "id, customer, amount, day") == [
+        "a|anna|150|20454", "b|ben|200|",
+      ])
+    #expect(subnet.executor.totals.isConserved)
+  }
+
+  @Test func `proves a receipt to the receipts root of its height`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    try subnet.fund()
+    let calls = (0..<5).map { subnet.ingest("orders", header + "x\($0),anna,1.00,\n") }
+    let outcome = try subnet.execute(calls)
+    for call in calls {
+      let proof = try #require(try subnet.executor.receipt(of: call.call.digest))
+      #expect(proof.root == outcome.receiptsRoot)
+    }
+    let receipt = try #require(try subnet.executor.receipt(of: calls[0].call.digest))
+    #expect(receipt.count == 5)
+  }
+
+  @Test func `runs a call once, whatever blocks say`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    try subnet.fund()
+    let call = subnet.ingest("orders", header + "a,anna,1.00,\n")
+    let first = try subnet.run(call)
+    let root = try subnet.execute([]).stateRoot
+    let again = try subnet.execute([call])
+    #expect(again.stateRoot == root)
+    #expect(try subnet.executor.receipt(of: call.call.digest)?.receipt == first)
+  }
+
+  @Test func `skips calls that are expired, or not alive yet`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    try subnet.fund()
+    let root = subnet.root()
+    let expired = subnet.ingest("orders", header + "a,anna,1.00,\n")
+    try subnet.execute([expired], after: 120_000)
+    #expect(try subnet.executor.receipt(of: expired.call.digest) == nil)
+    let future = subnet.call(
+      "shop", .ingest(source: "orders", format: .csv), body: Array((header + "a,b,1,\n").utf8),
+      lives: 3_600_000)
+    try subnet.execute([future])
+    #expect(try subnet.executor.receipt(of: future.call.digest) == nil)
+    #expect(subnet.root() == root)
+  }
+}
+
+@Suite struct `An idempotency key` {
+  private func prepared() throws -> Subnet {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    try subnet.fund()
+    return subnet
+  }
+
+  @Test func `replays the original receipt, and changes no row`() throws {
+    let subnet = try prepared()
+    let body = header + "a,anna,1.00,\nb,ben,2.00,\n"
+    let first = try subnet.run(subnet.ingest("orders", body, key: "batch"))
+    let root = subnet.root()
+    let again = try subnet.run(subnet.ingest("orders", body, key: "batch"))
+    #expect(again.replayOf == Receipt.Replay(call: first.call, height: first.height))
+    #expect(again.tally == first.tally)
+    #expect(again.status == .applied)
+    #expect(again.charged < first.charged)
+    #expect(subnet.root() == root)
+  }
+
+  @Test func `refuses another payload under the same key`() throws {
+    let subnet = try prepared()
+    try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n", key: "batch"))
+    let root = subnet.root()
+    let receipt = try subnet.run(subnet.ingest("orders", header + "b,ben,1.00,\n", key: "batch"))
+    #expect(receipt.refusalCode == "IDEMPOTENCY_CONFLICT")
+    #expect(subnet.root() == root)
+  }
+
+  @Test func `is missed where there is none`() throws {
+    let subnet = try prepared()
+    let receipt = try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n", key: ""))
+    #expect(receipt.refusalCode == "IDEMPOTENCY_KEY_MISSING")
+    #expect(receipt.charged == 0)
+  }
+
+  @Test func `lets a refused call be tried again`() throws {
+    let subnet = try prepared()
+    let bad = try subnet.run(subnet.ingest("orders", header + "\"a,anna,1.00,\n", key: "batch"))
+    #expect(bad.refusalCode != nil)
+    let good = try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n", key: "batch"))
+    #expect(good.status == .applied)
+    #expect(good.replayOf == nil)
+  }
+}
+
+@Suite struct `A pipeline's account` {
+  @Test func `freezes below its threshold and takes updates again when topped up`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    let body = header + "a,anna,1.00,\n"
+    let frozen = try subnet.run(subnet.ingest("orders", body, key: "one"))
+    #expect(frozen.refusalCode == "FROZEN")
+    #expect(frozen.charged == 0)
+    try subnet.fund()
+    let receipt = try subnet.run(subnet.ingest("orders", body, key: "one"))
+    #expect(receipt.status == .applied)
+    #expect(subnet.executor.totals.isConserved)
+  }
+
+  @Test func `is spared by strangers`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    try subnet.fund()
+    let before = subnet.executor.pipelines["shop"]?.account.cycles.balance
+    let receipt = try subnet.run(
+      subnet.ingest("orders", header + "a,anna,1.00,\n", by: Subnet.stranger))
+    #expect(receipt.refusalCode == "NOT_ALLOWED")
+    #expect(subnet.executor.pipelines["shop"]?.account.cycles.balance == before)
+  }
+
+  @Test func `lets in who was granted the role, until it is revoked`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop(sources: [.orders(allow: [.role("feed")])])))
+    try subnet.fund()
+    let stranger = Subnet.stranger.publicKey
+    #expect(
+      try subnet.run(subnet.call("shop", .grant(role: "feed", to: stranger), by: Subnet.stranger))
+        .refusalCode == "NOT_OWNER")
+    try subnet.run(subnet.call("shop", .grant(role: "feed", to: stranger)))
+    let taken = try subnet.run(
+      subnet.ingest("orders", header + "a,anna,1.00,\n", by: Subnet.stranger))
+    #expect(taken.status == .applied)
+    try subnet.run(subnet.call("shop", .revoke(role: "feed", from: stranger)))
+    let refused = try subnet.run(
+      subnet.ingest("orders", header + "b,anna,1.00,\n", by: Subnet.stranger))
+    #expect(refused.refusalCode == "NOT_ALLOWED")
+  }
+}
+
+extension Receipt {
+  var refusalCode: String? {
+    if case .refused(let refusal) = status { refusal.code } else { nil }
+  }
+}

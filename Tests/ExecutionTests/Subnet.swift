@@ -1,0 +1,171 @@
+import Certification
+import Foundation
+import Pipelines
+import Signing
+import Wire
+
+@testable import Execution
+
+/// One executor with people, a clock and a chain of blocks.
+final class Subnet {
+  let path: String
+  let genesis: Genesis
+  var executor: Executor
+  private(set) var blocks: [Block] = []
+  private(set) var time: Moment
+  private var nonce = 0
+
+  static let owner = KeyPair(seed: Array(repeating: 1, count: 32))!
+  static let stranger = KeyPair(seed: Array(repeating: 2, count: 32))!
+
+  static let genesis: Genesis = {
+    let members = (10..<14).map { KeyPair(seed: Array(repeating: UInt8($0), count: 32))!.publicKey }
+    return Genesis(
+      name: "test", protocolVersion: 1, time: 1_767_225_600_000, members: members,
+      administrators: [owner.publicKey],
+      accounts: [
+        .init(owner: owner.publicKey, balance: 100_000_000_000_000),
+        .init(owner: stranger.publicKey, balance: 1_000_000_000_000),
+      ])
+  }()
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory
+      .appendingPathComponent("execution-\(UUID().uuidString)").path
+    genesis = Self.genesis
+    time = genesis.time
+    executor = try Executor(directory: path, vfs: nil, genesis: genesis)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func reopen() throws {
+    executor = try Executor(directory: path, vfs: nil, genesis: genesis)
+  }
+
+  // MARK: Calls
+
+  func call(
+    _ pipeline: String, _ method: Method, body: [UInt8] = [], key: String? = nil,
+    by person: KeyPair? = Subnet.owner, steps: UInt64 = 5_000_000, lives: UInt64 = 60_000
+  ) -> SignedCall {
+    nonce += 1
+    let call = Call(
+      subnet: genesis.subnet, pipeline: pipeline, method: method, bodyDigest: sha256(body),
+      bodyBytes: UInt32(body.count), idempotencyKey: key ?? "k\(nonce)",
+      sender: person?.publicKey, expiry: time.advanced(by: lives &+ UInt64(nonce)),
+      stepLimit: steps)
+    let signature = person.map { Signer.ed25519($0).sign(call) }
+    return SignedCall(call: call, body: body, signature: signature)
+  }
+
+  func ingest(
+    _ source: String, _ text: String, pipeline: String = "shop", key: String? = nil,
+    by person: KeyPair? = Subnet.owner, format: RowFormat = .csv, steps: UInt64 = 5_000_000
+  ) -> SignedCall {
+    call(
+      pipeline, .ingest(source: source, format: format), body: Array(text.utf8), key: key,
+      by: person, steps: steps)
+  }
+
+  func deploy(_ package: Package, by person: KeyPair = Subnet.owner) -> SignedCall {
+    call(package.name, .deploy, body: package.canonicalBytes, by: person, steps: 50_000_000)
+  }
+
+  // MARK: Blocks
+
+  func block(_ calls: [SignedCall], after milliseconds: UInt64 = 1_000) -> (Block, Digest) {
+    time = time.advanced(by: milliseconds)
+    let sorted = calls.map { ($0, $0.call.digest) }.sorted { $0.1 < $1.1 }
+    let header = Header(
+      subnet: genesis.subnet, epoch: 0, view: View(executor.height.number + 1),
+      parentView: View(executor.height.number), parent: .zero, height: executor.height.next,
+      time: time, calls: sorted.map(\.1), certified: nil)
+    return (Block(header: header, calls: sorted.map(\.0)), header.digest)
+  }
+
+  @discardableResult
+  func execute(_ calls: [SignedCall], after milliseconds: UInt64 = 1_000) throws -> BlockOutcome {
+    let (block, digest) = block(calls, after: milliseconds)
+    blocks.append(block)
+    return try executor.execute(block, digest: digest)
+  }
+
+  /// Runs one call in a block of its own.
+  @discardableResult
+  func run(_ call: SignedCall, after milliseconds: UInt64 = 1_000) throws -> Receipt {
+    try execute([call], after: milliseconds)
+    guard let proof = try executor.receipt(of: call.call.digest) else {
+      throw Missing(what: "a receipt of \(call.call.method.label)")
+    }
+    return proof.receipt
+  }
+
+  struct Missing: Error { let what: String }
+
+  /// The root over the rows of a pipeline's tables.
+  func root(_ pipeline: String = "shop") -> Digest? {
+    executor.pipelines[pipeline]?.committedRoots?.data
+  }
+
+  func fund(_ pipeline: String = "shop", _ amount: Cycles = 10_000_000_000_000) throws {
+    try run(call(pipeline, .topUp(amount)))
+  }
+
+  /// Everything a table holds, one row a line, by key.
+  func rows(_ table: String, pipeline: String = "shop", columns: String = "*") throws -> [String] {
+    guard let file = executor.pipelines[pipeline] else { return [] }
+    let select = try file.engine.connection.prepare("SELECT \(columns) FROM \(table)")
+    var lines: [String] = []
+    while try select.step() {
+      lines.append(
+        (0..<select.columnCount).map { select.isNull($0) ? "" : select.text($0) }
+          .joined(separator: "|"))
+    }
+    return lines
+  }
+
+  /// Certifies the newest height, so that it can be read.
+  func certify() throws {
+    let outcome = try executor.outcome(at: executor.height)!
+    let statement = StateStatement(
+      subnet: genesis.subnet, epoch: 0, height: outcome.height, block: .zero,
+      stateRoot: outcome.stateRoot, receiptsRoot: outcome.receiptsRoot, time: time)
+    executor.reader.certify(
+      StateCertificate(statement: statement, signers: Signers([], of: 4), signatures: []))
+  }
+}
+
+extension Package {
+  /// One bare source of orders.
+  static func shop(
+    version: String = "1", sources: [Source] = [.orders()], models: [Model] = [],
+    procedures: [Procedure] = [], queries: [Pipelines.Query] = [], seeds: [Seed] = [],
+    vars: [Variable] = []
+  ) -> Package {
+    Package(
+      name: "shop", version: version, vars: vars, sources: sources, models: models,
+      procedures: procedures, queries: queries, seeds: seeds)
+  }
+}
+
+extension Source {
+  static func orders(
+    onDuplicate: DuplicateRule = .rejectIfDifferent, version: String? = nil,
+    eventTime: EventTime? = nil, expectations: [Expectation] = [], allow: [Grant] = [],
+    pii: Sensitivity? = nil
+  ) -> Source {
+    Source(
+      name: "orders",
+      columns: [
+        SourceColumn(name: "id", type: .text, required: true),
+        SourceColumn(name: "customer", type: .text, required: true, pii: pii),
+        SourceColumn(name: "amount", type: .decimal(precision: 18, scale: 2), required: true),
+        SourceColumn(name: "day", type: .date),
+      ],
+      primaryKey: ["id"], onDuplicate: onDuplicate, version: version, eventTime: eventTime,
+      expectations: expectations, allow: allow)
+  }
+}
+
+func sql(_ text: String) -> SQLScript { SQLScript(text, file: "test.sql") }
