@@ -113,7 +113,9 @@ let package = Package(
       name: "GatewayFixture",
       dependencies: ["Wire", "Signing", "Certification", "Gateway", logging, nioPosix],
       path: "Tests/GatewayFixture", swiftSettings: strict),
-    tests("GatewayTests", ["Wire", "Signing", "Certification", "Gateway", "GatewayFixture"]),
+    tests(
+      "GatewayTests",
+      ["Wire", "Signing", "Certification", "Gateway", "GatewayFixture", lifecycle, logging]),
     tests(
       "QuorateClientTests",
       ["Wire", "Signing", "Certification", "QuorateClient", "GatewayFixture"]),

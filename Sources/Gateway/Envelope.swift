@@ -18,7 +18,6 @@ extension HTTPField.Name {
   static let quorateRequest = ours(EnvelopeField.request)
   static let quorateProgress = ours(EnvelopeField.progress)
   static let quorateReadable = ours(EnvelopeField.readable)
-  static let quorateClock = ours(EnvelopeField.clock)
   static let idempotencyKey = ours(EnvelopeField.idempotencyKey)
   static let prefer = ours("Prefer")
 }

@@ -15,7 +15,7 @@ package struct RawFault: Error {
 }
 
 /// A TCP connection that sends exactly what it is told to: for requests that no library would make.
-package final class RawSocket {
+package final class RawSocket: Sendable {
   private let descriptor: Int32
 
   package init(port: Int, patience seconds: Int = 10) throws {

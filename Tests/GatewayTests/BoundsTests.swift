@@ -1,0 +1,100 @@
+import Gateway
+import GatewayFixture
+import Glibc
+import Logging
+import ServiceLifecycle
+import Signing
+import Testing
+import Wire
+
+@Suite struct `The gateway's bounds` {
+  @Test func `admit so many bytes of bodies, and give them back`() throws {
+    let admission = Admission()
+    let half = GatewayLimits.bodyBytesInFlightMax / 2
+    var first: Permit? = try admission.enter(bodyBytes: half)
+    let second = try admission.enter(bodyBytes: half)
+    #expect(throws: Problem.self) { try admission.enter(bodyBytes: 1) }
+    _ = first
+    first = nil
+    _ = try admission.enter(bodyBytes: 1)
+    withExtendedLifetime(second) {}
+  }
+
+  @Test func `admit so many requests`() throws {
+    let admission = Admission()
+    let all = try (0..<GatewayLimits.requestsMax).map { _ in try admission.enter(bodyBytes: 0) }
+    let problem = #expect(throws: Problem.self) { try admission.enter(bodyBytes: 0) }
+    #expect(problem?.status == 503)
+    #expect(problem?.retryAfter != nil)
+    #expect(admission.requests == all.count)
+  }
+
+  @Test func `admit so many connections of one address`() {
+    let admission = Admission()
+    let all = (0..<GatewayLimits.connectionsPerAddressMax).map { _ in admission.connect("a") }
+    #expect(all.allSatisfy { $0 != nil })
+    #expect(admission.connect("a") == nil)
+    #expect(admission.connect("b") != nil)
+  }
+
+  @Test func `admit so many followers of events`() throws {
+    let admission = Admission()
+    let all = try (0..<GatewayLimits.eventStreamsMax).map { _ in try admission.openEvents() }
+    #expect(throws: Problem.self) { try admission.openEvents() }
+    #expect(all.count == GatewayLimits.eventStreamsMax)
+  }
+}
+
+@Suite struct `A gateway told to stop` {
+  @Test func `stops although clients follow its events and keep connections`() async throws {
+    let keys = [KeyPair.generate()]
+    let replica = SmallReplica(id: 0, ledger: SmallState(keys: keys, owner: keys[0]))
+    var logger = Logger(label: "stop")
+    logger.logLevel = .critical
+    let (ports, listening) = AsyncStream<Int>.makeStream()
+    let gateway = Gateway(
+      backend: replica, configuration: .init(host: "127.0.0.1", port: 0, tls: nil),
+      logger: logger
+    ) { listening.yield($0) }
+    let group = ServiceGroup(configuration: .init(services: [gateway], logger: logger))
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try await group.run() }
+      var port = 0
+      for await found in ports {
+        port = found
+        break
+      }
+      let open = port
+      let kept = try await blocking {
+        let socket = try RawSocket(port: open)
+        socket.write(Array("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
+        _ = socket.read { String(decoding: $0, as: UTF8.self).hasSuffix("ok\n") }
+        return socket
+      }
+      async let follower = blocking {
+        let socket = try RawSocket(port: open)
+        socket.write(Array("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
+        return socket.read().closed
+      }
+      while replica.listeners == 0 { await Task.yield() }
+      await group.triggerGracefulShutdown()
+      #expect(try await follower)
+      let isClosed = try await blocking { kept.read().closed }
+      #expect(isClosed)
+      try await tasks.waitForAll()
+    }
+  }
+
+  @Test func `says that its port is taken`() async throws {
+    try await SmallSubnet.serving(size: 1) { subnet in
+      var logger = Logger(label: "taken")
+      logger.logLevel = .critical
+      let second = Gateway(
+        backend: subnet.replicas[0],
+        configuration: .init(host: "127.0.0.1", port: subnet.ports[0], tls: nil), logger: logger)
+      await #expect(throws: (any Error).self) { try await second.run() }
+      let first = try await http("GET", "/healthz", port: subnet.ports[0])
+      #expect(first.status == 200)
+    }
+  }
+}
