@@ -16,6 +16,7 @@ package struct Source: Hashable, Canonical {
   /// Rows are never changed once accepted: a row with a known key and other values is refused.
   package var appendOnly: Bool
   package var eventTime: EventTime?
+  package var freshness: Freshness?
   /// In the order of the contract, which is the order of their evaluation.
   package var expectations: [Expectation]
   package var csv: CSVDialect
@@ -26,7 +27,7 @@ package struct Source: Hashable, Canonical {
     name: String, description: String = "", formats: [RowFormat] = [.csv, .ndjson],
     columns: [SourceColumn], primaryKey: [String], onDuplicate: DuplicateRule = .rejectIfDifferent,
     version: String? = nil, appendOnly: Bool = false, eventTime: EventTime? = nil,
-    expectations: [Expectation] = [], csv: CSVDialect = CSVDialect(),
+    freshness: Freshness? = nil, expectations: [Expectation] = [], csv: CSVDialect = CSVDialect(),
     unknownFields: UnknownFields = .reject, allow: [Grant] = []
   ) {
     self.name = name
@@ -38,6 +39,7 @@ package struct Source: Hashable, Canonical {
     self.version = version
     self.appendOnly = appendOnly
     self.eventTime = eventTime
+    self.freshness = freshness
     self.expectations = expectations
     self.csv = csv
     self.unknownFields = unknownFields
@@ -69,6 +71,7 @@ package struct Source: Hashable, Canonical {
     encoder.optionalText(version)
     encoder.flag(appendOnly)
     encoder.optional(eventTime)
+    encoder.optional(freshness)
     encoder.list(expectations)
     encoder.value(csv)
     encoder.value(unknownFields)
@@ -85,6 +88,7 @@ package struct Source: Hashable, Canonical {
     version = try decoder.optionalText(limit: Limits.nameBytesMax)
     appendOnly = try decoder.flag()
     eventTime = try decoder.optional()
+    freshness = try decoder.optional()
     expectations = try decoder.list(limit: PackageLimits.expectationsMax)
     csv = try decoder.value()
     unknownFields = try decoder.value()
@@ -234,6 +238,25 @@ package struct EventTime: Hashable, Canonical {
     lateness = try decoder.integer()
     futureMax = try decoder.flag() ? try decoder.integer() : nil
     late = try decoder.value()
+  }
+}
+
+/// How long after the last accepted row operators want to be told. Milliseconds.
+package struct Freshness: Hashable, Canonical {
+  package var warnAfter: UInt64
+  package var errorAfter: UInt64
+
+  package init(warnAfter: UInt64, errorAfter: UInt64) {
+    self.warnAfter = warnAfter
+    self.errorAfter = errorAfter
+  }
+  package func encode(into encoder: inout Encoder) {
+    encoder.integer(warnAfter)
+    encoder.integer(errorAfter)
+  }
+  package init(from decoder: inout Decoder) throws(Malformed) {
+    warnAfter = try decoder.integer()
+    errorAfter = try decoder.integer()
   }
 }
 

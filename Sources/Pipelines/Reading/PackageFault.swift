@@ -1,0 +1,103 @@
+/// One mistake in a package: where it is, what is wrong, how to mend it.
+package struct PackageFault: Sendable, Hashable, CustomStringConvertible {
+  /// Within the package's folder.
+  package let file: String
+  /// From 1; 0 when the fault belongs to no line.
+  package let line: Int
+  package let column: Int
+  /// A rule of the SQL checker: `QD05`, `SQL04`; empty for all others.
+  package let rule: String
+  package let message: String
+  /// The line it is about, with the reason beside a caret; nil when the message says it all.
+  package let excerpt: Excerpt?
+  package let fix: String?
+
+  package struct Excerpt: Sendable, Hashable {
+    package let sourceLine: String
+    /// Of the caret, from 1.
+    package let column: Int
+    package let reason: String
+  }
+
+  package init(
+    file: String, line: Int = 0, column: Int = 0, rule: String = "", message: String,
+    excerpt: Excerpt? = nil, fix: String? = nil
+  ) {
+    self.file = file
+    self.line = line
+    self.column = column
+    self.rule = rule
+    self.message = message
+    self.excerpt = excerpt
+    self.fix = fix
+  }
+
+  /// `sources/x.yaml:4:9: error: unknown key colums` and, below it, excerpt and fix.
+  package var description: String {
+    let place = line > 0 ? "\(file):\(line):\(column)" : file
+    var text = "\(place): error\(rule.isEmpty ? "" : " " + rule): \(message)"
+    if let excerpt {
+      let number = String(line)
+      let margin = String(repeating: " ", count: number.utf8.count)
+      let indent = String(repeating: " ", count: max(0, excerpt.column - 1))
+      text += "\n  \(number) |   \(excerpt.sourceLine)"
+      text += "\n  \(margin) |   \(indent)^ \(excerpt.reason)"
+    }
+    if let fix { text += "\n  fix: \(fix)" }
+    return text
+  }
+}
+
+/// Every mistake of a package, by file and line.
+package struct PackageFaults: Error, Sendable, Hashable, CustomStringConvertible {
+  package let list: [PackageFault]
+
+  /// - Precondition: there is at least one.
+  package init(_ faults: [PackageFault]) {
+    precondition(!faults.isEmpty, "a refusal needs a reason")
+    list = faults.sorted {
+      ($0.file, $0.line, $0.column, $0.message) < ($1.file, $1.line, $1.column, $1.message)
+    }
+  }
+
+  package var description: String { list.map(\.description).joined(separator: "\n") }
+}
+
+/// Names that were meant.
+enum Spelling {
+  /// `; did you mean columns?`, or nothing when no candidate is near.
+  static func hint(_ name: String, among candidates: [String]) -> String {
+    guard let near = nearest(name, among: candidates) else { return "" }
+    return "; did you mean \(near)?"
+  }
+
+  static func nearest(_ name: String, among candidates: [String]) -> String? {
+    let wanted = Array(name.lowercased().utf8)
+    let allowed = max(1, min(3, wanted.count / 3))
+    var best: (distance: Int, name: String)?
+    for candidate in candidates {
+      let other = Array(candidate.lowercased().utf8)
+      guard abs(other.count - wanted.count) <= allowed else { continue }
+      let distance = distance(wanted, other)
+      if distance <= allowed, distance < best?.distance ?? Int.max {
+        best = (distance, candidate)
+      }
+    }
+    return best?.name
+  }
+
+  /// Levenshtein's distance.
+  private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+    var row = Array(0...right.count)
+    for (i, a) in left.enumerated() {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for (j, b) in right.enumerated() {
+        let replaced = diagonal + (a == b ? 0 : 1)
+        diagonal = row[j + 1]
+        row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
+      }
+    }
+    return row[right.count]
+  }
+}
