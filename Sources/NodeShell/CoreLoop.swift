@@ -5,19 +5,20 @@ import Wire
 
 /// What the loop asks of the replica behind it.
 protocol SteppedCore {
+  /// Where it stands, for people.
+  associatedtype Standing
   mutating func start(at now: Moment, effects: inout [Effect])
   mutating func step(_ input: Input, at now: Moment, effects: inout [Effect])
-  var load: CoreLoad { get }
+  var standing: Standing { get }
 }
 
-/// What a core holds, for people.
-struct CoreLoad: Sendable, Equatable {
-  var poolCalls: UInt32 = 0
-  var poolBytes: UInt64 = 0
+extension Replica: SteppedCore {
+  var standing: ReplicaStanding { status }
 }
 
 /// What performs effects. Called on the core's thread only; nothing here may block but `append`.
 protocol Hands {
+  associatedtype Standing
   /// Durable when it returns.
   func append(_ records: [Record]) throws(NodeFault)
   func send(_ frames: [(frame: Frame, to: Destination)])
@@ -26,7 +27,10 @@ protocol Hands {
   func notice(_ notice: Notice)
   /// A message had more bytes than a frame may.
   func overlong(_ message: Message)
-  func turned(_ load: CoreLoad)
+  /// A turn has ended.
+  func turned()
+  /// Where the core stands; every `standingTick` while there are turns.
+  func look(_ standing: Standing)
 }
 
 /// The one thread on which a replica's core lives.
@@ -37,13 +41,15 @@ protocol Hands {
 /// - Safety: `.journaled` is fed only after the append has returned, and a failed append ends the
 ///   loop, so nothing leaves that counts on what is not durable.
 /// - Liveness: alarms ring between turns, and a turn takes at most `turnInputsMax` inputs.
-struct CoreLoop<Core: SteppedCore, Actor: Hands> {
+struct CoreLoop<Core: SteppedCore, Actor: Hands> where Core.Standing == Actor.Standing {
   private var core: Core
   private let inbox: Mailbox<Input>
   private let hands: Actor
   private let counters: NodeCounters
   private var alarms = AlarmQueue<Alarm>()
   private var effects: [Effect] = []
+  /// Monotonic nanoseconds.
+  private var nextLook: UInt64 = 0
 
   init(_ core: Core, inbox: Mailbox<Input>, hands: Actor, counters: NodeCounters) {
     self.core = core
@@ -57,7 +63,7 @@ struct CoreLoop<Core: SteppedCore, Actor: Hands> {
   mutating func run() throws(NodeFault) {
     core.start(at: Clocks.wall, effects: &effects)
     try perform()
-    hands.turned(core.load)
+    endTurn()
     while let inputs = inbox.take(limit: NodeLimits.turnInputsMax, until: alarms.next) {
       let now = Clocks.wall
       for input in inputs { core.step(input, at: now, effects: &effects) }
@@ -68,8 +74,16 @@ struct CoreLoop<Core: SteppedCore, Actor: Hands> {
       try perform()
       counters.turns.add(1)
       counters.inputs.add(inputs.count)
-      hands.turned(core.load)
+      endTurn()
     }
+  }
+
+  private mutating func endTurn() {
+    hands.turned()
+    let now = Clocks.monotonic
+    guard now >= nextLook else { return }
+    nextLook = now + NodeLimits.standingTick.nanoseconds
+    hands.look(core.standing)
   }
 
   private mutating func perform() throws(NodeFault) {

@@ -65,6 +65,8 @@ struct ExecutorLoop {
         }
       }
     }
+    // Only makes the next start quicker: what is lost is executed again.
+    _ = try? executor.checkpoint()
   }
 
   // MARK: Blocks
@@ -81,7 +83,7 @@ struct ExecutorLoop {
     let start = Clocks.monotonic
     while true {
       do throws(ExecutionFault) {
-        let outcome = try executor.execute(block, digest: digest)
+        let outcome = try outcome(of: block, digest)
         counters.executeNanoseconds.record(Clocks.monotonic - start)
         board.update {
           $0.executed = max($0.executed, height)
@@ -100,6 +102,14 @@ struct ExecutorLoop {
     // After a restart nobody told the tracker of this block's order.
     tracker.ordered(block.header.calls, at: height)
     if let certificate = ahead.removeValue(forKey: height) { try serve(certificate) }
+  }
+
+  /// After a restart, heights come again that the files are past.
+  private func outcome(
+    of block: Block, _ digest: Digest
+  ) throws(ExecutionFault) -> BlockOutcome {
+    if let known = try executor.outcome(at: block.header.height) { return known }
+    return try executor.execute(block, digest: digest)
   }
 
   private func journalled(_ height: Height) throws(NodeFault) -> Block? {
@@ -134,12 +144,22 @@ struct ExecutorLoop {
     if let heights = executor.reader.heights { self.heights.reached(heights.upperBound) }
     for call in tracker.certified(certificate.height) {
       do throws(ExecutionFault) {
-        guard let proof = try executor.receipt(of: call) else { continue }
-        settle(call, proof, certificate)
+        if let proof = try executor.receipt(of: call) {
+          settle(call, proof, certificate)
+        } else {
+          tracker.settle(call, .refused(Self.skipped(at: certificate.height)))
+        }
       } catch {
         throw NodeFault("the receipts of height \(certificate.height) cannot be read: \(error)")
       }
     }
+  }
+
+  private static func skipped(at height: Height) -> Refusal {
+    Refusal(
+      "EXPIRED",
+      "block \(height) holds the call, but its time is past the call's expiry, so it was not "
+        + "executed and has no effect: sign it anew with a later expiry")
   }
 
   /// A call may have a receipt of an earlier height: then that height's certificate goes with it.

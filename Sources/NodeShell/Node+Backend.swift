@@ -70,7 +70,8 @@ extension Node: GatewayBackend {
         "DISK_FULL",
         "this replica's disk is full, so it takes no new calls: submit to another replica")
     }
-    return state.isQuarantined ? Self.quarantined : nil
+    if state.isQuarantined { return Self.quarantined }
+    return state.standing?.admitsCalls == false ? Self.overloaded : nil
   }
 
   private func deadline(_ patience: Span) -> UInt64 {
@@ -156,8 +157,9 @@ extension Node: GatewayBackend {
       epoch: parts.committee.epoch, view: state.view, finalized: state.finalized,
       executed: state.executed, share: state.share, certificate: state.certificate,
       oldestReadable: parts.reader.heights?.lowerBound, connected: state.connected.sorted(),
-      poolCalls: state.load.poolCalls, poolBytes: state.load.poolBytes, phase: state.phase,
-      awaiting: parts.board.awaiting(at: Clocks.monotonic))
+      poolCalls: UInt32(clamping: state.standing?.poolCalls ?? 0),
+      poolBytes: UInt64(clamping: state.standing?.poolBytes ?? 0), phase: state.phase,
+      awaiting: parts.board.awaiting)
   }
 
   /// What runs here.
@@ -192,7 +194,8 @@ extension Node: GatewayBackend {
       refusedConnections: links.refused, freeBytes: state.freeBytes,
       residentBytes: Machine.residentBytes,
       uptimeSeconds: (Clocks.monotonic - parts.startedAt) / 1_000_000_000,
-      poolCalls: state.load.poolCalls, poolBytes: state.load.poolBytes, queues: queues,
+      poolCalls: UInt32(clamping: state.standing?.poolCalls ?? 0),
+      poolBytes: UInt64(clamping: state.standing?.poolBytes ?? 0), queues: queues,
       counts: counters.named,
       timings: [
         (
@@ -210,17 +213,5 @@ extension Node: GatewayBackend {
       ("peer-server", servingCount), ("queries", parts.queries.waiting),
       ("waiting-clients", parts.tracker.waiting + parts.heights.count),
     ]
-  }
-}
-
-extension ReplicaBoard.State {
-  var phase: ReplicaStatus.Phase {
-    if isStopping { return .stopping }
-    if isQuarantined { return .quarantined }
-    if split != nil { return .halted }
-    if isRecovering { return .recovering }
-    if isDiskFull || executionTrouble != nil { return .diskFull }
-    let lag = max(certified, finalized).above(executed)
-    return catchingUpTo != nil || lag > NodeLimits.readyLagMax ? .catchingUp : .serving
   }
 }

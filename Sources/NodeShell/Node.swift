@@ -74,9 +74,10 @@ package final class Node: Sendable {
     let (parts, server, ending) = (parts, server, ending)
     let core = Handover(
       value: CoreLoop(
-        ReplicaCore(opened.coreConfiguration, opened.restored), inbox: parts.inbox,
+        Replica(opened.coreConfiguration, restored: opened.restored), inbox: parts.inbox,
         hands: NodeHands(journal: opened.journal, links: links, parts: parts, server: server),
         counters: parts.counters))
+    let journal = Handover(value: opened.journal)
     let execution = Handover(
       value: ExecutorLoop(
         opened.executor, jobs: parts.executions, reader: opened.journalReader, inbox: parts.inbox,
@@ -89,6 +90,8 @@ package final class Node: Sendable {
       Worker("core") {
         var loop = core.value
         do throws(NodeFault) { try loop.run() } catch { ending.fail(error) }
+        // Only makes the next start quicker: what was appended is durable already.
+        try? journal.value.checkpoint()
       },
       Worker("executor") {
         var loop = execution.value

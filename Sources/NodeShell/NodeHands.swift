@@ -36,7 +36,8 @@ struct NodeHands: Hands {
       ["kind": "\(message.kind)"])
   }
 
-  func turned(_ load: CoreLoad) { parts.turned(load) }
+  func turned() { parts.turned() }
+  func look(_ standing: ReplicaStanding) { parts.board.update { $0.standing = standing } }
 
   func notice(_ notice: Notice) {
     parts.board.take(notice)

@@ -9,6 +9,8 @@ package enum NodeLimits {
   /// reading goes on.
   static let inboxBytesHigh = 48 << 20
   static let inboxBytesLow = 16 << 20
+  /// How often the core is asked where it stands.
+  static let standingTick = Span.milliseconds(200)
   static let threadStackBytes = 4 << 20
 
   // Verification of envelopes.
@@ -44,7 +46,7 @@ package enum NodeLimits {
   package static let diskReserveBytesUsual: UInt64 = 256 << 20
   /// Heights behind the highest certified one at which a replica no longer calls itself ready.
   static let readyLagMax: UInt64 = 16
-  /// How long a view may last before it is called slow.
+  /// How long a view may last before it is told as slow.
   static let slowView = Span.seconds(5)
   /// How long a graceful stop may take before what is left is cut off.
   static let stopSecondsMax: Int64 = 10

@@ -73,8 +73,7 @@ final class NodeParts: Sendable {
 
   // MARK: From the core, after each turn
 
-  func turned(_ load: CoreLoad) {
-    if board.now.load != load { board.update { $0.load = load } }
+  func turned() {
     guard !isReading.load(ordering: .relaxed), inbox.weight < NodeLimits.inboxBytesLow else {
       return
     }

@@ -21,6 +21,7 @@ final class ReplicaBoard: Sendable {
     var connected: Set<ReplicaID> = []
     /// A quorum has been in touch since the start.
     var hasMetQuorum = false
+    /// Up to where blocks were being fetched when it was last told.
     var catchingUpTo: Height?
     var isRecovering = false
     var recoveryAnswers: (Int, Int) = (0, 0)
@@ -31,7 +32,8 @@ final class ReplicaBoard: Sendable {
     var freeBytes: UInt64 = 0
     var executionTrouble: String?
     var isStopping = false
-    var load = CoreLoad()
+    /// Where the core stood not long ago; nil before its first turn.
+    var standing: ReplicaStanding?
 
     var certified: Height { certificate?.height ?? 0 }
   }
@@ -222,53 +224,11 @@ final class ReplicaBoard: Sendable {
 
 extension ReplicaBoard {
   /// What keeps this replica, or all of them, from going on: who is missing, what is awaited.
-  func awaiting(at moment: UInt64) -> [String] {
-    let state = self.now
-    var sentences: [String] = []
-    let present = state.connected.count + 1
-    let absent = committee.members.map(\.id).filter { $0 != me && !state.connected.contains($0) }
-    let names = absent.map { "\($0)" }.joined(separator: ", ")
-    if present < committee.quorum {
-      sentences.append(
-        "\(present) of \(committee.size) replicas are in touch and \(committee.quorum) are needed: "
-          + "no update can be ordered until \(committee.quorum - present) of these return: \(names)"
-      )
-    } else if !absent.isEmpty {
-      sentences.append("not in touch: \(names)")
-    }
-    let lasted = Span((moment - min(moment, state.enteredAt)) / 1_000)
-    if lasted > NodeLimits.slowView, present >= committee.quorum {
-      sentences.append(
-        "view \(state.view) of leader \(state.leader) has lasted \(lasted.milliseconds) ms without "
-          + "a certificate")
-    }
-    if state.isRecovering {
-      sentences.append(
-        "this replica lost its log and has \(state.recoveryAnswers.0) of "
-          + "\(state.recoveryAnswers.1) answers that tell it where the others are")
-    }
-    if let to = state.catchingUpTo {
-      sentences.append("this replica fetches blocks \(state.finalized.next) to \(to) from others")
-    }
-    if state.finalized.above(state.executed) > NodeLimits.readyLagMax {
-      sentences.append(
-        "\(state.finalized.above(state.executed)) finalized blocks wait to be executed")
-    }
-    if state.executed.above(state.certified) > 1 {
-      sentences.append(
-        "height \(state.certified.next) is executed here but has no state certificate: "
-          + "\(committee.quorum) equal signatures are awaited")
-    }
-    return sentences + troubles(state)
-  }
-
-  private func troubles(_ state: State) -> [String] {
-    var sentences: [String] = []
-    if state.isQuarantined {
-      sentences.append("this replica's state differs from the certified one: it serves nothing")
-    }
+  var awaiting: [String] {
+    let state = now
+    var sentences = state.standing?.awaiting ?? []
     if let height = state.split {
-      sentences.append("no state of height \(height) reaches a quorum: administrators decide")
+      sentences.append("administrators decide how height \(height) goes on")
     }
     for culprit in state.accused.sorted() {
       sentences.append("\(culprit) has signed statements that exclude each other: it is cut off")
@@ -279,5 +239,19 @@ extension ReplicaBoard {
     }
     if let trouble = state.executionTrouble { sentences.append(trouble) }
     return sentences
+  }
+}
+
+extension ReplicaBoard.State {
+  /// What matters most.
+  var phase: ReplicaStatus.Phase {
+    if isStopping { return .stopping }
+    if isQuarantined { return .quarantined }
+    if split != nil { return .halted }
+    if isRecovering { return .recovering }
+    if isDiskFull || executionTrouble != nil { return .diskFull }
+    let lag = max(certified, finalized).above(executed)
+    let isBehind = standing?.phase == .catchingUp || lag > NodeLimits.readyLagMax
+    return isBehind ? .catchingUp : .serving
   }
 }

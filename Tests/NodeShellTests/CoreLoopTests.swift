@@ -16,20 +16,17 @@ struct ScriptedCore: SteppedCore {
   mutating func step(_ input: Input, at now: Moment, effects: inout [Effect]) {
     effects += script(input)
   }
-  var load: CoreLoad { CoreLoad(poolCalls: 3, poolBytes: 4) }
+  var standing: Int { 3 }
 }
 
 /// Writes down what is performed.
 final class ScriptedHands: Hands {
   let log = Mutex<[String]>([])
   let failsAtAppend: Int
-  let onTurn: @Sendable () -> Void
+  let looked = Atomic<Int>(0)
   private let appends = Atomic<Int>(0)
 
-  init(failsAtAppend: Int = .max, onTurn: @escaping @Sendable () -> Void = {}) {
-    self.failsAtAppend = failsAtAppend
-    self.onTurn = onTurn
-  }
+  init(failsAtAppend: Int = .max) { self.failsAtAppend = failsAtAppend }
 
   private func write(_ line: String) { log.withLock { $0.append(line) } }
   var lines: [String] { log.withLock { $0 } }
@@ -46,10 +43,8 @@ final class ScriptedHands: Hands {
   func serve(_ request: JournalRequest, to peer: ReplicaID) { write("serve \(peer)") }
   func notice(_ notice: Notice) { write("notice") }
   func overlong(_ message: Message) { write("overlong \(message.kind)") }
-  func turned(_ load: CoreLoad) {
-    write("turn \(load.poolCalls)")
-    onTurn()
-  }
+  func turned() { write("turn") }
+  func look(_ standing: Int) { looked.store(standing, ordering: .relaxed) }
 }
 
 @Suite struct `The core's loop` {
@@ -83,9 +78,10 @@ final class ScriptedHands: Hands {
     }
     #expect(
       hands.lines == [
-        "turn 3", "send announcement all", "send announcement all", "append 2",
-        "send request one(r2)", "turn 3",
+        "turn", "send announcement all", "send announcement all", "append 2",
+        "send request one(r2)", "turn",
       ])
+    #expect(hands.looked.load(ordering: .relaxed) == 3)
   }
 
   @Test func `says nothing that counts on an append that failed`() throws {
@@ -99,7 +95,7 @@ final class ScriptedHands: Hands {
         }
       }
     }
-    #expect(hands.lines == ["append 1", "send announcement one(r1)", "turn 3"])
+    #expect(hands.lines == ["append 1", "send announcement one(r1)", "turn"])
   }
 
   @Test func `performs what one append leads to, and that one's append`() throws {
@@ -112,12 +108,12 @@ final class ScriptedHands: Hands {
       default: []
       }
     }
-    #expect(hands.lines == ["turn 3", "append 1", "execute 4", "append 1", "serve r9", "turn 3"])
+    #expect(hands.lines == ["turn", "append 1", "execute 4", "append 1", "serve r9", "turn"])
   }
 
   @Test func `rings alarms, and not those that were disarmed`() throws {
     let inbox = Mailbox<Input>()
-    let hands = ScriptedHands(onTurn: {})
+    let hands = ScriptedHands()
     let core = ScriptedCore(
       script: { input in
         switch input {
@@ -153,6 +149,6 @@ final class ScriptedHands: Hands {
     }
     #expect(
       hands.lines
-        == ["turn 3", "append \(NodeLimits.turnInputsMax)", "turn 3", "append 1", "turn 3"])
+        == ["turn", "append \(NodeLimits.turnInputsMax)", "turn", "append 1", "turn"])
   }
 }
