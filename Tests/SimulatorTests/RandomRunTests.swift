@@ -5,6 +5,14 @@ import Wire
 @testable import Simulator
 
 @Suite struct `A random run` {
+  @Test func `is a story that its own file tells, within the budget`() throws {
+    for seed in UInt64(0)..<300 {
+      let scenario = Scenario.random(seed: seed)
+      #expect(scenario.flaws.isEmpty, "seed \(seed): \(scenario.flaws)")
+      #expect(try ScenarioFile.parse(scenario.text, path: "seed \(seed)") == scenario)
+    }
+  }
+
   @Test func `of one seed is the same story and the same events twice`() throws {
     for seed in UInt64(0)..<4 {
       let scenario = Scenario.random(seed: seed)

@@ -55,14 +55,17 @@ struct BallotBook {
 
 extension Oracle {
   /// A vote was made: judged once, against everything that its signer ever cast.
-  func cast(_ vote: Vote, _ machine: Int, durable: Bool) {
+  /// - Returns: true when it is a new one.
+  @discardableResult
+  func cast(_ vote: Vote, _ machine: Int, durable: Bool) -> Bool {
     let ballot = vote.ballot
-    let book = machines[machine].ballots
     if vote.signer != machines[machine].id {
       report(.oneNotarization, machine, ballot.view, "keeps as its own a vote of \(vote.signer)")
     }
-    if !book.holds(ballot) { judge(ballot, machine) }
+    let isNew = !machines[machine].ballots.holds(ballot)
+    if isNew { judge(ballot, machine) }
     machines[machine].ballots.write(ballot, durable: durable)
+    return isNew
   }
 
   private func judge(_ ballot: Ballot, _ machine: Int) {
@@ -79,7 +82,6 @@ extension Oracle {
       if before.nullified {
         report(.oneNotarization, machine, view, "notarizes in view \(view) after nullifying it")
       }
-      judgeParent(ballot, machine)
     case .nullify:
       if before.finalized != nil {
         report(.oneNotarization, machine, view, "nullifies view \(view) after finalizing it")
@@ -91,7 +93,15 @@ extension Oracle {
       if before.finalized != nil {
         report(.oneNotarization, machine, view, "finalizes two blocks in view \(view)")
       }
-      judgeFinalize(ballot, machine)
+    }
+  }
+
+  /// What a vote rests on: known to someone by now, or the vote was wrong.
+  func judgeGrounds(_ ballot: Ballot, _ machine: Int) {
+    switch ballot.kind {
+    case .notarize: judgeParent(ballot, machine)
+    case .nullify: break
+    case .finalize: judgeFinalize(ballot, machine)
     }
   }
 

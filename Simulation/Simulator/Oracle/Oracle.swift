@@ -63,18 +63,23 @@ final class Oracle {
   /// These records are on disk now, all by one sync: what a vote rests on may stand beside it.
   func durable(_ records: [Record], on machine: Int) {
     guard machines[machine].correct else { return }
+    var votes: [Vote] = []
     for record in records {
       switch record {
-      case .certificate(let certificate): saw(certificate, machine)
+      case .vote(let vote): if cast(vote, machine, durable: true) { votes.append(vote) }
       case .block(let digest, _): machines[machine].ballots.blocks.insert(digest)
-      case .stateShare(let share): signed(share, machine)
-      case .stateCertificate(let certificate): saw(certificate, machine)
-      case .vote, .finalized, .abstain, .evidence, .quarantine: break
+      default: break
       }
     }
     for record in records {
-      if case .vote(let vote) = record { cast(vote, machine, durable: true) }
+      switch record {
+      case .certificate(let certificate): saw(certificate, machine)
+      case .stateShare(let share): signed(share, machine)
+      case .stateCertificate(let certificate): saw(certificate, machine)
+      default: break
+      }
     }
+    for vote in votes { judgeGrounds(vote.ballot, machine) }
     for record in records {
       if case .certificate(let certificate) = record {
         machines[machine].ballots.note(certificate)

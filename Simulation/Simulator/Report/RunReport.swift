@@ -2,6 +2,8 @@ import Wire
 
 /// How much happened in a run.
 package struct RunStatistics: Sendable, Hashable {
+  package init() {}
+
   package var events: UInt64 = 0
   package var sent: UInt64 = 0
   package var deliveries: UInt64 = 0

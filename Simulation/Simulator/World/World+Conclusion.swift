@@ -13,11 +13,20 @@ extension World {
       }
     }
     statistics.simulated = now
+    closeAll()
     return RunReport(
       title: scenario.title, replicas: committee.size, seed: scenario.cluster.seed,
       planted: scenario.brokenRule?.rawValue, violations: oracle.violations, statistics: statistics,
       traceHash: trace.finish().hex, picture: picture.text, reached: reached.sorted(),
       accused: oracle.accused.sorted())
+  }
+
+  /// Connections close before the disk that they are open on goes away.
+  private func closeAll() {
+    for machine in machines {
+      machine.disk.crash(.nothing)
+      machine.clearProcess()
+    }
   }
 
   private func checkLiveness() {

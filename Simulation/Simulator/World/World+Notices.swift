@@ -13,7 +13,6 @@ extension World {
       noteFinalized(height, view, header, machine)
     case .stateCertified(let certificate):
       machine.certifiedHeight = max(machine.certifiedHeight, certificate.height)
-      oracle.saw(certificate, machine.index)
       certified(certificate, on: machine)
       faultEngine.mayBeOver = true
     case .accused(let evidence): oracle.accuse(evidence, by: machine.index)
@@ -35,7 +34,6 @@ extension World {
 
   private func noteCertificate(_ certificate: Certificate, _ machine: Machine) {
     let view = certificate.view
-    if machine.correct { oracle.saw(certificate, machine.index) }
     switch certificate.kind {
     case .notarize:
       picture.mark(machine.index, view, .notarized)
