@@ -133,6 +133,7 @@ package final class Node: Sendable {
     }
     parts.queries.close()
     for worker in workers.withLock({ $0 }) { worker.join() }
+    folderLock.release()
     parts.board.log(.notice, "stopped", ["finalized": "\(parts.board.now.finalized)"])
     ending.finish()
   }

@@ -5,6 +5,7 @@ import Glibc
 import Journaling
 import Replication
 import Signing
+import Synchronization
 import Wire
 
 /// A replica's files, opened, and what they say of its past.
@@ -73,24 +74,32 @@ struct OpenedFiles {
   }
 }
 
-/// Keeps a second process from a replica's files for as long as it lives.
+/// Keeps a second process from a replica's files until it is released.
 final class FolderLock: Sendable {
-  private let descriptor: Int32
+  private let descriptor: Mutex<Int32>
 
   init(_ folder: URL) throws(NodeFault) {
     try ReplicaFolder.makeFolder(folder)
     let path = folder.appending(path: "lock").path
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else {
+    let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard opened >= 0 else {
       throw NodeFault("cannot write \(path): \(String(cString: strerror(errno))). Check its owner")
     }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      close(descriptor)
+    guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+      close(opened)
       throw NodeFault(
         "another process runs the replica of \(folder.path): stop it first. Two of one replica "
           + "would sign what excludes each other")
     }
+    descriptor = Mutex(opened)
   }
 
-  deinit { close(descriptor) }
+  func release() {
+    descriptor.withLock { descriptor in
+      if descriptor >= 0 { close(descriptor) }
+      descriptor = -1
+    }
+  }
+
+  deinit { release() }
 }

@@ -17,6 +17,7 @@ package final class Links: Sendable {
   private struct Pending {
     var frames: [(frame: Frame, to: Destination)] = []
     var isScheduled = false
+    var isStopped = false
   }
 
   private let group: MultiThreadedEventLoopGroup
@@ -87,24 +88,30 @@ package final class Links: Sendable {
   /// Sends in order, never blocks. What cannot be sent is dropped and counted.
   package func send(_ frames: [(frame: Frame, to: Destination)]) {
     guard !frames.isEmpty else { return }
-    let wakes = pending.withLock { pending in
+    pending.withLock { pending in
+      guard !pending.isStopped else { return }
       pending.frames.append(contentsOf: frames)
-      defer { pending.isScheduled = true }
-      return !pending.isScheduled
-    }
-    guard wakes else { return }
-    loop.execute { [self] in
-      let batch = pending.withLock { pending in
-        defer { pending = Pending() }
-        return pending.frames
+      guard !pending.isScheduled else { return }
+      pending.isScheduled = true
+      loop.execute { [self] in
+        let batch = self.pending.withLock { pending in
+          defer {
+            pending.frames = []
+            pending.isScheduled = false
+          }
+          return pending.frames
+        }
+        board.value.send(batch)
       }
-      board.value.send(batch)
     }
   }
 
   /// Whether messages are read from peers; off while this replica has more than it can take.
   package func read(_ wanted: Bool) {
-    loop.execute { [board] in board.value.read(wanted) }
+    pending.withLock { pending in
+      guard !pending.isStopped else { return }
+      loop.execute { [board] in board.value.read(wanted) }
+    }
   }
 
   /// One entry a member, in the order of ids; this replica's own stays empty.
@@ -116,6 +123,11 @@ package final class Links: Sendable {
   /// Closes everything. Nothing arrives afterwards.
   package func stop() {
     let board = board
+    let isFirst = pending.withLock { pending in
+      defer { pending.isStopped = true }
+      return !pending.isStopped
+    }
+    guard isFirst else { return }
     try? listener.close().wait()
     try? loop.submit { board.value.stop() }.wait()
     try? group.syncShutdownGracefully()

@@ -55,7 +55,8 @@ final class Cluster {
 
   @discardableResult
   func start(_ index: Int) throws -> Node {
-    let node = try Node(try NodeConfiguration.load(directory: folder(of: index)), logger: log.logger)
+    let node = try Node(
+      try NodeConfiguration.load(directory: folder(of: index)), logger: log.logger)
     nodes[index] = node
     return node
   }
@@ -96,7 +97,8 @@ extension Node {
   }
 
   /// Waits until this replica can tell what became of a call.
-  func receipt(of call: SignedCall, patience: Span = .seconds(60)) async throws -> CertifiedReceipt {
+  func receipt(of call: SignedCall, patience: Span = .seconds(60)) async throws -> CertifiedReceipt
+  {
     let progress = await progress(of: call.call.digest, patience: patience)
     guard case .done(let receipt) = progress else {
       let status = await status()
@@ -156,7 +158,9 @@ func send(_ bytes: [UInt8], to port: UInt16) {
     }
   }
   guard connected else { return }
-  _ = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+  _ = bytes.withUnsafeBytes {
+    Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+  }
   shutdown(descriptor, Int32(SHUT_WR))
   var buffer = [UInt8](repeating: 0, count: 4_096)
   while recv(descriptor, &buffer, buffer.count, 0) > 0 {}

@@ -119,8 +119,8 @@ import Wire
     let call = cluster.transfer("meanwhile")
     _ = try await nodes[0].apply(call)
     let back = try cluster.start(3)
-    #expect(cluster.log.contains("recovering a lost log"))
     _ = try await back.receipt(of: call)
+    #expect(cluster.log.contains("recovering a lost log"))
     let height = receipt.proof.receipt.height
     #expect(try await back.certificate(at: height).statement == receipt.certificate.statement)
     _ = try await nodes[1].apply(cluster.transfer("after"))
@@ -143,7 +143,8 @@ import Wire
     let cluster = try Cluster(size: 1)
     try cluster.start(0)
     let fault = #expect(throws: NodeFault.self) {
-      try Node(try NodeConfiguration.load(directory: cluster.folder(of: 0)), logger: cluster.log.logger)
+      try Node(
+        try NodeConfiguration.load(directory: cluster.folder(of: 0)), logger: cluster.log.logger)
     }
     #expect(fault?.description.contains("another process") == true)
   }
@@ -225,7 +226,9 @@ import Wire
     #expect(status.finalized >= receipt.proof.receipt.height)
     #expect(status.awaiting == [])
     for await event in events {
-      if case .certified(receipt.proof.receipt.height, receipt.certificate.statement.stateRoot) = event {
+      if case .certified(receipt.proof.receipt.height, receipt.certificate.statement.stateRoot) =
+        event
+      {
         break
       }
     }

@@ -151,10 +151,9 @@ final class ScratchFolder {
 
   @Test func `is used by one process at a time`() throws {
     let folder = try ScratchFolder()
-    var lock: FolderLock? = try FolderLock(folder.url)
+    let lock = try FolderLock(folder.url)
     #expect(throws: NodeFault.self) { try FolderLock(folder.url) }
-    _ = lock
-    lock = nil
+    lock.release()
     _ = try FolderLock(folder.url)
   }
 
