@@ -22,7 +22,12 @@ package final class Admission: Sendable {
 
   private let state = Mutex(State())
 
-  package init() {}
+  private let readsPerSecond: Int
+
+  /// - Parameter readsPerSecond: of one address, with bursts of twice as many.
+  package init(readsPerSecond: Int = GatewayLimits.readsPerSecond) {
+    self.readsPerSecond = readsPerSecond
+  }
 
   package var requests: Int { state.withLock { $0.requests } }
 
@@ -56,9 +61,9 @@ package final class Admission: Sendable {
       if state.buckets[address] == nil, state.buckets.count >= GatewayLimits.addressesMax {
         state.buckets.removeAll(keepingCapacity: true)
       }
-      let burst = Double(GatewayLimits.readsBurst)
+      let burst = 2 * Double(readsPerSecond)
       var bucket = state.buckets[address] ?? Bucket(tokens: burst, filled: now)
-      let earned = Double(now.above(bucket.filled)) * Double(GatewayLimits.readsPerSecond) / 1_000
+      let earned = Double(now.above(bucket.filled)) * Double(readsPerSecond) / 1_000
       bucket.tokens = min(burst, bucket.tokens + earned)
       bucket.filled = max(bucket.filled, now)
       let isFull = bucket.tokens >= 1
@@ -69,7 +74,7 @@ package final class Admission: Sendable {
     guard admitted else {
       throw Problem(
         429, "TOO_MANY_READS",
-        "more than \(GatewayLimits.readsPerSecond) reads a second from one address: slow down",
+        "more than \(readsPerSecond) reads a second from one address: slow down",
         retryAfter: GatewayLimits.retryAfterSeconds)
     }
   }

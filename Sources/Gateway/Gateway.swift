@@ -21,6 +21,7 @@ package struct Gateway: Service {
     package var port: Int
     package var tls: TLS?
     package var times = GatewayTimes()
+    package var readsPerSecond = GatewayLimits.readsPerSecond
 
     package init(host: String, port: Int, tls: TLS?) {
       self.host = host
@@ -59,7 +60,7 @@ package struct Gateway: Service {
   /// Serves until the service is told to stop.
   /// - Throws: when the port is taken or the certificate does not load.
   package func run() async throws {
-    let admission = Admission()
+    let admission = Admission(readsPerSecond: configuration.readsPerSecond)
     let router = Router(context: GatewayContext.self)
     router.add(middleware: Problems())
     Routes(backend: backend, admission: admission).add(to: router)

@@ -36,9 +36,8 @@ package enum GatewayLimits {
   /// What `Retry-After` says, in seconds.
   package static let retryAfterSeconds = 1
 
-  // Reads of one client address: a token bucket.
-  package static let readsBurst = 2_000
-  package static let readsPerSecond = 1_000
+  /// Reads of one client address, unless configured otherwise; a burst may have twice as many.
+  package static let readsPerSecond = 2_000
   package static let addressesMax = 4_096
 
   // Pages.

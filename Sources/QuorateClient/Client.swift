@@ -51,7 +51,9 @@ public final class Client: Sendable {
         .invalid, "TLS", what: "no client can be made", why: "TLS did not start: \(error)",
         next: "")
     }
-    order = Mutex(Order(penalties: Array(repeating: 0, count: network.members.count)))
+    // Clients that live for one call begin with different replicas.
+    let turn = Int(clock().number % UInt64(network.members.count))
+    order = Mutex(Order(turn: turn, penalties: Array(repeating: 0, count: network.members.count)))
   }
 
   /// Closes all connections. Requests under way fail.

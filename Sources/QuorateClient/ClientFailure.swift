@@ -114,9 +114,10 @@ struct Blame: Sendable {
         .rejected, refusal.code, what: what, why: "\(replica) says: \(refusal.message)", next: "")
     }
     let words = faults.prefix(3).map { "\($0.0): \($0.1.words)" }.joined(separator: "; ")
+    let more = faults.count > 3 ? "; and \(faults.count - 3) more alike" : ""
     return ClientFailure(
       .unreachable, "UNREACHABLE", what: what,
-      why: faults.isEmpty ? "no replica was asked" : "\(faults.count) replicas failed (\(words))",
+      why: faults.isEmpty ? "no replica was asked" : words + more,
       next: "See who is up with `quorate cluster status`")
   }
 }

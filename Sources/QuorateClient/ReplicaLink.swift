@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -53,7 +54,7 @@ actor ReplicaLink {
     } catch {
       channel.close(promise: nil)
       giveBack(channel)
-      throw TransportFault(description: "the connection failed: \(error)")
+      throw TransportFault(description: "the connection failed: \(reason(error))")
     }
   }
 
@@ -100,7 +101,7 @@ actor ReplicaLink {
       open -= 1
       wakeOne()
       throw TransportFault(
-        description: "\(endpoint.host):\(endpoint.port) cannot be reached: \(error)",
+        description: "\(endpoint.host):\(endpoint.port) cannot be reached: \(reason(error))",
         wasNeverSent: true)
     }
   }
@@ -158,5 +159,20 @@ actor ReplicaLink {
     configuration.trustRoots = .certificates([])
     configuration.verifySignatureAlgorithms = [.ed25519]
     return try NIOSSLContext(configuration: configuration)
+  }
+}
+
+/// The library's error in words for people.
+private func reason(_ error: any Error) -> String {
+  switch error {
+  case let fault as TransportFault: return fault.description
+  case let connection as NIOConnectionError:
+    guard let first = connection.connectionErrors.first else { return "its name is unknown" }
+    return reason(first.error)
+  case let system as IOError: return String(cString: strerror(system.errnoCode))
+  case is ChannelError: return "no connection in time"
+  case is NIOSSLError, is BoringSSLError:
+    return "its certificate is not the one that the network file names, or it speaks no TLS 1.3"
+  default: return "\(error)"
   }
 }

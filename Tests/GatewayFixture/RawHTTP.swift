@@ -49,7 +49,8 @@ package final class RawSocket: Sendable {
       let count = rest.withUnsafeBytes {
         send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
       }
-      guard count > 0 else { return false }
+      // What does not go in time is not sent; the other end may be there all the same.
+      guard count > 0 else { return errno == EAGAIN }
       rest = rest.dropFirst(count)
     }
     return true

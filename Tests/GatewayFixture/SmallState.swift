@@ -215,8 +215,15 @@ package final class SmallState: Sendable {
       signatures: ids.map { Signer.ed25519(keys[$0.index]).sign(statement) })
   }
 
-  package func share(at height: Height, by replica: ReplicaID) -> StateShare? {
-    guard let statement = sealed(height)?.certificate.statement else { return nil }
+  /// - Parameter claimed: another height, for a liar's share.
+  package func share(
+    at height: Height, by replica: ReplicaID, claiming claimed: Height? = nil
+  ) -> StateShare? {
+    guard let honest = sealed(height)?.certificate.statement else { return nil }
+    let statement = StateStatement(
+      subnet: honest.subnet, epoch: honest.epoch, height: claimed ?? honest.height,
+      block: honest.block, stateRoot: honest.stateRoot, receiptsRoot: honest.receiptsRoot,
+      time: honest.time)
     return StateShare(
       statement: statement, signer: replica,
       signature: Signer.ed25519(keys[replica.index]).sign(statement))

@@ -11,6 +11,7 @@ import Wire
     times.body = .milliseconds(300)
     times.idle = .milliseconds(300)
     times.drain = .milliseconds(300)
+    times.write = .milliseconds(300)
     return times
   }()
 
@@ -43,6 +44,14 @@ import Wire
     }
   }
 
+  @Test func `that begins no TLS handshake is dropped`() async throws {
+    try await SmallSubnet.serving(size: 1, tls: true, times: Self.short) { subnet in
+      let port = subnet.ports[0]
+      let closed = try await blocking { try RawSocket(port: port).read().closed }
+      #expect(closed)
+    }
+  }
+
   @Test func `that says nothing, or comes back too late, is dropped`() async throws {
     try await SmallSubnet.serving(size: 1, times: Self.short) { subnet in
       let port = subnet.ports[0]
@@ -55,6 +64,22 @@ import Wire
       }
       #expect(closed.0)
       #expect(closed.1)
+    }
+  }
+
+  @Test func `that asks and asks and never reads is dropped`() async throws {
+    try await SmallSubnet.serving(size: 1, times: Self.short) { subnet in
+      let port = subnet.ports[0]
+      let wasDropped = try await blocking {
+        let socket = try RawSocket(port: port, patience: 1)
+        let ask = Array("GET /v1 HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
+        let many = Array(repeating: ask, count: 10_000).flatMap { $0 }
+        for _ in 0..<20 where !socket.write(many) { return true }
+        return false
+      }
+      #expect(wasDropped)
+      let alive = try await http("GET", "/healthz", port: port)
+      #expect(alive.status == 200)
     }
   }
 

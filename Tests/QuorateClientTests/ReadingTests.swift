@@ -61,6 +61,16 @@ import Wire
       subnet.replicas[1].fail { $0.lag = 1 }
       let answer = try await client.ask(Self.orders, of: "shop", recency: .fresh)
       #expect(answer.height >= height)
+      let far = subnet.ledger.share(at: height, by: 0, claiming: 1_000)
+      subnet.replicas[0].fail { faults in
+        faults.status = { status in
+          var status = status
+          status.share = far
+          return status
+        }
+      }
+      let despite = try await client.ask(Self.orders, of: "shop", recency: .fresh)
+      #expect(despite.height >= height)
       for index in 0..<2 {
         subnet.replicas[index].fail { faults in
           faults.status = { status in
