@@ -62,10 +62,22 @@ struct JournalRestorer {
       "SELECT height, body, sum FROM state_certificates ORDER BY height DESC LIMIT 1", keys: 1)
     restored.stateCertificate = certificates.first
     let certified = certificates.first?.height ?? 0
+    let retained = certified.above(Height(JournalLimits.sharesRetained))
+    let open = try tables.rows(
+      """
+      SELECT f.height, f.body, f.sum FROM finalized f
+      LEFT JOIN state_certificates c ON c.height=f.height
+      WHERE c.height IS NULL AND f.height>?1 ORDER BY f.height
+      LIMIT \(JournalLimits.uncertifiedRestoredMax)
+      """, keys: 1, [retained])
+    for row in open {
+      guard let block = try tables.block(at: Height(row.key[0])) else { continue }
+      restored.uncertifiedHeaders.append(block.header)
+    }
     restored.stateShares = try tables.records(
       .stateShare,
       "SELECT height, body, sum FROM state_shares WHERE height>?1 ORDER BY height", keys: 1,
-      [certified.number])
+      [retained])
     let highest: [StateShare] = try tables.records(
       .stateShare, "SELECT height, body, sum FROM state_shares ORDER BY height DESC LIMIT 1",
       keys: 1)

@@ -67,6 +67,8 @@ package enum JournalLimits {
   package static let trimEvery: UInt64 = 64
   /// State shares kept below the highest state certificate.
   package static let sharesRetained: UInt64 = 256
+  /// Headers of finalized blocks without a state certificate that are loaded at a start.
+  package static let uncertifiedRestoredMax = 1_024
   /// Bytes of blocks in one answer, unless a single one is larger.
   package static let answerBytesMax = 6 << 20
 }

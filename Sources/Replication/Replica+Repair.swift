@@ -197,7 +197,8 @@ extension Replica {
     _ blocks: [Block], _ finalizations: [Certificate], from peer: ReplicaID
   ) {
     guard repair.takesBlocks(peer) else {
-      misbehaved(peer, "sent blocks that nobody asked for")
+      // A repeated answer, or one to a question asked before a restart.
+      reached("repair.blocks-unasked")
       return
     }
     let named = blocks.prefix(Limits.blocksPerAnswerMax)

@@ -38,9 +38,9 @@ extension Replica {
     simplex.knownCertificate = states.highest
     if restored.quarantined { halt = .quarantined }
     // What was executed and not certified is asked for again: its outcome is to be signed.
+    let open = restored.uncertifiedHeaders.first.map { Height($0.height.number - 1) }
     let settled = min(
-      configuration.executedHeight, restored.stateCertificate?.height ?? 0,
-      restored.finalizedHeight)
+      configuration.executedHeight, restored.finalizedHeight, open ?? restored.finalizedHeight)
     execution = ExecutionQueue(executed: settled)
     for header in restored.uncertifiedHeaders {
       note(header)

@@ -29,10 +29,10 @@ package struct Restored: Sendable {
   /// The last finalized block, and every block held that is not finalized.
   package var blocks: [Block] = []
   package var finalizedHeight: Height = 0
-  /// Headers of finalized blocks above the highest state certificate, ascending, the newest 1,024
-  /// at most: what may still have to be signed.
+  /// Headers of finalized blocks that lack a state certificate, ascending, from a little below the
+  /// highest one on: what may still have to be signed.
   package var uncertifiedHeaders: [Header] = []
-  /// Own state shares above the highest state certificate.
+  /// Own state shares, from a little below the highest state certificate on.
   package var stateShares: [StateShare] = []
   /// The highest height of any own state share.
   package var stateSignedHighest: Height = 0

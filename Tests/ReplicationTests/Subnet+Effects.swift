@@ -132,9 +132,9 @@ extension Subnet {
     }
     out.stateCertificate = machine.stateCertificates.values.max { $0.height < $1.height }
     let floor = tip?.header.view ?? 0
-    var height = (out.stateCertificate?.height ?? 0).next
+    var height: Height = 1
     while height <= out.finalizedHeight {
-      if let header = machine.chain[height]?.header { out.uncertifiedHeaders.append(header) }
+      if machine.stateCertificates[height] == nil, let header = machine.chain[height]?.header { out.uncertifiedHeaders.append(header) }
       height = height.next
     }
     var blocks: [Block] = tip.map { [$0] } ?? []
