@@ -100,11 +100,11 @@ extension Network {
   }
 
   private struct FileMember: Codable {
-    let id: UInt16
+    let id: Int
     let key: String
     let host: String
-    let peerPort: UInt16
-    let httpPort: UInt16
+    let peerPort: Int
+    let httpPort: Int
     let certificate: String
     let fingerprint: String
   }
@@ -118,8 +118,8 @@ extension Network {
       genesis: genesis.canonicalBytes.hex,
       members: members.map {
         FileMember(
-          id: $0.id.number, key: $0.key.hex, host: $0.host, peerPort: $0.peerPort,
-          httpPort: $0.httpPort, certificate: $0.certificate, fingerprint: $0.fingerprint.hex)
+          id: $0.id.index, key: $0.key.hex, host: $0.host, peerPort: Int($0.peerPort),
+          httpPort: Int($0.httpPort), certificate: $0.certificate, fingerprint: $0.fingerprint.hex)
       })
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -171,9 +171,12 @@ extension Network {
     guard let fingerprint = Digest(hex: file.fingerprint) else {
       throw NetworkFault("the fingerprint of member \(file.id) is not 64 hexadecimal digits")
     }
+    guard let id = UInt16(exactly: file.id), let peerPort = UInt16(exactly: file.peerPort),
+      let httpPort = UInt16(exactly: file.httpPort)
+    else { throw NetworkFault("the id or a port of member \(file.id) is out of range") }
     return Member(
-      id: ReplicaID(file.id), key: key, host: file.host, peerPort: file.peerPort,
-      httpPort: file.httpPort, certificate: file.certificate, fingerprint: fingerprint)
+      id: ReplicaID(id), key: key, host: file.host, peerPort: peerPort,
+      httpPort: httpPort, certificate: file.certificate, fingerprint: fingerprint)
   }
 }
 

@@ -149,7 +149,9 @@ import Wire
     #expect(View(3).above(View(5)) == 0)
   }
 
-  @Test(arguments: [(1, 0, 1), (4, 1, 3), (5, 1, 4), (7, 2, 5), (13, 4, 9), (14, 4, 10), (40, 13, 27)])
+  @Test(arguments: [
+    (1, 0, 1), (4, 1, 3), (5, 1, 4), (7, 2, 5), (13, 4, 9), (14, 4, 10), (40, 13, 27),
+  ])
   func `know a committee's faults and quorum`(size: Int, faults: Int, quorum: Int) {
     let keys = (0..<size).map { Samples.key(UInt8($0)) }
     let committee = Committee(subnet: Samples.subnet, epoch: 0, keys: keys)
