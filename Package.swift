@@ -109,6 +109,11 @@ let package = Package(
       ], swiftSettings: strict),
 
     // Tests.
+    tests("WireTests", ["Wire"]),
+    tests("SigningTests", ["Wire", "Signing"]),
+    tests("MeteringTests", ["Wire", "Metering"]),
+    tests("CertificationTests", ["Wire", "Signing", "Certification"]),
+    tests("JournalingTests", ["Wire", "Signing", "Storage", "Journaling"]),
     .target(
       name: "GatewayFixture",
       dependencies: ["Wire", "Signing", "Certification", "Gateway", logging, nioPosix],
