@@ -1,3 +1,9 @@
+/// Certification: the state trie, proofs and certified answers, and every check of them.
+///
+/// - Safety: a root is a pure function of the rows; what a check lets through is signed by a
+///   quorum, by `f + 1` replicas or by the one replica it names, and nothing asked for is missing.
+/// - Bound: requests, results, proofs and files have limits (`AnswerLimits`); checking takes time
+///   in proportion to their bytes and signatures, and no recursion.
 import Signing
 import Wire
 

@@ -57,7 +57,8 @@ extension SavedAnswer {
     let base64 = Data(canonicalBytes).base64EncodedString(options: [
       .lineLength76Characters, .endLineWithLineFeed,
     ])
-    let header = [Self.firstLine] + summary.map { "\($0): \($1)" }
+    // A line break in a name or a query must not end the header.
+    let header = [Self.firstLine] + summary.map { "\($0): \($1.replacing(/[\r\n]/, with: " "))" }
     return Array((header + ["", base64, ""]).joined(separator: "\n").utf8)
   }
 
@@ -67,7 +68,7 @@ extension SavedAnswer {
       var asked = ""
       switch request.question {
       case .named(let name): asked = name
-      case .sql(let text): asked = text.replacing("\n", with: " ")
+      case .sql(let text): asked = text
       }
       let height = answers.first.map { "\($0.content.height)" } ?? "none"
       return [

@@ -9,15 +9,16 @@ struct JournalTables {
 
   /// What a record is stored with: the first eight bytes of SHA-256 over its kind, key and body.
   static func sum(_ kind: JournalKind, _ key: [UInt64], _ body: [UInt8]) -> Int64 {
-    var encoder = Encoder(capacity: 32 + body.count)
+    var encoder = Encoder(capacity: 32)
     encoder.byte(kind.rawValue)
     for part in key { encoder.integer(part) }
-    encoder.raw(body)
-    let digest = sha256(encoder.bytes)
-    return withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { buffer in
-      guard let base = buffer.baseAddress else { return 0 }
+    var hasher = SHA256()
+    hasher.update(encoder.bytes)
+    hasher.update(body)
+    let digest = hasher.finish()
+    return withScratch(32) { base in
       digest.store(to: base)
-      return Int64(bigEndian: buffer.load(as: Int64.self))
+      return Int64(bigEndian: base.load(as: Int64.self))
     }
   }
 

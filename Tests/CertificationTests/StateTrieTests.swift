@@ -92,6 +92,55 @@ import Wire
     #expect(trie.nodeCount < most * 2)
   }
 
+  @Test func `reads a height without changes as the one before`() {
+    let trie = StateTrie(retaining: 3)
+    #expect(trie.heights == nil)
+    trie.apply([TrieChange(key: KeyEncoder(table: 1).bytes, row: .zero)])
+    let root = trie.seal(5)
+    #expect(trie.seal(6) == root)
+    #expect(trie.seal(9) == root)
+    #expect(trie.heights == 7...9)
+    #expect(trie.root(at: 8) == root)
+    #expect(trie.root(at: 6) == nil)
+    #expect(trie.root(at: 10) == nil)
+  }
+
+  @Test func `proves older heights while newer ones are made`() async {
+    let trie = StateTrie(retaining: 16)
+    func row(_ number: Int, _ version: Int) -> TrieChange {
+      var encoder = KeyEncoder(table: 1)
+      encoder.int(Int64(number))
+      return TrieChange(key: encoder.bytes, row: sha256([UInt8(version % 256)]))
+    }
+    trie.apply((0..<100).map { row($0, 0) })
+    trie.seal(1)
+    await withTaskGroup(of: Bool.self) { group in
+      group.addTask {
+        for height in 2...300 {
+          trie.apply([row(height % 100, height)])
+          trie.seal(Height(UInt64(height)))
+        }
+        return true
+      }
+      for _ in 0..<3 {
+        group.addTask {
+          for _ in 0..<200 {
+            let range = KeyRange(prefix: KeyEncoder(table: 1).bytes)
+            guard let height = trie.heights?.upperBound, let root = trie.root(at: height),
+              let proven = trie.prove(range, limit: 200, at: height)
+            else { continue }
+            let rows = zip(proven.keys, proven.rows).map { ProofRow(key: $0, row: $1) }
+            guard rows.count == 100,
+              (try? proven.proof.check(rows, of: range, coverage: .whole, under: root)) != nil
+            else { return false }
+          }
+          return true
+        }
+      }
+      for await isRight in group { #expect(isRight) }
+    }
+  }
+
   @Test func `reads keys of undone, replaced and removed rows at older heights`() {
     let trie = StateTrie(retaining: 4)
     let key = KeyRange(key: KeyEncoder(table: 9).bytes + [1])
