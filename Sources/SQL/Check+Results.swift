@@ -1,0 +1,389 @@
+/// What a SELECT groups by.
+struct Groups: Sendable {
+  var expressions: [Expression] = []
+  var signatures: [String] = []
+  /// Elements of the ungrouped space; nil for what is no plain column.
+  var elements: [Int?] = []
+  /// The grouped rows: one element a group expression.
+  var space = RowSpace()
+}
+
+extension Scope {
+  /// The rows that results, windows and ORDER BY see.
+  var rows: RowSpace {
+    get { groups?.space ?? space }
+    set { if groups == nil { space = newValue } else { groups?.space = newValue } }
+  }
+}
+
+/// The results of a SELECT.
+struct Outputs: Sendable {
+  var columns: [OutputColumn] = []
+  /// The element of the rows that each column stands for.
+  var elements: [Int?] = []
+  var extraKeys: [Set<Int>] = []
+}
+
+extension Checker {
+  // MARK: Groups
+
+  mutating func group(_ select: inout Select) {
+    for index in select.group.indices {
+      select.group[index] = groupTerm(select.group[index], select.items)
+      _ = walk(&select.group[index], in: .row)
+    }
+    let aggregates = select.items.contains { item in
+      if case .expression(let expression, _) = item { expression.aggregates } else { false }
+    }
+    guard !select.group.isEmpty || aggregates || select.having?.aggregates == true else { return }
+    var groups = Groups()
+    groups.expressions = select.group
+    groups.signatures = select.group.map(signature)
+    groups.elements = select.group.map(element)
+    var kept = Array(select.group.indices)
+    for index in kept.reversed() {
+      let others = Set(kept.filter { $0 != index }.compactMap { groups.elements[$0] })
+      guard let own = groups.elements[index], top.space.closure(of: others).contains(own) else {
+        continue
+      }
+      kept.removeAll { $0 == index }
+    }
+    let columns = select.group.map { _ in
+      RowColumn(
+        qualifier: nil, name: "", type: .unknown, nullable: true, pii: false, lineage: [])
+    }
+    _ = groups.space.add(columns, keys: [kept])
+    scopes[scopes.count - 1].groups = groups
+  }
+
+  /// A place or an alias of the results stands for the result itself, as in SQLite.
+  private func groupTerm(_ term: Expression, _ items: [ResultItem]) -> Expression {
+    switch term.kind {
+    case .literal(.integer(let place)) where place >= 1 && place <= Int64(items.count):
+      if case .expression(let expression, _) = items[Int(place) - 1] { return expression }
+    case .column(nil, let name, _) where find(name, nil, in: top) == Found.none:
+      for case .expression(let expression, let alias?) in items where alias.names(name) {
+        return expression
+      }
+    default: break
+    }
+    return term
+  }
+
+  /// The expression with its columns as elements, so that two spellings of one compare equal.
+  func signature(_ expression: Expression) -> String {
+    var printer = Printer(variables: [], restrict: { _ in nil })
+    let scope = top
+    printer.rename = { qualifier, name in
+      if case .one(let element) = self.find(name, qualifier, in: scope) { return "#\(element)" }
+      return nil
+    }
+    printer.expression(expression)
+    return printer.text
+  }
+
+  /// The element of the rows that an expression stands for.
+  func rowElement(_ expression: Expression) -> Int? {
+    guard let groups = top.groups else { return element(of: expression) }
+    return groups.signatures.firstIndex(of: signature(expression))
+  }
+
+  mutating func having(_ select: inout Select) {
+    guard var having = select.having else { return }
+    if top.groups == nil {
+      refuse(
+        "SQL09", at: having.place, "HAVING without groups", because: "there is nothing to have",
+        fix: "use WHERE")
+    }
+    _ = walk(&having, in: .result)
+    select.having = having
+  }
+
+  // MARK: Bare columns (QD08)
+
+  mutating func bareColumns(_ query: Query) {
+    guard top.groups != nil else { return }
+    for item in query.first.items {
+      switch item {
+      case .expression(let expression, _): bare(expression)
+      case .star(let place), .tableStar(_, let place):
+        refuse(
+          "QD08", at: place, "`*` beside groups",
+          because: "columns outside of GROUP BY would take an arbitrary row's value",
+          fix: "name the columns of GROUP BY")
+      }
+    }
+    if let having = query.first.having { bare(having) }
+    for term in query.order where !isPlace(term.expression) && alias(of: term.expression) == nil {
+      bare(term.expression)
+    }
+  }
+
+  private mutating func bare(_ expression: Expression) {
+    guard let groups = top.groups, !groups.signatures.contains(signature(expression)) else {
+      return
+    }
+    switch expression.kind {
+    case .column(let qualifier, let name, _):
+      guard case .one = find(name, qualifier, in: top) else { return }
+      refuseBare(name, at: expression.place)
+    case .call(let call):
+      if call.over == nil, call.isAggregate { return }
+      for part in expression.parts { bare(part) }
+    case .exists, .scalar, .inQuery: crossings(expression, groups)
+    default: for part in expression.parts { bare(part) }
+    }
+  }
+
+  private mutating func refuseBare(_ name: String, at place: Place) {
+    refuse(
+      "QD08", at: place, "`\(name)` is neither grouped nor aggregated",
+      because: "SQLite would take it from an arbitrary row of the group",
+      fix: "max(\(name)), or add \(name) to GROUP BY")
+  }
+
+  /// Columns of this SELECT that an inner query reads.
+  private mutating func crossings(_ expression: Expression, _ groups: Groups) {
+    var probe = self
+    let level = scopes.count - 1
+    probe.scopes[level].crossings = []
+    var copy = expression
+    _ = probe.walk(&copy, in: .result)
+    for (element, place) in probe.scopes[level].crossings where !groups.elements.contains(element) {
+      refuseBare(top.space.columns[element]?.name ?? "", at: place)
+    }
+  }
+
+  // MARK: Items
+
+  mutating func items(_ select: inout Select) -> Outputs {
+    var outputs = Outputs()
+    for index in select.items.indices {
+      switch select.items[index] {
+      case .star(let place): star(nil, at: place, &outputs)
+      case .tableStar(let name, let place): star(name, at: place, &outputs)
+      case .expression(var expression, let alias):
+        let typed = walk(&expression, in: .result)
+        let name = alias ?? expression.plainName ?? "column\(index + 1)"
+        if alias == nil, expression.plainName == nil, namesResults, profile.needsNames {
+          refuse(
+            "SQL06", at: expression.place, "a result column without a name",
+            because: "its name would depend on how the text is spelt",
+            fix: "… as \(name)")
+        }
+        // Every column is printed with its name, so that SQLite never makes one up.
+        select.items[index] = .expression(expression, alias: name)
+        outputs.columns.append(
+          OutputColumn(
+            name: name, type: typed.type, nullable: typed.nullable, pii: typed.pii,
+            lineage: typed.lineage.sorted()))
+        outputs.elements.append(numbered(expression, &outputs) ?? rowElement(expression))
+        scopes[scopes.count - 1].aliases.append((name, expression))
+      }
+    }
+    return outputs
+  }
+
+  private mutating func star(_ name: String?, at place: Place, _ outputs: inout Outputs) {
+    var found = false
+    for (element, column) in top.space.columns.enumerated() {
+      guard let column, name == nil ? !column.isMerged : column.qualifier?.names(name ?? "") == true
+      else { continue }
+      found = true
+      outputs.columns.append(
+        OutputColumn(
+          name: column.name, type: column.type, nullable: column.nullable, pii: column.pii,
+          lineage: column.lineage))
+      outputs.elements.append(element)
+    }
+    if !found, let name {
+      refuse("SQL05", at: place, "there is no source `\(name)`", because: "`\(name).*` names none")
+    }
+  }
+
+  /// `row_number()` over a partition makes a key of the partition and itself.
+  private mutating func numbered(_ expression: Expression, _ outputs: inout Outputs) -> Int? {
+    guard case .call(let call) = expression.kind, call.name == "row_number",
+      let over = call.over, let window = effective(over)
+    else { return nil }
+    let partition = window.partition.map(rowElement)
+    guard partition.allSatisfy({ $0 != nil }) else { return nil }
+    let element = scopes[scopes.count - 1].rows.addElement()
+    let key = Set(partition.compactMap(\.self)).union([element])
+    let marks = Set(top.rows.marks)
+    scopes[scopes.count - 1].rows.depend(key, marks)
+    // The number is determined by its row.
+    scopes[scopes.count - 1].rows.depend(marks, [element])
+    outputs.extraKeys.append(key)
+    return element
+  }
+
+  // MARK: Order and limit (QD05)
+
+  func isPlace(_ expression: Expression) -> Bool {
+    if case .literal(.integer) = expression.kind { true } else { false }
+  }
+
+  /// The result that an ORDER BY term names by its alias.
+  func alias(of expression: Expression) -> Int? {
+    guard case .column(nil, let name, _) = expression.kind else { return nil }
+    return top.aliases.firstIndex { $0.name.names(name) }
+  }
+
+  mutating func orderTerms(_ terms: inout [OrderTerm], columns: Int) {
+    for index in terms.indices {
+      var expression = terms[index].expression
+      if case .literal(.integer(let place)) = expression.kind {
+        if place < 1 || place > Int64(columns) {
+          refuse(
+            "SQL05", at: expression.place, "ORDER BY \(place)",
+            because: "there are \(columns) result columns")
+        }
+      } else if alias(of: expression) == nil {
+        _ = walk(&expression, in: .result)
+      }
+      terms[index] = OrderTerm(
+        expression: expression, descending: terms[index].descending,
+        nullsFirst: terms[index].nullsFirst)
+    }
+  }
+
+  /// Whether the terms order every two rows.
+  func isTotal(_ terms: [OrderTerm], of shape: ResultShape, outputs: [Int?]) -> Bool {
+    if shape.keys.contains([]) { return true }
+    var places: Set<Int> = []
+    var elements: Set<Int> = []
+    for term in terms {
+      if case .literal(.integer(let place)) = term.expression.kind {
+        guard place >= 1, place <= Int64(outputs.count) else { continue }
+        places.insert(Int(place) - 1)
+        if let element = outputs[Int(place) - 1] { elements.insert(element) }
+      } else if let place = alias(of: term.expression), top.aliases.count == outputs.count {
+        places.insert(place)
+        if let element = outputs[place] { elements.insert(element) }
+      } else if let element = rowElement(term.expression) {
+        elements.insert(element)
+        if let place = outputs.firstIndex(of: element) { places.insert(place) }
+      }
+    }
+    if shape.keys.contains(where: { Set($0).isSubset(of: places) }) { return true }
+    return top.rows.determinesRow(elements)
+  }
+
+  mutating func limit(_ query: Query, _ shape: ResultShape) {
+    guard var limit = query.limit else { return }
+    _ = walk(&limit.count, in: .row)
+    if var offset = limit.offset { _ = walk(&offset, in: .row) }
+    guard !shape.isTotallyOrdered else { return }
+    let key = shape.keys.first?.map { shape.columns[$0].name } ?? suggestedKey()
+    let more = key.isEmpty ? "a unique key" : key.joined(separator: ", ")
+    guard let last = query.order.last, let first = query.order.first else {
+      refuse(
+        "QD05", at: limit.place, "LIMIT without ORDER BY",
+        because: "replicas could pick different rows",
+        fix: "order by \(more) \(source.slice(from: limit.place.offset, to: limit.end))")
+      return
+    }
+    let terms = source.slice(from: first.expression.place.offset, to: limit.place.offset)
+    refuse(
+      "QD05", at: first.expression.place, "LIMIT without a total order",
+      because:
+        "two rows may tie on \(spoken(last.expression)), and replicas could pick different ones",
+      fix: "order by \(terms), \(more) \(source.slice(from: limit.place.offset, to: limit.end))")
+  }
+
+  /// Names of the columns that make a key of this SELECT's sources, where it is known.
+  private func suggestedKey() -> [String] {
+    guard top.groups == nil else {
+      return top.groups?.expressions.compactMap(\.plainName) ?? []
+    }
+    var names: [String] = []
+    for keys in top.space.keys {
+      guard let key = keys.first else { return [] }
+      names += key.sorted().compactMap { top.space.columns[$0]?.name }
+    }
+    return names
+  }
+
+  func spoken(_ expression: Expression) -> String {
+    if case .column(_, let name, _) = expression.kind { return name }
+    return "these terms"
+  }
+
+  // MARK: Windows (QD06)
+
+  mutating func windowParts(_ window: inout WindowSpecification) {
+    for index in window.partition.indices { _ = walk(&window.partition[index], in: .row) }
+    var terms = window.order
+    for index in terms.indices {
+      var expression = terms[index].expression
+      _ = walk(&expression, in: .result)
+      terms[index] = OrderTerm(
+        expression: expression, descending: terms[index].descending,
+        nullsFirst: terms[index].nullsFirst)
+    }
+    window.order = terms
+  }
+
+  /// The partition and order of a window, its base's included.
+  func effective(_ over: WindowReference) -> WindowSpecification? {
+    switch over {
+    case .specified(let window):
+      guard let base = window.base else { return window }
+      guard var found = top.windows.first(where: { $0.name.names(base) })?.window else {
+        return nil
+      }
+      if !window.order.isEmpty { found.order = window.order }
+      found.frame = window.frame
+      found.orderEnd = window.orderEnd
+      return found
+    case .named(let name, _):
+      return top.windows.first { $0.name.names(name) }?.window
+    }
+  }
+
+  /// Functions whose value depends on the order of ties need an order without ties.
+  mutating func windowOrder(_ call: FunctionCall, at place: Place) {
+    guard let over = call.over else { return }
+    guard let window = effective(over) else {
+      refuse("SQL05", at: place, "there is no such window", because: "WINDOW defines none of it")
+      return
+    }
+    let ordered: Set = [
+      "row_number", "lag", "lead", "first_value", "last_value", "nth_value", "ntile",
+    ]
+    let isByRow = window.frame.map { $0.unit != .range } ?? false
+    guard ordered.contains(call.name) || isByRow && !["rank", "dense_rank"].contains(call.name)
+    else { return }
+    if window.frame == nil || window.frame?.unit == .rows, isWhole(window.frame),
+      !ordered.contains(call.name)
+    {
+      return
+    }
+    let elements =
+      window.partition.compactMap(rowElement)
+      + window.order.compactMap { rowElement($0.expression) }
+    guard !top.rows.determinesRow(Set(elements)) else { return }
+    let terms = window.order.map { spoken($0.expression) }
+    let key = suggestedKey().filter { !terms.contains($0) }
+    let more = key.isEmpty ? "a unique key" : key.joined(separator: ", ")
+    let orderText =
+      window.order.first.map {
+        source.slice(from: $0.expression.place.offset, to: window.orderEnd) + ", "
+      } ?? ""
+    refuse(
+      "QD06", at: window.order.first?.expression.place ?? place,
+      "\(call.name)() over rows that may tie",
+      because: terms.isEmpty
+        ? "without ORDER BY the order is arbitrary"
+        : "two rows may tie on \(terms.joined(separator: ", ")), and their order is arbitrary",
+      fix: "order by \(orderText)\(more)")
+  }
+
+  /// A frame that holds the whole partition, whatever the order.
+  private func isWhole(_ frame: WindowFrame?) -> Bool {
+    guard let frame, case .unboundedPreceding = frame.start, case .unboundedFollowing? = frame.end
+    else { return false }
+    return true
+  }
+}

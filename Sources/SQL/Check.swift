@@ -1,0 +1,311 @@
+/// Reads one SELECT.
+package func parse(_ source: SQLText, form: TextForm = .file) throws(Diagnostic) -> Query {
+  var parser = try Parser(source, form: form)
+  return try parser.statement()
+}
+
+/// Checks a SELECT against the tables it may read and the rules of its profile.
+///
+/// - Throws: every refusal that was found, in the order of the text.
+package func check(
+  _ query: Query, catalog: Catalog, profile: Profile,
+  parameters: [(name: String, type: SQLType)] = [], vars: [(name: String, value: Literal)] = []
+) throws(Diagnostics) -> CheckedQuery {
+  var checker = Checker(
+    source: query.source, catalog: catalog, profile: profile, parameters: parameters,
+    variables: vars)
+  var resolved = query
+  let shape = checker.query(&resolved)
+  if !checker.refusals.isEmpty {
+    throw Diagnostics(checker.refusals.sorted { $0.place.offset < $1.place.offset })
+  }
+  let names = shape.columns.map(\.name)
+  return CheckedQuery(
+    columns: shape.columns,
+    keys: shape.keys.sorted { ($0.count, $0.first ?? 0) < ($1.count, $1.first ?? 0) }
+      .map { $0.map { names[$0] } },
+    isTotallyOrdered: shape.isTotallyOrdered, tables: checker.tables.sorted(),
+    functions: checker.functions.sorted(), parameters: checker.usedParameters.sorted(),
+    deterministic: !checker.usesReal, warnings: checker.warnings, query: resolved,
+    variables: vars)
+}
+
+/// Checks a boolean expression over the columns of one source.
+/// - Parameter lookups: the sources that `exists_in` may look into, by name.
+package func checkExpectation(
+  _ text: SQLText, over shape: TableShape, lookups: [(name: String, shape: TableShape)],
+  vars: [(name: String, value: Literal)] = []
+) throws(Diagnostics) -> CheckedExpression {
+  let expression: Expression
+  do {
+    var parser = try Parser(text, form: .adhoc)
+    expression = try parser.onlyExpression()
+  } catch {
+    throw Diagnostics([error])
+  }
+  var checker = Checker(
+    source: text, catalog: Catalog([]), profile: .expectation, parameters: [], variables: vars)
+  checker.lookups = lookups
+  var space = RowSpace()
+  _ = space.add(shape.rowColumns(as: shape.name), keys: [])
+  checker.scopes.append(Scope(space: space))
+  var resolved = expression
+  _ = checker.walk(&resolved, in: .row)
+  if !checker.refusals.isEmpty { throw Diagnostics(checker.refusals) }
+  return CheckedExpression(
+    columns: checker.columnsRead.sorted(),
+    lookups: checker.lookupsMade, usesQuarantinedPPM: checker.usesQuarantinedPPM,
+    expression: resolved, lookupTables: checker.lookupsMade, variables: vars)
+}
+
+extension TableShape {
+  func rowColumns(as qualifier: String?) -> [RowColumn] {
+    columns.map {
+      RowColumn(
+        qualifier: qualifier, name: $0.name, type: $0.type, nullable: $0.nullable, pii: $0.pii,
+        lineage: [Lineage(table: name, column: $0.name)])
+    }
+  }
+}
+
+/// What a query gives.
+struct ResultShape: Sendable {
+  var columns: [OutputColumn]
+  /// Places of columns.
+  var keys: [[Int]]
+  var isTotallyOrdered = false
+
+  func rowColumns(as qualifier: String?) -> [RowColumn] {
+    columns.map {
+      RowColumn(
+        qualifier: qualifier, name: $0.name, type: $0.type, nullable: $0.nullable, pii: $0.pii,
+        lineage: $0.lineage)
+    }
+  }
+}
+
+/// What names mean in one SELECT.
+struct Scope: Sendable {
+  /// What names mean, before grouping.
+  var space: RowSpace
+  /// Set once the SELECT is known to group.
+  var groups: Groups?
+  /// Result columns by alias, for ORDER BY.
+  var aliases: [(name: String, expression: Expression)] = []
+  var windows: [(name: String, window: WindowSpecification)] = []
+  /// Elements that inner queries read.
+  var crossings: [(element: Int, place: Place)] = []
+}
+
+/// Where an expression stands, and so what it may hold.
+enum Position: Sendable, Equatable {
+  /// One row at a time: WHERE, ON, GROUP BY.
+  case row
+  /// After grouping: aggregates are welcome.
+  case result
+}
+
+/// Checks one statement; gathers refusals rather than stopping at the first.
+///
+/// - Bound: refusals are limited; trees were bounded when they were read.
+struct Checker {
+  let source: SQLText
+  let catalog: Catalog
+  let profile: Profile
+  let parameters: [(name: String, type: SQLType)]
+  let variables: [(name: String, value: Literal)]
+  var lookups: [(name: String, shape: TableShape)] = []
+
+  var scopes: [Scope] = []
+  var commons: [(name: String, shape: ResultShape)] = []
+  var refusals: [Diagnostic] = []
+  var warnings: [Diagnostic] = []
+  var tables: Set<String> = []
+  var functions: Set<String> = []
+  var usedParameters: Set<String> = []
+  var columnsRead: Set<String> = []
+  var lookupsMade: [(source: String, table: String, column: String)] = []
+  var usesQuarantinedPPM = false
+  var usesReal = false
+  /// Queries around the one looked at.
+  var depth = 0
+  /// The results looked at are those of the whole statement.
+  var namesResults: Bool { depth == 1 && !isLaterArm }
+  private var isLaterArm = false
+
+  init(
+    source: SQLText, catalog: Catalog, profile: Profile,
+    parameters: [(name: String, type: SQLType)], variables: [(name: String, value: Literal)]
+  ) {
+    self.source = source
+    self.catalog = catalog
+    self.profile = profile
+    self.parameters = parameters
+    self.variables = variables
+  }
+
+  mutating func refuse(
+    _ rule: String, at place: Place, _ message: String, because reason: String, fix: String? = nil
+  ) {
+    guard refusals.count < SQLLimits.refusalsMax else { return }
+    refusals.append(source.refusal(rule, at: place, message, because: reason, fix: fix))
+  }
+
+  mutating func warn(
+    _ rule: String, at place: Place, _ message: String, because reason: String, fix: String? = nil
+  ) {
+    guard warnings.count < SQLLimits.refusalsMax else { return }
+    warnings.append(source.refusal(rule, at: place, message, because: reason, fix: fix))
+  }
+
+  // MARK: Queries
+
+  /// Checks a query, puts the tables that its names mean into the tree, and says what it gives.
+  mutating func query(_ query: inout Query) -> ResultShape {
+    let outer = commons.count
+    depth += 1
+    defer {
+      commons.removeLast(commons.count - outer)
+      depth -= 1
+    }
+    for index in query.commonTables.indices { common(&query.commonTables[index], query.recursive) }
+    if query.rest.isEmpty { return single(&query) }
+    return compound(&query)
+  }
+
+  private mutating func common(_ table: inout CommonTable, _ recursive: Bool) {
+    if catalog.owns(table.name) {
+      refuse(
+        "SQL06", at: table.place, "a common table named like a table of the pipeline",
+        because: "`\(table.name)` would mean two things", fix: "with \(table.name)_rows as (…)")
+    }
+    var shape: ResultShape
+    if recursive, table.query.reads(table.name) {
+      shape = recursion(&table)
+    } else {
+      shape = self.query(&table.query)
+    }
+    if !table.columns.isEmpty {
+      if table.columns.count != shape.columns.count {
+        refuse(
+          "SQL06", at: table.place, "`\(table.name)` names \(table.columns.count) columns",
+          because: "its SELECT gives \(shape.columns.count)")
+      }
+      shape.columns = zip(shape.columns, table.columns).map { column, name in
+        OutputColumn(
+          name: name, type: column.type, nullable: column.nullable, pii: column.pii,
+          lineage: column.lineage)
+      }
+      shape.keys = shape.keys.filter { $0.allSatisfy { $0 < shape.columns.count } }
+    }
+    commons.append((table.name, shape))
+  }
+
+  /// The first arm says the columns; nothing is known of keys.
+  private mutating func recursion(_ table: inout CommonTable) -> ResultShape {
+    if let limit = table.query.limit {
+      refuse(
+        "QD36", at: limit.place, "LIMIT in a recursive common table",
+        because: "which rows it takes is not defined", fix: "bound the recursion in its WHERE")
+    }
+    depth += 1
+    defer { depth -= 1 }
+    var seed = Query(source: source, first: table.query.first, place: table.place)
+    var shape = single(&seed)
+    table.query.first = seed.first
+    if !table.columns.isEmpty {
+      shape.columns = zip(shape.columns, table.columns).map { column, name in
+        OutputColumn(
+          name: name, type: column.type, nullable: true, pii: column.pii, lineage: column.lineage)
+      }
+    }
+    shape.keys = []
+    commons.append((table.name, shape))
+    for index in table.query.rest.indices {
+      var arm = Query(source: source, first: table.query.rest[index].select, place: table.place)
+      let other = single(&arm)
+      table.query.rest[index].select = arm.first
+      sameWidth(shape, other, at: table.query.rest[index].select.place)
+    }
+    commons.removeLast()
+    return shape
+  }
+
+  private mutating func sameWidth(_ a: ResultShape, _ b: ResultShape, at place: Place) {
+    if a.columns.count != b.columns.count {
+      refuse(
+        "SQL06", at: place, "SELECTs of \(a.columns.count) and \(b.columns.count) columns",
+        because: "those of a compound have equally many")
+    }
+  }
+
+  private mutating func compound(_ query: inout Query) -> ResultShape {
+    var head = Query(source: source, first: query.first, place: query.place)
+    var shape = single(&head)
+    query.first = head.first
+    for index in query.rest.indices {
+      var arm = Query(source: source, first: query.rest[index].select, place: query.place)
+      isLaterArm = true
+      let other = single(&arm)
+      isLaterArm = false
+      query.rest[index].select = arm.first
+      sameWidth(shape, other, at: query.rest[index].select.place)
+      shape = combined(shape, other, query.rest[index].operation)
+    }
+    var space = RowSpace()
+    _ = space.add(shape.rowColumns(as: nil), keys: shape.keys)
+    scopes.append(Scope(space: space))
+    orderTerms(&query.order, columns: shape.columns.count)
+    shape.isTotallyOrdered = isTotal(
+      query.order, of: shape, outputs: shape.columns.indices.map { $0 })
+    limit(query, shape)
+    scopes.removeLast()
+    return shape
+  }
+
+  private func combined(
+    _ a: ResultShape, _ b: ResultShape, _ operation: CompoundOperator
+  ) -> ResultShape {
+    let columns = zip(a.columns, b.columns).map { first, second in
+      OutputColumn(
+        name: first.name, type: first.type.joined(with: second.type),
+        nullable: first.nullable || second.nullable, pii: first.pii || second.pii,
+        lineage: Set(first.lineage + second.lineage).sorted())
+    }
+    let whole = [Array(columns.indices)]
+    switch operation {
+    case .unionAll: return ResultShape(columns: columns, keys: [])
+    case .union: return ResultShape(columns: columns, keys: whole)
+    case .except, .intersect: return ResultShape(columns: columns, keys: a.keys + whole)
+    }
+  }
+}
+
+extension Query {
+  /// Whether a FROM of any of its SELECTs names this table.
+  func reads(_ name: String) -> Bool {
+    ([first] + rest.map(\.select)).contains { select in
+      select.from.contains { item in
+        switch item.relation {
+        case .table(.plain(let plain)): plain.names(name)
+        case .subquery(let inner): inner.reads(name)
+        default: false
+        }
+      }
+    }
+  }
+}
+
+extension SQLType {
+  /// The type of a column that may hold either.
+  func joined(with other: SQLType) -> SQLType {
+    if self == other || other == .null { return self }
+    if self == .null { return other }
+    if self == .real || other == .real { return .real }
+    switch (self, other) {
+    case (.decimal(let p, let s), .decimal(let q, let t)) where s == t:
+      return .decimal(precision: max(p, q), scale: s)
+    default: return family == other.family ? (family == .integer ? .integer : .text) : .unknown
+    }
+  }
+}

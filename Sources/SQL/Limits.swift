@@ -1,0 +1,33 @@
+/// The bounds of what one SQL text may hold; each is refused by name before any work that grows.
+package enum SQLLimits {
+  /// Bytes of one text.
+  package static let textBytesMax = 65_536
+  /// Tokens of one text.
+  package static let tokensMax = 16_384
+  /// Bytes of one identifier, parameter name or alias.
+  package static let identifierBytesMax = 64
+  /// Bytes of one text or blob literal.
+  package static let literalBytesMax = 16_384
+  /// Nested parentheses, calls and CASEs; SQLite's own parser holds about 100 stack entries.
+  package static let nestingMax = 24
+  /// Height of one expression's tree, chains of operators included.
+  package static let treeHeightMax = 100
+  /// Queries inside queries.
+  package static let subqueryDepthMax = 8
+  /// SELECTs joined by UNION, EXCEPT and INTERSECT in one query.
+  package static let compoundArmsMax = 32
+  /// Sources in one FROM.
+  package static let sourcesMax = 16
+  /// Common tables in one WITH.
+  package static let commonTablesMax = 32
+  /// Result columns of one SELECT.
+  package static let columnsMax = 256
+  /// Elements of one IN list, arguments of one call, branches of one CASE.
+  package static let listMax = 512
+  /// Bytes of a LIKE or GLOB pattern, as the engine limits it too.
+  package static let likePatternBytesMax = 50
+  /// Combinations of source keys that are tried to prove a key of a result.
+  package static let keyCombinationsMax = 16
+  /// Refusals told of one text.
+  package static let refusalsMax = 32
+}

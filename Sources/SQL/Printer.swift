@@ -1,0 +1,374 @@
+/// Prints a tree as the only text that is ever prepared: names quoted, literals written anew,
+/// operators in parentheses.
+struct Printer {
+  let variables: [(name: String, value: Literal)]
+  let restrict: (TableShape) -> [String]?
+  var qualifier: String?
+  /// How columns are written instead, to compare expressions.
+  var rename: ((String?, String) -> String?)?
+  var lookups: [(source: String, table: String, column: String)] = []
+  private(set) var text = ""
+
+  init(
+    variables: [(name: String, value: Literal)], restrict: @escaping (TableShape) -> [String]?
+  ) {
+    self.variables = variables
+    self.restrict = restrict
+  }
+
+  private mutating func put(_ part: String) { text += part }
+
+  private mutating func list<T>(
+    _ items: [T], separator: String = ", ", _ each: (inout Printer, T) -> Void
+  ) {
+    for (index, item) in items.enumerated() {
+      if index > 0 { put(separator) }
+      each(&self, item)
+    }
+  }
+
+  // MARK: Queries
+
+  mutating func query(_ query: Query) {
+    if !query.commonTables.isEmpty {
+      put(query.recursive ? "WITH RECURSIVE " : "WITH ")
+      list(query.commonTables) { printer, table in
+        printer.put(quoted(table.name))
+        if !table.columns.isEmpty {
+          printer.put("(\(table.columns.map(quoted).joined(separator: ", ")))")
+        }
+        printer.put(" AS (")
+        printer.query(table.query)
+        printer.put(")")
+      }
+      put(" ")
+    }
+    select(query.first)
+    for (operation, arm) in query.rest {
+      put(" \(operation.rawValue) ")
+      select(arm)
+    }
+    if !query.order.isEmpty {
+      put(" ORDER BY ")
+      order(query.order)
+    }
+    if let limit = query.limit {
+      put(" LIMIT ")
+      expression(limit.count)
+      if let offset = limit.offset {
+        put(" OFFSET ")
+        expression(offset)
+      }
+    }
+  }
+
+  private mutating func order(_ terms: [OrderTerm]) {
+    list(terms) { printer, term in
+      printer.expression(term.expression)
+      if term.descending { printer.put(" DESC") }
+      if let first = term.nullsFirst { printer.put(first ? " NULLS FIRST" : " NULLS LAST") }
+    }
+  }
+
+  private mutating func select(_ select: Select) {
+    put(select.distinct ? "SELECT DISTINCT " : "SELECT ")
+    list(select.items) { printer, item in
+      switch item {
+      case .star: printer.put("*")
+      case .tableStar(let name, _): printer.put("\(quoted(name)).*")
+      case .expression(let expression, let alias):
+        printer.expression(expression)
+        if let alias { printer.put(" AS \(quoted(alias))") }
+      }
+    }
+    if !select.from.isEmpty { put(" FROM ") }
+    for (index, item) in select.from.enumerated() {
+      if index > 0 { put(" \(item.join.rawValue) ") }
+      fromItem(item)
+    }
+    if let filter = select.filter {
+      put(" WHERE ")
+      expression(filter)
+    }
+    if !select.group.isEmpty {
+      put(" GROUP BY ")
+      list(select.group) { $0.expression($1) }
+    }
+    if let having = select.having {
+      put(" HAVING ")
+      expression(having)
+    }
+    if !select.windows.isEmpty {
+      put(" WINDOW ")
+      list(select.windows) { printer, named in
+        printer.put("\(quoted(named.name)) AS ")
+        printer.window(named.window)
+      }
+    }
+  }
+
+  private mutating func fromItem(_ item: FromItem) {
+    switch item.relation {
+    case .resolved(let shape):
+      if let columns = restrict(shape) {
+        let conditions = columns.map { "\(quoted($0)) = :refresh_\($0)" }
+        put("(SELECT * FROM \(quoted(shape.name)) WHERE \(conditions.joined(separator: " AND ")))")
+      } else {
+        put(quoted(shape.name))
+      }
+      put(" AS \(quoted(item.alias ?? item.relation.spokenName))")
+    case .common(let name):
+      put(quoted(name))
+      put(" AS \(quoted(item.alias ?? name))")
+    case .table(let name):
+      put(name.template)
+      if let alias = item.alias { put(" AS \(quoted(alias))") }
+    case .subquery(let inner):
+      put("(")
+      query(inner)
+      put(")")
+      if let alias = item.alias { put(" AS \(quoted(alias))") }
+    case .function(let name, let arguments):
+      put("\(quoted(name.folded))(")
+      list(arguments) { $0.expression($1) }
+      put(")")
+      if let alias = item.alias { put(" AS \(quoted(alias))") }
+    }
+    if let on = item.on {
+      put(" ON ")
+      expression(on)
+    } else if !item.using.isEmpty {
+      put(" USING (\(item.using.map { quoted($0.name) }.joined(separator: ", ")))")
+    }
+  }
+
+  private mutating func window(_ window: WindowSpecification) {
+    put("(")
+    var needsSpace = false
+    func space(_ printer: inout Printer) {
+      if needsSpace { printer.put(" ") }
+      needsSpace = true
+    }
+    if let base = window.base {
+      space(&self)
+      put(quoted(base))
+    }
+    if !window.partition.isEmpty {
+      space(&self)
+      put("PARTITION BY ")
+      list(window.partition) { $0.expression($1) }
+    }
+    if !window.order.isEmpty {
+      space(&self)
+      put("ORDER BY ")
+      order(window.order)
+    }
+    if let frame = window.frame {
+      space(&self)
+      put(frame.unit.rawValue + " ")
+      if let end = frame.end {
+        put("BETWEEN ")
+        bound(frame.start)
+        put(" AND ")
+        bound(end)
+      } else {
+        bound(frame.start)
+      }
+    }
+    put(")")
+  }
+
+  private mutating func bound(_ bound: WindowFrame.Bound) {
+    switch bound {
+    case .unboundedPreceding: put("UNBOUNDED PRECEDING")
+    case .unboundedFollowing: put("UNBOUNDED FOLLOWING")
+    case .currentRow: put("CURRENT ROW")
+    case .preceding(let span):
+      expression(span)
+      put(" PRECEDING")
+    case .following(let span):
+      expression(span)
+      put(" FOLLOWING")
+    }
+  }
+
+  // MARK: Expressions
+
+  mutating func expression(_ expression: Expression) {
+    switch expression.kind {
+    case .literal(let value): literal(value)
+    case .column(let table, let name, _):
+      if let other = rename?(table, name) {
+        put(other)
+        return
+      }
+      if let table = table ?? qualifier { put("\(quoted(table)).") }
+      put(quoted(name))
+    case .parameter(let name): put(":\(name)")
+    case .variable(let name):
+      if let value = variables.first(where: { $0.name == name })?.value {
+        literal(value)
+      } else {
+        put("{{ var('\(name)') }}")
+      }
+    case .unary(let operation, let part):
+      put("(\(operation.rawValue)\(operation == .not ? " " : "")")
+      self.expression(part)
+      put(")")
+    case .binary(let operation, let left, let right):
+      put("(")
+      self.expression(left)
+      put(" \(operation.rawValue) ")
+      self.expression(right)
+      put(")")
+    case .call(let call): self.call(call)
+    case .exists(let inner):
+      put("EXISTS (")
+      query(inner)
+      put(")")
+    case .scalar(let inner):
+      put("(")
+      query(inner)
+      put(")")
+    default: predicate(expression)
+    }
+  }
+
+  private mutating func predicate(_ expression: Expression) {
+    put("(")
+    switch expression.kind {
+    case .between(let value, let low, let high, let negated):
+      self.expression(value)
+      put(negated ? " NOT BETWEEN " : " BETWEEN ")
+      self.expression(low)
+      put(" AND ")
+      self.expression(high)
+    case .inList(let value, let items, let negated):
+      self.expression(value)
+      put(negated ? " NOT IN (" : " IN (")
+      list(items) { $0.expression($1) }
+      put(")")
+    case .inQuery(let value, let inner, let negated):
+      self.expression(value)
+      put(negated ? " NOT IN (" : " IN (")
+      query(inner)
+      put(")")
+    case .isNull(let value, let negated):
+      self.expression(value)
+      put(negated ? " IS NOT NULL" : " IS NULL")
+    case .like(let match):
+      self.expression(match.value)
+      put(" \(match.negated ? "NOT " : "")\(match.glob ? "GLOB" : "LIKE") ")
+      self.expression(match.pattern)
+      if let escape = match.escape {
+        put(" ESCAPE ")
+        self.expression(escape)
+      }
+    case .cast(let value, let target):
+      put("CAST(")
+      self.expression(value)
+      put(" AS \(target.rawValue))")
+    case .choice(let choice): self.choice(choice)
+    default: preconditionFailure("an expression that has no text")
+    }
+    put(")")
+  }
+
+  private mutating func choice(_ choice: CaseExpression) {
+    put("CASE")
+    if let operand = choice.operand {
+      put(" ")
+      expression(operand)
+    }
+    for branch in choice.branches {
+      put(" WHEN ")
+      expression(branch.when)
+      put(" THEN ")
+      expression(branch.then)
+    }
+    if let otherwise = choice.otherwise {
+      put(" ELSE ")
+      expression(otherwise)
+    }
+    put(" END")
+  }
+
+  private mutating func call(_ call: FunctionCall) {
+    if call.name == "quarantined_ppm" {
+      put(":quarantined_ppm")
+      return
+    }
+    if call.name == "exists_in" {
+      lookup(call)
+      return
+    }
+    put("\(call.name)(")
+    if call.star { put("*") }
+    if call.distinct { put("DISTINCT ") }
+    list(call.arguments) { $0.expression($1) }
+    put(")")
+    if let filter = call.filter {
+      put(" FILTER (WHERE ")
+      expression(filter)
+      put(")")
+    }
+    switch call.over {
+    case .named(let name, _): put(" OVER \(quoted(name))")
+    case .specified(let window):
+      put(" OVER ")
+      self.window(window)
+    case nil: break
+    }
+  }
+
+  /// `exists_in(source, column)` as SQL says it.
+  private mutating func lookup(_ call: FunctionCall) {
+    guard case .column(_, let source, _)? = call.arguments.first?.kind,
+      let found = lookups.first(where: { $0.source.names(source) })
+    else { preconditionFailure("exists_in of a source that was not checked") }
+    put("EXISTS (SELECT 1 FROM \(quoted(found.table)) AS \"looked_up\" WHERE ")
+    put("\"looked_up\".\(quoted(found.column)) = ")
+    expression(call.arguments[1])
+    put(")")
+  }
+
+  private mutating func literal(_ literal: Literal) {
+    switch literal {
+    case .null: put("NULL")
+    case .bool(let flag): put(flag ? "1" : "0")
+    case .integer(let value):
+      // The smallest integer has no literal of its own: its digits alone are too large.
+      put(value == .min ? "(-9223372036854775807 - 1)" : value < 0 ? "(\(value))" : "\(value)")
+    case .real(let spelling): put(spelling)
+    case .text(let text): put("'\(text.replacing("'", with: "''"))'")
+    case .blob(let bytes):
+      let digits = Array("0123456789abcdef")
+      put("x'\(String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }))'")
+    }
+  }
+}
+
+extension RelationSyntax {
+  /// The name by which columns may be qualified when there is no alias.
+  var spokenName: String {
+    switch self {
+    case .table(.ref(let name)), .table(.source(let name)), .table(.plain(let name)): name
+    case .table(.changed): "changed"
+    case .resolved(let shape): shape.name
+    case .common(let name), .function(let name, _): name
+    case .subquery: ""
+    }
+  }
+}
+
+extension TableName {
+  /// As a package writes it.
+  var template: String {
+    switch self {
+    case .ref(let name): "{{ ref('\(name)') }}"
+    case .source(let name): "{{ source('\(name)') }}"
+    case .changed: "{{ changed }}"
+    case .plain(let name): quoted(name)
+    }
+  }
+}

@@ -1,0 +1,209 @@
+import SQL
+import Testing
+
+/// A statement with a hazard, and one near it without.
+struct Hazard: Sendable, CustomTestStringConvertible {
+  let rule: String
+  let refused: String
+  let accepted: String
+  var profile = Profile.model
+  var testDescription: String { "\(rule): \(refused)" }
+
+  private static let rows = "from {{ ref('slv_transactions') }}"
+
+  static let all: [Hazard] = [
+    Hazard(
+      rule: "QD01", refused: "select random() as x \(rows)",
+      accepted: "select consensus_random('a') as x \(rows)"),
+    Hazard(
+      rule: "QD02", refused: "select date('now') as x \(rows)",
+      accepted: "select consensus_date() as x \(rows)"),
+    Hazard(
+      rule: "QD02", refused: "select current_timestamp as x \(rows)",
+      accepted: "select consensus_time_ms() as x \(rows)"),
+    Hazard(
+      rule: "QD02", refused: "select datetime(value_date, 'localtime') as x \(rows)",
+      accepted: "select add_months(value_date, 1) as x \(rows)"),
+    Hazard(
+      rule: "QD03", refused: "create table t(a text default (random()))",
+      accepted: "select 1 as a"),
+    Hazard(
+      rule: "QD05", refused: "select transaction_id \(rows) order by amount desc limit 10",
+      accepted: "select transaction_id \(rows) order by amount desc, transaction_id limit 10"),
+    Hazard(
+      rule: "QD05", refused: "select transaction_id \(rows) limit 10",
+      accepted: "select count(*) as n \(rows) limit 10"),
+    Hazard(
+      rule: "QD05",
+      refused: "select (select amount \(rows) where bank_id = 'a') as x",
+      accepted: "select (select amount \(rows) where transaction_id = 'a') as x"),
+    Hazard(
+      rule: "QD06",
+      refused: "select row_number() over (partition by bank_id order by amount) as k \(rows)",
+      accepted: "select rank() over (partition by bank_id order by amount) as k \(rows)"),
+    Hazard(
+      rule: "QD06",
+      refused: "select sum(amount) over (order by value_date rows 2 preceding) as s \(rows)",
+      accepted: "select sum(amount) over (order by value_date range 2 preceding) as s \(rows)"),
+    Hazard(
+      rule: "QD06",
+      refused: "select lag(amount) over (order by value_date) as s \(rows)",
+      accepted: "select lag(amount) over (order by value_date, transaction_id) as s \(rows)"),
+    Hazard(
+      rule: "QD07", refused: "select group_concat(side) as x \(rows)",
+      accepted: "select list_sorted(side, transaction_id) as x \(rows)"),
+    Hazard(
+      rule: "QD08", refused: "select bank_id, amount \(rows) group by bank_id",
+      accepted: "select bank_id, max(amount) as amount \(rows) group by bank_id"),
+    Hazard(
+      rule: "QD08", refused: "select max(amount) as a, transaction_id \(rows)",
+      accepted: "select max(amount) as a, min(transaction_id) as t \(rows)"),
+    Hazard(
+      rule: "QD08",
+      refused: "select bank_id, (select count(*) \(rows) o where o.amount > t.amount) as n "
+        + "\(rows) t group by bank_id",
+      accepted: "select bank_id, (select count(*) \(rows) o where o.bank_id > t.bank_id) as n "
+        + "\(rows) t group by bank_id"),
+    Hazard(
+      rule: "QD09", refused: "insert into t select 1", accepted: "select 1 as a"),
+    Hazard(
+      rule: "QD10", refused: "update t set a = 1 from u", accepted: "select 1 as a"),
+    Hazard(rule: "QD11", refused: "delete from t", accepted: "select 1 as a"),
+    Hazard(rule: "QD12", refused: "delete from t limit 1", accepted: "select 1 as a"),
+    Hazard(
+      rule: "QD13", refused: "insert into t values (1) returning a", accepted: "select 1 as a"),
+    Hazard(
+      rule: "QD14", refused: "create trigger t after insert on u begin select 1; end",
+      accepted: "select 1 as a"),
+    Hazard(
+      rule: "QD16", refused: "select rowid \(rows)", accepted: "select transaction_id \(rows)"),
+    Hazard(
+      rule: "QD17", refused: "create table t(a integer primary key autoincrement)",
+      accepted: "select 1 as a"),
+    Hazard(
+      rule: "QD18", refused: "select last_insert_rowid() as x", accepted: "select 1 as x"),
+    Hazard(
+      rule: "QD19", refused: "select sqlite_version() as x", accepted: "select 1 as x"),
+    Hazard(
+      rule: "QD20", refused: "select 1.5 as x", accepted: "select 15 as x"),
+    Hazard(
+      rule: "QD20", refused: "select avg(amount) as x \(rows)",
+      accepted: "select sum(amount) / count(*) as x \(rows)"),
+    Hazard(
+      rule: "QD20", refused: "select cast(amount as real) as x \(rows)",
+      accepted: "select cast(amount as integer) as x \(rows)"),
+    Hazard(rule: "QD21", refused: "select sqrt(4) as x", accepted: "select abs(-4) as x"),
+    Hazard(
+      rule: "QD25", refused: "select side \(rows) order by side collate nocase",
+      accepted: "select side \(rows) order by side collate binary"),
+    Hazard(
+      rule: "QD26", refused: "select json_group_array(side) as x \(rows)",
+      accepted: "select json_list_sorted(side, transaction_id) as x \(rows)"),
+    Hazard(rule: "QD27", refused: "analyze", accepted: "select 1 as a"),
+    Hazard(rule: "QD29", refused: "pragma user_version", accepted: "select 1 as a"),
+    Hazard(
+      rule: "QD29", refused: "select name from pragma_table_info('t')",
+      accepted: "select value from json_each('[1]')"),
+    Hazard(rule: "QD30", refused: "attach 'x' as y", accepted: "select 1 as a"),
+    Hazard(rule: "QD31", refused: "explain select 1", accepted: "select 1 as a"),
+    Hazard(
+      rule: "QD32", refused: "select load_extension('x') as a", accepted: "select 1 as a"),
+    Hazard(
+      rule: "QD33", refused: "select name from sqlite_schema", accepted: "select 1 as a",
+      profile: .adhoc),
+    Hazard(rule: "QD34", refused: "create temp table t as select 1", accepted: "select 1 as a"),
+    Hazard(rule: "QD35", refused: "alter table t add a", accepted: "select 1 as a"),
+    Hazard(
+      rule: "QD36",
+      refused: "with recursive n(i) as (select 1 union all select i + 1 from n limit 9) "
+        + "select i from n",
+      accepted: "with recursive n(i) as (select 1 union all select i + 1 from n where i < 9) "
+        + "select i from n"),
+    Hazard(
+      rule: "QD42", refused: "select \"nope\" as x \(rows)",
+      accepted: "select \"side\" as x \(rows)"),
+    Hazard(
+      rule: "QD43", refused: "select :nope as x", accepted: "select 1 as x"),
+    Hazard(
+      rule: "QD48", refused: "select '1.5' + 1 as x",
+      accepted: "select cast('1' as integer) + 1 as x"),
+    Hazard(
+      rule: "SQL07", refused: "select audit_id from {{ ref('hidden') }}",
+      accepted: "select audit_id from {{ ref('slv_audit') }}"),
+    Hazard(
+      rule: "SQL05", refused: "select amont \(rows)", accepted: "select amount \(rows)"),
+    Hazard(
+      rule: "SQL05", refused: "select uper(side) as x \(rows)",
+      accepted: "select upper(side) as x \(rows)"),
+    Hazard(
+      rule: "SQL06", refused: "select amount \(rows) a cross join {{ ref('slv_transactions') }} b",
+      accepted: "select a.amount \(rows) a cross join {{ ref('slv_transactions') }} b"),
+  ]
+}
+
+@Suite struct `A statement with a hazard` {
+  @Test(arguments: Hazard.all)
+  func `is refused by its rule, and the one near it is accepted`(hazard: Hazard) {
+    #expect(Example.rules(hazard.refused, hazard.profile).contains(hazard.rule))
+    #expect(Example.rules(hazard.accepted, hazard.profile) == [])
+  }
+
+  @Test func `is told with its place and a fix that can be pasted`() throws {
+    let text = """
+      select transaction_id, amount
+      from {{ ref('slv_transactions') }}
+      where side = 'LEDGER'
+        order by amount desc limit 10
+      """
+    let thrown = #expect(throws: Diagnostics.self) { try Example.check(text) }
+    #expect(
+      thrown?.description == """
+        model.sql:4:12: error QD05: LIMIT without a total order
+          4 |     order by amount desc limit 10
+            |              ^ two rows may tie on amount, and replicas could pick different ones
+          fix: order by amount desc, transaction_id limit 10
+        """)
+  }
+
+  @Test func `guesses the name that was meant`() {
+    let thrown = #expect(throws: Diagnostics.self) {
+      try Example.check("select amout from {{ ref('slv_transactions') }}")
+    }
+    #expect(thrown?.list.first?.fix == "amount")
+  }
+
+  @Test(arguments: [
+    "select 1; drop table t", "select 1 -- and more", "select /* x */ 1",
+    "select amount as \"a; drop table t\" from slv_transactions",
+    "select \"side\" \" union select\" from slv_transactions", "select 1 union pragma x",
+    "select 1;",
+  ])
+  func `cannot smuggle anything through an ad-hoc query`(text: String) {
+    #expect(!Example.rules(text, .adhoc, form: .adhoc).isEmpty)
+  }
+
+  @Test func `nests only so deep, and never crashes`() {
+    let deep = "select " + String(repeating: "(", count: 5_000) + "1"
+    #expect(Example.rules(deep) == ["SQL03"])
+    let chain = "select " + Array(repeating: "1", count: 5_000).joined(separator: "+") + " as x"
+    #expect(Example.rules(chain) == ["SQL03"])
+  }
+
+  @Test(arguments: 0..<200)
+  func `of random words is refused or accepted, never a crash`(seed: UInt64) {
+    var state = seed &* 6_364_136_223_846_793_005 &+ 1
+    func draw(_ count: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int((state >> 33) % UInt64(count))
+    }
+    let words = [
+      "select", "from", "where", "(", ")", ",", "*", "1", "'a'", "slv_transactions", "amount",
+      "join", "on", "=", "group", "by", "order", "limit", "with", "as", "over", "partition",
+      "case", "when", "then", "end", "union", "all", "not", "in", "is", "null", "between", "and",
+      "{{ ref('slv_transactions') }}", ":p", "x'00'", "\"side\"", "count", "-", ".", "exists",
+    ]
+    let text = "select " + (0..<40).map { _ in words[draw(words.count)] }.joined(separator: " ")
+    _ = Example.rules(text)
+    _ = Example.rules(text, .adhoc, form: .adhoc)
+  }
+}
