@@ -16,17 +16,22 @@ extension Client {
     case .minHeight(let height):
       return Freshness(now: clock(), ageMax: nil, heightMin: height)
     case .fresh:
-      let quorum = committee.quorum
-      let statuses = await gather(candidates()) { found in
-        let signed = found.compactMap(\.share?.statement.height)
-        let reach = Self.reach(of: found)
-        return signed.count { $0 <= reach } >= quorum
-      }
-      let found = statuses.compactMap { try? $0.1.get() }
-      let signed = found.compactMap(\.share?.statement.height).sorted()
+      return Freshness(now: clock(), ageMax: nil, heightMin: try await signedHeight())
+    }
+  }
+
+  private func signedHeight() async throws(ClientFailure) -> Height {
+    let quorum = committee.quorum
+    return try await consult(quorum, "freshness cannot be established") {
+      replica throws(ReplicaFault) in
+      try await self.status(of: replica)
+    } conclude: { answers, isLast throws(ClientFailure) in
+      let signed = answers.compactMap(\.value.share?.statement.height).sorted()
+      let reach = Self.reach(of: answers.map(\.value))
+      let isEnough = signed.count { $0 <= reach } >= quorum
+      guard isEnough || isLast else { return nil }
       guard signed.count >= quorum else { throw tooFew(signed.count) }
-      let floor = min(signed[quorum - 1], Self.reach(of: found))
-      return Freshness(now: clock(), ageMax: nil, heightMin: floor)
+      return min(signed[quorum - 1], reach)
     }
   }
 
@@ -41,44 +46,13 @@ extension Client {
   /// replicas proves to be certified, at or above the floor.
   func fix(above floor: Height?) async throws(ClientFailure) -> Height {
     let needed = committee.faultsMax + 1
-    let statuses = await gather(candidates()) { $0.count { $0.certificate != nil } >= needed }
-    let proven = statuses.compactMap { (try? $0.1.get())?.certificate?.height }
-    guard let highest = proven.max() else {
-      var blame = Blame()
-      for case (let replica, .failure(let fault)) in statuses { blame.add(replica, fault) }
-      throw blame.failure("no height can be fixed for the query")
-    }
-    return max(highest, floor ?? 0)
-  }
-
-  /// Asks replicas for their status, a few at a time, until it is enough.
-  private func gather(
-    _ replicas: [ReplicaID], until isEnough: ([CheckedStatus]) -> Bool
-  ) async -> [(ReplicaID, Result<CheckedStatus, ReplicaFault>)] {
-    typealias One = (ReplicaID, Result<CheckedStatus, ReplicaFault>)
-    return await withTaskGroup(of: One.self) { group in
-      var waiting = replicas[...]
-      func askNext() {
-        guard let replica = waiting.popFirst() else { return }
-        group.addTask { (replica, await self.outcome(of: replica)) }
-      }
-      for _ in 0..<min(committee.quorum, replicas.count) { askNext() }
-      var all: [One] = []
-      for await one in group {
-        all.append(one)
-        if isEnough(all.compactMap { try? $0.1.get() }) { break }
-        askNext()
-      }
-      group.cancelAll()
-      return all
-    }
-  }
-
-  private func outcome(of replica: ReplicaID) async -> Result<CheckedStatus, ReplicaFault> {
-    do throws(ReplicaFault) {
-      return .success(try await status(of: replica))
-    } catch {
-      return .failure(error)
+    return try await consult(needed, "no height can be fixed for the query") {
+      replica throws(ReplicaFault) in
+      try await self.status(of: replica)
+    } conclude: { answers, isLast in
+      let proven = answers.compactMap(\.value.certificate?.height)
+      guard proven.count >= needed || isLast, let highest = proven.max() else { return nil }
+      return max(highest, floor ?? 0)
     }
   }
 

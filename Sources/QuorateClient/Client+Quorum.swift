@@ -29,30 +29,20 @@ extension Client {
     on request: QueryRequest, _ freshness: Freshness
   ) async throws(ClientFailure) -> VerifiedAnswer {
     let needed = committee.faultsMax + 1
-    var answers: [SignedAnswer] = []
-    var blame = Blame()
-    var waiting = candidates()
-    while !waiting.isEmpty {
-      let asked = waiting.prefix(max(1, needed - answers.count))
-      waiting.removeFirst(asked.count)
-      for (replica, outcome) in await self.answers(to: request, by: Array(asked)) {
-        switch outcome {
-        case .success(let answer): answers.append(answer)
-        case .failure(let fault):
-          blame.add(replica, fault)
-          if let failure = settled(blame, fault) { throw failure }
-        }
-      }
-      guard answers.count >= needed else { continue }
+    return try await consult(needed, "no \(needed) replicas answer") {
+      replica throws(ReplicaFault) in
+      try await self.answer(to: request, by: replica, .any)
+    } conclude: { found, isLast throws(ClientFailure) in
+      guard found.count >= needed else { return nil }
+      let answers = found.map(\.value)
       do throws(CheckFault) {
         let content = try check.check(quorum: answers, to: request, freshness)
         return verified(request, content, answers)
       } catch {
-        guard error.check != .quorum || waiting.isEmpty else { continue }
+        guard error.check != .quorum || isLast else { return nil }
         throw unproven(error)
       }
     }
-    throw blame.failure("no \(needed) replicas answer")
   }
 
   private func verified(
@@ -75,25 +65,5 @@ extension Client {
     return ClientFailure(
       .stale, "STALE", what: "the query has no answer as fresh as asked", why: fault.reason,
       next: "Ask again, or allow a greater age with --max-age")
-  }
-
-  private func answers(
-    to request: QueryRequest, by replicas: [ReplicaID]
-  ) async -> [(ReplicaID, Result<SignedAnswer, ReplicaFault>)] {
-    let anyAge = Freshness.any
-    return await withTaskGroup(of: (ReplicaID, Result<SignedAnswer, ReplicaFault>).self) { group in
-      for replica in replicas {
-        group.addTask {
-          do throws(ReplicaFault) {
-            return (replica, .success(try await self.answer(to: request, by: replica, anyAge)))
-          } catch {
-            return (replica, .failure(error))
-          }
-        }
-      }
-      var all: [(ReplicaID, Result<SignedAnswer, ReplicaFault>)] = []
-      for await one in group { all.append(one) }
-      return all.sorted { $0.0 < $1.0 }
-    }
   }
 }

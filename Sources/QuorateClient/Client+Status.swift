@@ -35,7 +35,7 @@ extension Client {
 
   func status(of replica: ReplicaID) async throws(ReplicaFault) -> CheckedStatus {
     var ask = read("/v1/status")
-    ask.timeout = .seconds(3)
+    ask.timeout = ClientLimits.statusTimeout
     let status = try value(ReplicaStatus.self, of: try await exchange(ask, with: replica))
     guard status.subnet == subnet, status.replica == replica else {
       throw .untrusted("it speaks for \(status.replica) of subnet \(status.subnet)")
@@ -49,71 +49,64 @@ extension Client {
 
   /// What is deployed, by one replica's word.
   package func catalog() async throws(ClientFailure) -> Catalog {
-    try await first("the catalog cannot be read", { read("/v1/catalog") }) {
-      reply throws(ReplicaFault) in try value(Catalog.self, of: reply)
+    try await consult(1, "the catalog cannot be read") { replica throws(ReplicaFault) in
+      let reply = try await self.exchange(self.read("/v1/catalog"), with: replica)
+      return try self.value(Catalog.self, of: reply)
+    } conclude: { answers, _ in
+      answers.first?.value
     }
   }
 
   /// The state certificate of a height, verified.
   package func certificate(at height: Height) async throws(ClientFailure) -> StateCertificate {
-    try await first(
-      "there is no certificate of height \(height)",
-      {
-        read("/v1/certificates/\(height)")
-      }
-    ) { reply throws(ReplicaFault) in
-      let certificate = try value(StateCertificate.self, of: reply)
+    try await consult(1, "there is no certificate of height \(height)") {
+      replica throws(ReplicaFault) in
+      let ask = self.read("/v1/certificates/\(height)")
+      let reply = try await self.exchange(ask, with: replica)
+      let certificate = try self.value(StateCertificate.self, of: reply)
       guard certificate.height == height else { throw .untrusted("it is of another height") }
-      try checked { () throws(CheckFault) in try check.check(certificate) }
+      try self.checked { () throws(CheckFault) in try self.check.check(certificate) }
       return certificate
+    } conclude: { answers, _ in
+      answers.first?.value
     }
   }
 
-  /// What became of a call. A certified receipt is verified; all else is one replica's word.
+  /// What became of a call. A certified receipt is verified; all else is the word of replicas.
   package func progress(of call: Digest) async throws(ClientFailure) -> RequestProgress {
-    var best = RequestProgress.unknown
-    var blame = Blame()
-    var answered = 0
-    for replica in candidates() {
-      do throws(ReplicaFault) {
-        let reply = try await exchange(read("/v1/requests/\(call.hex)"), with: replica)
-        answered += 1
-        if reply.mediaType == MediaType.canonical {
-          let certified = try value(CertifiedReceipt.self, of: reply)
-          _ = try checked { () throws(CheckFault) in try check.check(certified, of: call) }
-          return .done(certified)
-        }
-        switch reply.header(EnvelopeField.progress) {
-        case "received": if best == .unknown { best = .received }
-        case "ordered": best = .ordered
-        default: break
-        }
-      } catch {
-        blame.add(replica, error)
-      }
+    return try await consult(committee.size, "nobody says what became of the request") {
+      replica throws(ReplicaFault) in
+      try await self.progress(of: call, at: replica)
+    } conclude: { answers, isLast in
+      let all = answers.map(\.value)
+      for case .done(let certified) in all { return .done(certified) }
+      let best: RequestProgress =
+        all.contains(.ordered) ? .ordered : all.contains(.received) ? .received : .unknown
+      let isEnough = all.count >= committee.quorum && best != .unknown
+      return isEnough || (isLast && !all.isEmpty) ? best : nil
     }
-    guard answered > 0 else { throw blame.failure("nobody says what became of the request") }
-    return best
   }
 
-  func read(_ target: String) -> HTTPAsk {
+  private func progress(
+    of call: Digest, at replica: ReplicaID
+  ) async throws(ReplicaFault) -> RequestProgress {
+    var ask = read("/v1/requests/\(call.hex)")
+    ask.timeout = ClientLimits.statusTimeout
+    let reply = try await exchange(ask, with: replica)
+    if reply.mediaType == MediaType.canonical {
+      let certified = try value(CertifiedReceipt.self, of: reply)
+      _ = try checked { () throws(CheckFault) in try check.check(certified, of: call) }
+      return .done(certified)
+    }
+    switch reply.header(EnvelopeField.progress) {
+    case "received": return .received
+    case "ordered": return .ordered
+    default: return .unknown
+    }
+  }
+
+  private func read(_ target: String) -> HTTPAsk {
     HTTPAsk(method: .GET, target: target, headers: [("Accept", MediaType.canonical)])
-  }
-
-  /// The first reply that `take` accepts.
-  private func first<Value>(
-    _ what: String, _ ask: () -> HTTPAsk, _ take: (HTTPReply) throws(ReplicaFault) -> Value
-  ) async throws(ClientFailure) -> Value {
-    var blame = Blame()
-    for replica in candidates() {
-      do throws(ReplicaFault) {
-        return try take(try await exchange(ask(), with: replica))
-      } catch {
-        blame.add(replica, error)
-        if let failure = settled(blame, error) { throw failure }
-      }
-    }
-    throw blame.failure(what)
   }
 }
 

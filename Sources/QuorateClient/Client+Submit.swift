@@ -1,6 +1,7 @@
 import Certification
 import NIOHTTP1
 import Signing
+import Synchronization
 import Wire
 
 /// An update that somebody wants: signed anew when it expires, always under its key.
@@ -32,21 +33,64 @@ extension Client {
   ///   `f + 1` replicas refuse it; `undecided` when no certificate came in time.
   package func submit(_ intention: Intention) async throws(ClientFailure) -> CertifiedReceipt {
     try admit(intention)
-    var attempt = Submission(signed: sign(intention), deadline: deadline(intention.patience))
-    for round in 0... {
-      for replica in candidates() {
-        if let receipt = try await attempt.offer(to: replica, by: self) { return receipt }
-        guard clock() < attempt.deadline, !Task.isCancelled else { throw attempt.undecided() }
+    let deadline = clock().advanced(by: intention.patience.milliseconds)
+    let wasReceived = Mutex(false)
+    var signed = sign(intention)
+    var round = 0
+    while true {
+      let failure: ClientFailure
+      do throws(ClientFailure) {
+        return try await offer(signed, until: deadline) { wasReceived.withLock { $0 = true } }
+      } catch {
+        failure = error
+      }
+      if failure.isSettled { throw failure.about(signed) }
+      guard clock() < deadline, !Task.isCancelled else {
+        throw wasReceived.withLock { $0 } ? Self.undecided(signed) : failure.about(signed)
       }
       let pause = ClientLimits.pauses[min(round, ClientLimits.pauses.count - 1)]
       try? await Task.sleep(for: .microseconds(Int64(pause.number)))
-      if clock() >= attempt.signed.call.expiry { attempt.signed = sign(intention) }
+      round += 1
+      if clock() >= signed.call.expiry { signed = sign(intention) }
     }
-    throw attempt.undecided()
   }
 
-  private func deadline(_ patience: Span) -> Moment {
-    clock().advanced(by: patience.milliseconds)
+  /// One round over the replicas.
+  private func offer(
+    _ signed: SignedCall, until deadline: Moment, onReceived: @escaping @Sendable () -> Void
+  ) async throws(ClientFailure) -> CertifiedReceipt {
+    let what = "the call was not handed in"
+    let certified = try await consult(1, what, hedgeAfter: ClientLimits.submissionHedgeAfter) {
+      replica throws(ReplicaFault) in
+      let left = Span.milliseconds(deadline.above(self.clock()))
+      let patience = min(ClientLimits.certificatePatience, left)
+      do throws(ReplicaFault) {
+        let found = try await self.offer(signed, to: replica, patience: patience)
+        if found == nil { onReceived() }
+        return found
+      } catch {
+        if error.mayHaveArrived { onReceived() }
+        throw error
+      }
+    } conclude: { answers, isLast throws(ClientFailure) in
+      if let certified = answers.compactMap(\.value).first { return certified }
+      guard isLast || self.clock() >= deadline else { return nil }
+      guard !answers.isEmpty else { return nil }
+      throw Self.undecided(signed)
+    }
+    if case .refused(let refusal) = certified.proof.receipt.status {
+      throw .refused(refusal, certified)
+    }
+    return certified
+  }
+
+  private static func undecided(_ signed: SignedCall) -> ClientFailure {
+    ClientFailure(
+      .undecided, "UNDECIDED", what: "the call was handed in, its outcome is not known",
+      why: "no certificate came in time",
+      next: "Look with `quorate request \(signed.call.digest.hex)`, or send it again under the "
+        + "same key: it takes effect once"
+    ).about(signed)
   }
 
   private func admit(_ intention: Intention) throws(ClientFailure) {
@@ -102,80 +146,22 @@ extension Client {
   }
 }
 
-/// One intention on its way through the replicas.
-struct Submission {
-  var signed: SignedCall
-  let deadline: Moment
-  private var blame = Blame()
-  private var wasReceived = false
-
-  init(signed: SignedCall, deadline: Moment) {
-    self.signed = signed
-    self.deadline = deadline
-  }
-
-  /// - Returns: the receipt once it is certified; nil to go on with the next replica.
-  mutating func offer(
-    to replica: ReplicaID, by client: Client
-  ) async throws(ClientFailure) -> CertifiedReceipt? {
-    let certified: CertifiedReceipt?
-    do throws(ReplicaFault) {
-      certified = try await client.offer(
-        signed, to: replica, patience: ClientLimits.certificatePatience)
-    } catch {
-      try note(error, of: replica, client)
-      return nil
-    }
-    guard let certified else {
-      wasReceived = true
-      return nil
-    }
-    if case .refused(let refusal) = certified.proof.receipt.status {
-      throw .refused(refusal, certified)
-    }
-    return certified
-  }
-
-  private mutating func note(
-    _ fault: ReplicaFault, of replica: ReplicaID, _ client: Client
-  ) throws(ClientFailure) {
-    blame.add(replica, fault)
-    switch fault {
-    case .transport(let transport): if !transport.wasNeverSent { wasReceived = true }
-    case .untrusted:
-      client.penalize(replica)
-      wasReceived = true
-    case .stale: break
-    case .refused(let refusal, let status, _):
-      let passes = [409, 429, 503].contains(status) || refusal.code == "EXPIRED"
-      guard !passes, blame.count(refusing: refusal.code) > client.committee.faultsMax else {
-        return
-      }
-      throw rejected(refusal, count: blame.count(refusing: refusal.code))
-    }
-  }
-
-  private func rejected(_ refusal: Refusal, count: Int) -> ClientFailure {
-    var failure = ClientFailure(
-      .rejected, refusal.code, what: "the call was not accepted",
-      why: refusal.message,
-      next: "(\(count) replicas say so; without a certificate it is final only after its expiry)")
+extension ClientFailure {
+  /// With the id of the call that it is about.
+  fileprivate func about(_ signed: SignedCall) -> ClientFailure {
+    var failure = self
     failure.request = signed.call.digest.hex
     return failure
   }
+}
 
-  func undecided() -> ClientFailure {
-    var failure: ClientFailure
-    if wasReceived {
-      failure = ClientFailure(
-        .undecided, "UNDECIDED", what: "the call was handed in, its outcome is not known",
-        why: "no certificate came in time",
-        next: "Look with `quorate request \(signed.call.digest.hex)`, or send it again under the "
-          + "same key: it takes effect once")
-    } else {
-      failure = blame.failure("the call was not handed in")
+extension ReplicaFault {
+  /// Whether the replica may have the call although it did not say so.
+  fileprivate var mayHaveArrived: Bool {
+    switch self {
+    case .transport(let fault): !fault.wasNeverSent
+    case .untrusted: true
+    case .refused, .stale: false
     }
-    failure.request = signed.call.digest.hex
-    return failure
   }
 }

@@ -91,7 +91,7 @@ public final class Client: Sendable {
       praise(replica)
       return reply
     } catch {
-      penalize(replica)
+      if !Task.isCancelled { penalize(replica) }
       throw .transport(error)
     }
   }

@@ -30,6 +30,8 @@ public struct ClientFailure: Error, Sendable, Equatable, CustomStringConvertible
   public let next: String
   /// The request's id, when a call was signed: 64 hexadecimal digits.
   public internal(set) var request: String?
+  /// Whether trying again would end the same.
+  var isSettled = false
   /// The certified refusal, when there is one.
   package internal(set) var receipt: CertifiedReceipt?
 
@@ -53,6 +55,7 @@ public struct ClientFailure: Error, Sendable, Equatable, CustomStringConvertible
       why: refusal.message, next: "")
     failure.request = certified.proof.receipt.call.hex
     failure.receipt = certified
+    failure.isSettled = true
     return failure
   }
 }

@@ -8,6 +8,9 @@ package enum ClientLimits {
   package static let waitersPerReplicaMax = 4_096
   package static let connectTimeout = Span.seconds(3)
   package static let exchangeTimeout = Span.seconds(15)
+  /// How long replicas have for an answer before another one is asked beside them.
+  package static let hedgeAfter = Span.seconds(1)
+  package static let statusTimeout = Span.seconds(3)
   /// Beyond the time that a replica was asked to wait.
   package static let exchangeMargin = Span.seconds(5)
   /// Bytes of one answer.
@@ -17,6 +20,8 @@ package enum ClientLimits {
   // Submitting.
   /// How long one replica is asked to wait for a certificate before another is asked.
   package static let certificatePatience = Span.seconds(5)
+  /// How long one replica has for a certificate before the call is offered to another beside it.
+  package static let submissionHedgeAfter = Span.seconds(3)
   /// How long a submission tries in all, unless the caller says otherwise.
   package static let submissionPatience = Span.seconds(90)
   /// The schedule of pauses between rounds of tries, the last one again and again.

@@ -38,20 +38,15 @@ extension Client {
   ) async throws(ClientFailure) -> VerifiedAnswer {
     let freshness = try await freshness(recency)
     let request = query(question, pipeline, arguments, height: nil, trust: .replica)
-    var blame = Blame()
-    for replica in candidates() {
-      do throws(ReplicaFault) {
-        let answer = try await answer(to: request, by: replica, freshness)
-        return VerifiedAnswer(
-          table: answer.content.result, height: answer.content.height,
-          time: answer.content.time, stateRoot: answer.content.stateRoot, trust: .replica,
-          witnesses: [replica], saved: .answers(request, [answer]))
-      } catch {
-        blame.add(replica, error)
-        if let failure = settled(blame, error) { throw failure }
-      }
+    return try await consult(1, "the query has no answer") { replica throws(ReplicaFault) in
+      try await self.answer(to: request, by: replica, freshness)
+    } conclude: { answers, _ in
+      guard let (replica, answer) = answers.first else { return nil }
+      return VerifiedAnswer(
+        table: answer.content.result, height: answer.content.height,
+        time: answer.content.time, stateRoot: answer.content.stateRoot, trust: .replica,
+        witnesses: [replica], saved: .answers(request, [answer]))
     }
-    throw blame.failure("the query has no answer")
   }
 
   /// Asks for rows of a certified table with a proof.
@@ -64,26 +59,28 @@ extension Client {
       subnet: subnet, pipeline: pipeline, table: table, selection: selection,
       limit: UInt32(clamping: limit), height: height, caller: signer?.publicKey,
       expiry: readExpiry)
-    var blame = Blame()
-    for replica in candidates() {
-      do throws(ReplicaFault) {
-        let read = SignedRead(request, by: signer)
-        let ask = ask("/v1/rows", read.canonicalBytes, above: freshness.heightMin)
-        let found = try value(CertifiedRows.self, of: try await exchange(ask, with: replica))
-        let proven = try checked { () throws(CheckFault) in
-          try check.check(found, to: request, freshness)
-        }
-        return VerifiedAnswer(
-          table: proven.table, height: proven.height, time: proven.time,
-          stateRoot: proven.stateRoot, trust: .certified,
-          witnesses: found.certificate.signers.ids, complete: proven.complete,
-          saved: .rows(request, found))
-      } catch {
-        blame.add(replica, error)
-        if let failure = settled(blame, error) { throw failure }
-      }
+    return try await consult(1, "the rows have no proof") { replica throws(ReplicaFault) in
+      try await self.proven(request, by: replica, freshness)
+    } conclude: { answers, _ in
+      guard let (found, proven) = answers.first?.value else { return nil }
+      return VerifiedAnswer(
+        table: proven.table, height: proven.height, time: proven.time,
+        stateRoot: proven.stateRoot, trust: .certified,
+        witnesses: found.certificate.signers.ids, complete: proven.complete,
+        saved: .rows(request, found))
     }
-    throw blame.failure("the rows have no proof")
+  }
+
+  private func proven(
+    _ request: RowsRequest, by replica: ReplicaID, _ freshness: Freshness
+  ) async throws(ReplicaFault) -> (CertifiedRows, ProvenRows) {
+    let read = SignedRead(request, by: signer)
+    let ask = ask("/v1/rows", read.canonicalBytes, above: freshness.heightMin)
+    let found = try value(CertifiedRows.self, of: try await exchange(ask, with: replica))
+    let proven = try checked { () throws(CheckFault) in
+      try check.check(found, to: request, freshness)
+    }
+    return (found, proven)
   }
 
   /// Asks one replica and checks what it says.
@@ -132,14 +129,5 @@ extension Client {
       method: .POST, target: path + query,
       headers: [("Content-Type", MediaType.canonical), ("Accept", MediaType.canonical)],
       body: body)
-  }
-
-  /// A refusal that `f + 1` replicas share is not asked about any further.
-  func settled(_ blame: Blame, _ fault: ReplicaFault) -> ClientFailure? {
-    guard case .refused(let refusal, let status, _) = fault, ![410, 429, 503].contains(status),
-      blame.count(refusing: refusal.code) > committee.faultsMax
-    else { return nil }
-    return ClientFailure(
-      .rejected, refusal.code, what: "the query was refused", why: refusal.message, next: "")
   }
 }

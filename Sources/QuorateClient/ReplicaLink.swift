@@ -32,7 +32,8 @@ actor ReplicaLink {
   private let context: NIOSSLContext?
   private var idle: [any Channel] = []
   private var open = 0
-  private var waiters: [CheckedContinuation<Void, Never>] = []
+  private var waiters: [(number: Int, wake: CheckedContinuation<Void, Never>)] = []
+  private var waitersEver = 0
   private var isShut = false
 
   init(_ endpoint: Endpoint, context: NIOSSLContext?) {
@@ -63,7 +64,7 @@ actor ReplicaLink {
     for channel in idle { channel.close(promise: nil) }
     open -= idle.count
     idle = []
-    for waiter in waiters { waiter.resume() }
+    for waiter in waiters { waiter.wake.resume() }
     waiters = []
   }
 
@@ -85,7 +86,11 @@ actor ReplicaLink {
           description: "\(waiters.count) requests wait for \(endpoint.replica) already",
           wasNeverSent: true)
       }
-      await withCheckedContinuation { waiters.append($0) }
+      await wait()
+      if Task.isCancelled {
+        wakeOne()
+        throw TransportFault(description: "nobody waits any more", wasNeverSent: true)
+      }
     }
     guard !isShut else {
       throw TransportFault(description: "the client is closed", wasNeverSent: true)
@@ -116,8 +121,24 @@ actor ReplicaLink {
     wakeOne()
   }
 
+  /// Until a connection is given back, or the task is cancelled.
+  private func wait() async {
+    waitersEver += 1
+    let number = waitersEver
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { waiters.append((number, $0)) }
+    } onCancel: {
+      Task { await self.wake(number) }
+    }
+  }
+
+  private func wake(_ number: Int) {
+    guard let index = waiters.firstIndex(where: { $0.number == number }) else { return }
+    waiters.remove(at: index).wake.resume()
+  }
+
   private func wakeOne() {
-    if !waiters.isEmpty { waiters.removeFirst().resume() }
+    if !waiters.isEmpty { waiters.removeFirst().wake.resume() }
   }
 
   private nonisolated func connect() async throws -> any Channel {

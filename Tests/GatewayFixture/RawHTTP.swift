@@ -72,6 +72,30 @@ package final class RawSocket: Sendable {
   }
 }
 
+/// A port whose owner takes connections and never says a word, as a stopped process does.
+package final class SilentPort: Sendable {
+  private let descriptor: Int32
+  package let port: Int
+
+  package init() throws {
+    let opened = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    descriptor = opened
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let status = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(opened, $0, size) | listen(opened, 16) | getsockname(opened, $0, &size)
+      }
+    }
+    guard status == 0 else { throw RawFault(what: "no silent port") }
+    port = Int(UInt16(bigEndian: address.sin_port))
+  }
+
+  deinit { close(descriptor) }
+}
+
 /// Runs what blocks on a thread that may block.
 package func blocking<Value: Sendable>(
   _ work: @escaping @Sendable () throws -> Value

@@ -108,6 +108,28 @@ import Wire
     }
   }
 
+  @Test func `and an update come soon although a replica is silent`() async throws {
+    try await SmallSubnet.serving { subnet in
+      let silent = try SilentPort()
+      let members = subnet.network.members.map { member in
+        Network.Member(
+          id: member.id, key: member.key, host: member.host, peerPort: 1,
+          httpPort: member.id == 0 ? UInt16(silent.port) : member.httpPort,
+          certificate: member.certificate, fingerprint: member.fingerprint)
+      }
+      let network = try Network(genesis: subnet.network.genesis, members: members)
+      let client = try Client(network: network, identity: nil, usesTLS: false)
+      let start = ContinuousClock.now
+      try await subnet.fill(2, by: client)
+      for _ in 0..<4 {
+        #expect(try await client.agree(Self.orders, of: "shop").table.rows.count == 2)
+        #expect(try await client.ask(Self.orders, of: "shop").table.rows.count == 2)
+      }
+      #expect(ContinuousClock.now - start < .seconds(8))
+      await client.close()
+    }
+  }
+
   @Test func `at a height that is gone names the heights there are`() async throws {
     try await SmallSubnet.serving { subnet in
       let client = try subnet.client()
