@@ -11,6 +11,8 @@ package enum EnvelopeField {
   package static let request = "Quorate-Request"
   /// In answers: `received`, `ordered`, `done`, `refused`, `unknown`.
   package static let progress = "Quorate-Progress"
+  /// In answers that say `ordered`: the height of the call's block.
+  package static let height = "Quorate-Height"
   /// In answers: the heights that can be read, `12-20`.
   package static let readable = "Quorate-Readable"
 }
