@@ -145,7 +145,7 @@ extension Simplex {
       return
     }
     let target = certificate.view
-    guard target > floor, views[target]?.certificate(certificate.kind) == nil else { return }
+    guard target > floor, views[target]?.holds(certificate.kind) != true else { return }
     guard verifies(certificate) else {
       acts.append(.misbehaved(peer, "sent a certificate that does not verify"))
       return
@@ -251,6 +251,7 @@ extension Simplex {
 
   private mutating func deliver(_ digest: Digest) {
     guard let block = chain.block(digest) else { preconditionFailure("delivers what is not held") }
+    if broken(.readyIsHeaderOnly) { acts.append(.record(.block(digest: digest, block))) }
     journal(digest)
     chain.deliver(digest)
     acts.append(.finalized(block, digest))

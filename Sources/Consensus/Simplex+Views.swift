@@ -98,7 +98,9 @@ extension Simplex {
       if let block = ledger?.notarization?.ballot.block, chain[block]?.ready == true {
         return .parent(below, block)
       }
-      guard ledger?.nullification != nil else { return .lacking(below) }
+      guard ledger?.nullification != nil || broken(.nullificationGapIgnored) else {
+        return .lacking(below)
+      }
       below = View(below.number - 1)
     }
     return .parent(floor, chain.floorDigest)

@@ -195,29 +195,25 @@ extension Simplex {
   mutating func count(_ vote: Vote, verified: Bool) {
     let ballot = vote.ballot
     let target = ballot.view
-    if views[target] == nil { views[target] = ViewLedger() }
-    if let opposite = views[target]?.opposite(to: vote) { accuse(opposite, vote) }
-    switch views[target]?.admit(vote, verified: verified, planted: planted) {
+    let (verifier, committee, threshold) = (verifier, committee, threshold)
+    let taken = views[target, default: ViewLedger()].take(
+      vote, verified: verified, threshold: threshold, of: committee.size, planted: planted,
+      verifies: { verifier.verify($0, in: committee) != nil })
+    if let opposite = taken.opposite { accuse(opposite, vote) }
+    switch taken.admission {
     case .conflicting(let first):
       accuse(first, vote)
       return
-    case .repeated, nil: return
+    case .repeated: return
     case .counted: break
     }
     if ballot.kind == .nullify, target == view, vote.signer == leader { stirred = true }
-    guard views[target]?.certificate(ballot.kind) == nil else { return }
-    let (verifier, committee, threshold) = (verifier, committee, threshold)
-    guard
-      let count = views[target]?.count(
-        ballot, threshold: threshold, of: committee.size,
-        verifies: { verifier.verify($0, in: committee) != nil })
-    else { return }
-    for culprit in count.culprits {
+    for culprit in taken.count.culprits {
       acts.append(.misbehaved(culprit, "sent a vote whose signature does not verify"))
       acts.append(.reached("tally.culprit-cut-off"))
       cutOff(culprit)
     }
-    if let certificate = count.certificate { store(certificate) }
+    if let certificate = taken.count.certificate { store(certificate) }
   }
 
   // MARK: Conflicts

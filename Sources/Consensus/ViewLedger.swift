@@ -10,55 +10,66 @@ package struct ViewLedger: Sendable {
     package let header: Header
   }
 
-  var proposal: Proposal?
+  // Arrays of at most one, or three: a ledger is read often and should be small.
+  private var proposals: [Proposal] = []
   var notarizes = VoteTally()
   var nullifies = VoteTally()
   var finalizes = VoteTally()
-  package internal(set) var notarization: Certificate?
-  package internal(set) var nullification: Certificate?
-  package internal(set) var finalization: Certificate?
-  var ownNotarize: Vote?
-  var ownNullify: Vote?
-  var ownFinalize: Vote?
+  private var held: [Certificate] = []
+  private(set) var ownVotes: [Vote] = []
   var leaderEquivocated = false
 
-  func certificate(_ kind: Ballot.Kind) -> Certificate? {
-    switch kind {
-    case .notarize: notarization
-    case .nullify: nullification
-    case .finalize: finalization
-    }
+  var proposal: Proposal? {
+    get { proposals.first }
+    set { proposals = newValue.map { [$0] } ?? [] }
   }
+
+  package var notarization: Certificate? { certificate(.notarize) }
+  package var nullification: Certificate? { certificate(.nullify) }
+  package var finalization: Certificate? { certificate(.finalize) }
+  var ownNotarize: Vote? { own(.notarize) }
+  var ownNullify: Vote? { own(.nullify) }
+  var ownFinalize: Vote? { own(.finalize) }
+
+  func certificate(_ kind: Ballot.Kind) -> Certificate? { held.first { $0.kind == kind } }
+
+  func holds(_ kind: Ballot.Kind) -> Bool { held.contains { $0.kind == kind } }
 
   /// Finalization first: it says most.
   var certificates: [Certificate] {
     [finalization, notarization, nullification].compactMap(\.self)
   }
 
-  var ownVotes: [Vote] { [ownNotarize, ownNullify, ownFinalize].compactMap(\.self) }
-
-  func own(_ kind: Ballot.Kind) -> Vote? {
-    switch kind {
-    case .notarize: ownNotarize
-    case .nullify: ownNullify
-    case .finalize: ownFinalize
-    }
-  }
+  func own(_ kind: Ballot.Kind) -> Vote? { ownVotes.last { $0.ballot.kind == kind } }
 
   mutating func cast(_ vote: Vote) {
-    switch vote.ballot.kind {
-    case .notarize: ownNotarize = vote
-    case .nullify: ownNullify = vote
-    case .finalize: ownFinalize = vote
-    }
+    ownVotes.append(vote)
+    ownVotes.sort { $0.ballot.kind < $1.ballot.kind }
   }
 
   mutating func store(_ certificate: Certificate) {
-    switch certificate.kind {
-    case .notarize: notarization = certificate
-    case .nullify: nullification = certificate
-    case .finalize: finalization = certificate
-    }
+    guard !holds(certificate.kind) else { return }
+    held.append(certificate)
+  }
+
+  /// What one more vote led to.
+  struct Taken {
+    var opposite: Vote?
+    var admission: VoteTally.Admission
+    var count = VoteTally.Count()
+  }
+
+  /// Admits a vote and, unless its kind of certificate is there already, counts.
+  mutating func take(
+    _ vote: Vote, verified: Bool, threshold: Int, of size: Int, planted: Set<PlantedBug>,
+    verifies: (Vote) -> Bool
+  ) -> Taken {
+    var taken = Taken(
+      opposite: opposite(to: vote),
+      admission: admit(vote, verified: verified, planted: planted))
+    guard case .counted = taken.admission, !holds(vote.ballot.kind) else { return taken }
+    taken.count = count(vote.ballot, threshold: threshold, of: size, verifies: verifies)
+    return taken
   }
 
   /// A vote of the same signer that no correct replica casts beside `vote`, other than one of the

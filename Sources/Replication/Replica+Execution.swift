@@ -79,11 +79,7 @@ extension Replica {
     let statement = StateStatement(
       subnet: committee.subnet, epoch: committee.epoch, height: height, block: mark.digest,
       stateRoot: outcome.stateRoot, receiptsRoot: outcome.receiptsRoot, time: mark.time)
-    let tick = repair.ticks
-    states.update(height) {
-      $0.statement = statement
-      $0.executedAt = tick
-    }
+    states.executed(statement, tick: repair.ticks)
     if states[height]?.certificate != nil {
       compare(height)
     } else {

@@ -288,19 +288,12 @@ extension Replica {
   /// A certificate that did not form within a tick is pulled.
   private mutating func repairStates() {
     guard gathersStatesNow else { return }
-    var pulled = 0
-    var height = max(states.lowestKept, 1)
-    while height <= execution.executed, pulled < ReplicaLimits.statesPulledMax {
-      if let entry = states[height], entry.statement != nil, entry.certificate == nil,
-        entry.executedAt + 1 < repair.ticks
-      {
-        pulled += 1
-        reached("state.pulled")
-        for peer in others(Int((repair.ticks &+ height.number) % 1_000_000)) {
-          send(.stateWanted(height), to: peer)
-        }
+    for height in states.uncertified.prefix(ReplicaLimits.statesPulledMax) {
+      guard let entry = states[height], entry.executedAt + 1 < repair.ticks else { continue }
+      reached("state.pulled")
+      for peer in others(Int((repair.ticks &+ height.number) % 1_000_000)) {
+        send(.stateWanted(height), to: peer)
       }
-      height = height.next
     }
   }
 

@@ -22,6 +22,8 @@ struct StateBook: Sendable {
 
   private var entries: [Height: Entry] = [:]
   private var lowest: Height = 1
+  /// Heights executed here that lack a certificate, ascending.
+  private(set) var uncertified: [Height] = []
   private(set) var highest: StateCertificate?
 
   subscript(_ height: Height) -> Entry? { entries[height] }
@@ -33,13 +35,24 @@ struct StateBook: Sendable {
     change(&entries[height, default: Entry()])
   }
 
+  /// This replica executed the height.
+  mutating func executed(_ statement: StateStatement, tick: UInt64) {
+    update(statement.height) {
+      $0.statement = statement
+      $0.executedAt = tick
+    }
+    if entries[statement.height]?.certificate == nil { uncertified.append(statement.height) }
+  }
+
   mutating func note(_ certificate: StateCertificate) {
     update(certificate.height) { $0.certificate = certificate }
+    uncertified.removeAll { $0 == certificate.height }
     if certificate.height > highestHeight { highest = certificate }
   }
 
   mutating func forget(below height: Height) {
     guard height > lowest else { return }
+    uncertified.removeAll { $0 < height }
     if height.above(lowest) > 4 * ReplicaLimits.statesRetained {
       for old in entries.keys.sorted() where old < height { entries[old] = nil }
       lowest = height
