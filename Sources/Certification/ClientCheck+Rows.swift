@@ -58,7 +58,7 @@ extension ClientCheck {
     try named("the table's schema") { () throws(ProofFlaw) in
       try answer.schemaProof.check(
         [ProofRow(key: key, row: answer.schema.digest)], of: KeyRange(key: key),
-        coverage: .presence, under: answer.pipelineRoot)
+        coverage: .whole, under: answer.pipelineRoot)
     }
   }
 
@@ -74,8 +74,7 @@ extension ClientCheck {
     let schemaDigest = answer.schema.digest
     var rows: [ProofRow] = []
     for row in answer.rows { rows.append(try proofRow(row, answer.schema, schemaDigest)) }
-    var coverage = answer.complete ? Coverage.whole : .throughLast
-    if case .key = request.selection, rows.count == 1 { coverage = .presence }
+    let coverage = answer.complete ? Coverage.whole : .throughLast
     try named("the rows") { () throws(ProofFlaw) in
       try answer.rowsProof.check(rows, of: range, coverage: coverage, under: answer.pipelineRoot)
     }

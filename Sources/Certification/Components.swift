@@ -36,7 +36,7 @@ package struct ComponentTrie: Sendable {
 
   /// Proves a component's root, or that there is no such component.
   package func proof(of name: String) -> TrieProof {
-    versions.nodes.prove(key: Self.key(name), from: versions.root).proof
+    versions.nodes.prove(KeyRange(key: Self.key(name)), limit: 1, from: versions.root).proof
   }
 
   /// Checks that `component` lies under the subnet's state root.
@@ -44,6 +44,6 @@ package struct ComponentTrie: Sendable {
     _ component: Component, _ proof: TrieProof, under stateRoot: Digest
   ) throws(ProofFlaw) {
     let row = ProofRow(key: key(component.name), row: component.root)
-    try proof.check([row], of: KeyRange(key: row.key), coverage: .presence, under: stateRoot)
+    try proof.check([row], of: KeyRange(key: row.key), coverage: .whole, under: stateRoot)
   }
 }

@@ -90,6 +90,12 @@ package struct KeyRange: Hashable, Sendable {
 
   package func contains(_ key: [UInt8]) -> Bool { !isBelow(key) && !isAbove(key) }
 
+  /// Whether only `lower` itself can lie in the range.
+  var isPoint: Bool {
+    guard let upper else { return false }
+    return upper.count == lower.count + 1 && upper.last == 0 && upper.starts(with: lower)
+  }
+
   /// Whether `key` lies before the range.
   func isBelow(_ key: [UInt8]) -> Bool { key.lexicographicallyPrecedes(lower) }
 

@@ -101,7 +101,7 @@ package final class StateTrie: Sendable {
   /// Proves one key's row, or that there is none.
   /// - Returns: nil when the height is not readable.
   package func prove(key: [UInt8], at height: Height) -> ProvenRange? {
-    withRoot(at: height) { nodes, sealed in nodes.prove(key: key, from: sealed.root) }
+    prove(KeyRange(key: key), limit: 1, at: height)
   }
 
   private func withRoot<Result: Sendable>(

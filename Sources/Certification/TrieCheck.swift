@@ -19,14 +19,12 @@ package enum ProofFlaw: Error, Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// What a proof is to show beside that its rows are there.
+/// What a proof is to show beside that its rows are there: that there are no others.
 package enum Coverage: Hashable, Sendable {
   /// These are all rows of the range.
   case whole
   /// These are all rows of the range up to the last of them.
   case throughLast
-  /// Nothing beside.
-  case presence
 }
 
 /// A row as a verifier computed it.
@@ -53,7 +51,8 @@ extension TrieProof {
     else { throw .order }
     guard rows.allSatisfy({ range.contains($0.key) }) else { throw .outside }
     guard try computedRoot(rows) == root else { throw .rootDiffers }
-    if coverage != .presence { try checkComplete(rows, range, coverage) }
+    // Of a range that only one key fits in, its row is all.
+    if !range.isPoint || rows.isEmpty { try checkComplete(rows, range, coverage) }
   }
 
   /// The root that the nodes come to. Read from the end: the parts of a fork are complete before

@@ -9,10 +9,10 @@ extension TrieNodes {
     let isEdge: Bool
   }
 
-  func prove(key: [UInt8], from root: TrieRef) -> ProvenRange {
-    guard root != trieNothing, case let leaf = nearest(to: key, from: root),
-      firstDifference(key, leaf) == nil
-    else { return prove(KeyRange(key: key), limit: 1, from: root) }
+  /// One row by its whole key: the path to it, without neighbours.
+  private func path(to key: [UInt8], from root: TrieRef) -> ProvenRange? {
+    let leaf = nearest(to: key, from: root)
+    guard firstDifference(key, leaf) == nil else { return nil }
     let row = Boundary(ref: leaf, key: key, isEdge: false)
     return walk(root, low: row, high: row, complete: true)
   }
@@ -23,6 +23,7 @@ extension TrieNodes {
     guard root != trieNothing else {
       return ProvenRange(proof: TrieProof(nodes: []), keys: [], rows: [], complete: true)
     }
+    if range.isPoint, let path = path(to: range.lower, from: root) { return path }
     let (before, first) = neighbours(of: range.lower, from: root)
     let low = before.map { Boundary(ref: $0, key: key($0), isEdge: true) }
     // The first leaf behind the range, unless the limit cuts before it.
