@@ -126,6 +126,12 @@ let package = Package(
       ["Wire", "Signing", "Certification", "QuorateClient", "GatewayFixture"]),
     tests("TransportTests", ["Wire", "Signing", "Transport", nio, nioPosix, nioSSL]),
     tests(
+      "ClusterTests",
+      [
+        "Wire", "Signing", "Certification", "Transport", "Gateway", "NodeShell", "QuorateClient",
+        "quorate", logging,
+      ]),
+    tests(
       "NodeShellTests",
       [
         "Wire", "Signing", "Certification", "Replication", "Transport", "Gateway", "NodeShell",

@@ -122,6 +122,7 @@ package final class Node: Sendable {
     parts.board.update { $0.isStopping = true }
     guard ending.begin() else { return }
     links.stop()
+    parts.attach(nil)
     parts.envelopes.close()
     parts.inbox.close()
     parts.tracker.close()

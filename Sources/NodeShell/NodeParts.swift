@@ -42,7 +42,8 @@ final class NodeParts: Sendable {
       verifier, subnet: configuration.network.subnet, inbox: inbox, counters: counters)
   }
 
-  func attach(_ links: Links) { self.links.withLock { $0 = links } }
+  /// Links hand what arrives to these parts, so the two know each other until the node ends.
+  func attach(_ links: Links?) { self.links.withLock { $0 = links } }
 
   // MARK: From links, on the event loop
 

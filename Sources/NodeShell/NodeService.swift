@@ -71,12 +71,13 @@ extension Node {
     let node = try Node(configuration, logger: logger)
     let gateway = node.gateway(tls: tls, logger: quiet, onReady: onReady)
     var settings = ServiceGroupConfiguration(
+      // The last one stops first, which ends event streams and waits that the gateway holds.
       services: [
         .init(
-          service: NodeService(node), successTerminationBehavior: .gracefullyShutdownGroup,
-          failureTerminationBehavior: .cancelGroup),
-        .init(
           service: gateway, successTerminationBehavior: .gracefullyShutdownGroup,
+          failureTerminationBehavior: .gracefullyShutdownGroup),
+        .init(
+          service: NodeService(node), successTerminationBehavior: .gracefullyShutdownGroup,
           failureTerminationBehavior: .gracefullyShutdownGroup),
       ], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
     settings.maximumGracefulShutdownDuration = .seconds(NodeLimits.stopSecondsMax)
