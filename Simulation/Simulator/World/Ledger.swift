@@ -1,19 +1,24 @@
+import Execution
 import Signing
 import Wire
 
 /// What executes finalized blocks on one machine.
 enum Ledger {
+  /// SQLite on the machine's simulated disk.
+  case sql(Executor)
   /// Consensus alone: a chain of digests stands for the state.
   case digests(DigestLedger)
 
   var height: Height {
     switch self {
+    case .sql(let executor): executor.height
     case .digests(let ledger): ledger.height
     }
   }
 
   func execute(_ block: Block, digest: Digest) throws -> BlockOutcome {
     switch self {
+    case .sql(let executor): try executor.execute(block, digest: digest)
     case .digests(let ledger): try ledger.execute(block, digest: digest)
     }
   }
@@ -21,6 +26,7 @@ enum Ledger {
   /// Before ordering: whether a call can pass at all.
   func admit(_ call: VerifiedCall, at now: Moment) throws(Refusal) {
     switch self {
+    case .sql(let executor): try executor.admit(call, at: now)
     case .digests: break
     }
   }

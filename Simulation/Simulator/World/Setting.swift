@@ -1,3 +1,4 @@
+import Execution
 import Signing
 import Wire
 
@@ -24,7 +25,7 @@ struct Setting {
       name: "simulated", protocolVersion: 1, time: Self.time, members: signers.map(\.publicKey),
       administrators: [callers[0].publicKey],
       accounts: callers.map { Genesis.Account(owner: $0.publicKey, balance: Self.balance) })
-    genesisRoot = sha256(genesis.canonicalBytes)
+    genesisRoot = Executor.genesisRoot(of: genesis)
   }
 
   private static func signer(

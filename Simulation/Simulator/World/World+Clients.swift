@@ -66,25 +66,31 @@ extension World {
       try ledger.admit(verified, at: moment(of: machine))
       take(.calls([verified], from: nil), machine)
     } catch {
-      statistics.callsRefused += 1
-      refused(signed, index, error)
+      refused(signed, index)
     }
   }
 
   /// A refusal before ordering binds nobody; a client drops what can never pass.
-  private func refused(_ signed: SignedCall, _ index: Int, _ refusal: Refusal) {
+  private func refused(_ signed: SignedCall, _ index: Int) {
     let digest = signed.call.digest
+    let before = clients[index].pending.count
     clients[index].pending.removeAll { $0.digest == digest && $0.oddity == .expired }
+    if clients[index].pending.count < before { statistics.callsRefused += 1 }
   }
 
   private func repeatLate(_ index: Int) {
+    var late: [SignedCall] = []
     for place in clients[index].pending.indices
     where now - clients[index].pending[place].sentAt > Client.patience {
-      let target = clients[index].chance.below(machines.count)
-      clients[index].pending[place].target = target
+      clients[index].pending[place].target = clients[index].chance.below(machines.count)
       clients[index].pending[place].sentAt = now
       clients[index].pending[place].tries += 1
-      submit(clients[index].pending[place].signed, to: target, index)
+      late.append(clients[index].pending[place].signed)
+    }
+    for signed in late {
+      guard let target = clients[index].pending.first(where: { $0.signed == signed })?.target
+      else { continue }
+      submit(signed, to: target, index)
     }
   }
 

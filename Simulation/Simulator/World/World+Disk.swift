@@ -1,3 +1,4 @@
+import Execution
 import Journaling
 import Replication
 import Signing
@@ -46,7 +47,8 @@ extension World {
   }
 
   private func openLedger(_ machine: Machine) throws -> Ledger {
-    .digests(DigestLedger(genesisRoot: genesisRoot))
+    guard options.executes else { return .digests(DigestLedger(genesisRoot: genesisRoot)) }
+    return .sql(try Executor(directory: machine.name, vfs: disk.name, genesis: genesis))
   }
 
   /// The power goes now; what is not synced fares as `loss` says.

@@ -1,19 +1,69 @@
+import Certification
+import Execution
+import Journaling
 import Signing
 import Wire
 
 extension World {
-  /// What the call's replica can show of it now.
+  /// What the call's replica can show of it now, verified as the client library does.
   func settlement(of pending: Client.Pending) -> Settlement? {
     let machine = machines[pending.target]
     guard machine.power == .up, let ledger = machine.ledger else { return nil }
     switch ledger {
     case .digests(let ledger): return ledger.holds(pending.digest) ? .ordered : nil
+    case .sql(let executor):
+      guard let proof = try? executor.receipt(of: pending.digest),
+        proof.receipt.height <= machine.certifiedHeight,
+        let certificate = try? machine.journal?.stateCertificate(at: proof.receipt.height)
+      else { return nil }
+      do {
+        let certified = CertifiedReceipt(proof: proof, certificate: certificate)
+        return .certified(try clientCheck.check(certified, of: pending.digest))
+      } catch {
+        judgeRead(machine, "gives a receipt that does not verify: \(error)")
+        return nil
+      }
     }
   }
 
-  func certified(_ certificate: StateCertificate, on machine: Machine) {}
+  /// A certified height may be served.
+  func certified(_ certificate: StateCertificate, on machine: Machine) {
+    guard case .sql(let executor)? = machine.ledger else { return }
+    executor.reader.certify(certificate)
+  }
 
-  func read(_ index: Int) {}
+  /// A certified read of a transfer whose receipt is held: it must be there.
+  func read(_ index: Int) {
+    guard let wanted = clients[index].toRead.first else { return }
+    let machine = machines[clients[index].chance.below(machines.count)]
+    guard machine.power == .up, case .sql(let executor)? = machine.ledger,
+      let heights = executor.reader.heights, heights.upperBound >= wanted.height
+    else { return }
+    clients[index].toRead.removeFirst()
+    statistics.reads += 1
+    let request = RowsRequest(
+      subnet: committee.subnet, pipeline: Bank.name, table: Bank.table,
+      selection: .key([.text(wanted.transfer)]))
+    do {
+      let answer = try executor.reader.rows(request)
+      let rows = try clientCheck.check(answer, to: request)
+      if rows.rows.count != 1 {
+        judgeRead(
+          machine,
+          "proves at height \(rows.height) that transfer \(wanted.transfer), "
+            + "acknowledged at height \(wanted.height), is not there")
+      }
+    } catch {
+      judgeRead(machine, "cannot show transfer \(wanted.transfer): \(error)")
+    }
+  }
 
-  func checkSerially() {}
+  private var clientCheck: ClientCheck {
+    ClientCheck(committee: committee, verifier: verifier)
+  }
+
+  private func judgeRead(_ machine: Machine, _ text: String) {
+    guard machine.correct, !machine.spent else { return }
+    oracle.report(.reads, machine.index, nil, text)
+  }
 }
