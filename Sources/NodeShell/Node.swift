@@ -1,3 +1,11 @@
+/// NodeShell: one replica in the real world, with threads, clocks, files, sockets and logs.
+///
+/// - Safety: effects are performed in the order given, and what a turn journals is durable before
+///   the core hears so.
+/// - Liveness: alarms ring by a monotonic clock; whatever fails for good ends the process, which
+///   starts again from its files.
+/// - Bound: every queue between two threads has a limit in `NodeLimits`, or holds what others
+///   bound.
 import Certification
 import Execution
 import Foundation

@@ -1,3 +1,9 @@
+/// Transport: canonical messages between replicas over TCP, mutual TLS 1.3 and pinned certificates.
+///
+/// - Safety: who sent a message is proven by the key of a pinned certificate; bytes that are no
+///   message close the link they came on.
+/// - Liveness: links come back by themselves, with growing waits.
+/// - Bound: everything that a peer or a stranger can cause is bounded by `LinkLimits`.
 import NIOCore
 import NIOPosix
 import Synchronization
