@@ -172,3 +172,17 @@ import Testing
         + "(:quarantined_ppm < 5))")
   }
 }
+
+@Suite struct `The references of a text` {
+  @Test func `are found in joins, common tables and inner queries`() throws {
+    let query = try parse(
+      SQLText(
+        file: "m.sql",
+        text: """
+          with a as (select 1 as x from {{ ref('one') }})
+          select (select max(x) from {{ ref('two') }}) as y from a
+          join {{ source('three') }} b on exists (select 1 from {{ ref('one') }})
+          """))
+    #expect(query.references == [.ref("one"), .ref("two"), .source("three")])
+  }
+}
