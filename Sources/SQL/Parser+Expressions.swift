@@ -1,414 +1,413 @@
 extension Parser {
-  /// An expression whose operators bind at least as tightly as `strength`.
-  mutating func expression(_ strength: Int = 1) throws(Diagnostic) -> Expression {
-    let place = token.place
-    nesting += 1
+  /// An expression at the weakest binding.
+  mutating func expression() throws(Diagnostic) -> Expression { try expression(above: 0) }
+
+  /// An expression whose operators all bind more strongly than `strength`.
+  mutating func expression(above strength: Int) throws(Diagnostic) -> Expression {
+    try enter()
     defer { nesting -= 1 }
-    guard nesting <= SQLLimits.nestingMax * 2 else {
-      throw limit("\(SQLLimits.nestingMax) nested expressions", at: place)
-    }
-    var left = try prefix()
+    var left = try prefix(strength)
     while true {
-      if strength <= 4, let next = try predicate(left) {
+      if let (operation, tokens) = infix(), operation.strength > strength {
+        let at = place
+        for _ in 0..<tokens { advance() }
+        let right = try expression(above: operation.strength)
+        left = try tree(.binary(operation, left, right), at, left, right)
+      } else if strength < 4, let next = try predicate(left) {
         left = next
-      } else if let (operation, length) = try binaryOperator(), operation.strength >= strength {
-        for _ in 0..<length { advance() }
-        let right = try expression(operation.strength + 1)
-        left = try make(.binary(operation, left, right), at: left.place, [left, right])
+      } else if peekWord("collate") {
+        left = try collated(left)
       } else {
         return left
       }
     }
   }
 
-  func make(
-    _ kind: ExpressionKind, at place: Place, _ children: [Expression]
+  /// A node above others; its height is bounded.
+  func tree(
+    _ kind: ExpressionKind, _ at: Place, _ parts: Expression...
   ) throws(Diagnostic) -> Expression {
-    let height = (children.map(\.height).max() ?? 0) + 1
+    let height = 1 + (parts.map(\.height).max() ?? 0)
     guard height <= SQLLimits.treeHeightMax else {
-      throw limit("\(SQLLimits.treeHeightMax) operators in a chain", at: place)
+      throw limit("an expression of more than \(SQLLimits.treeHeightMax) levels", at: at)
     }
-    return Expression(kind, at: place, height: height)
+    return Expression(kind, at: at, height: height)
   }
 
-  private func binaryOperator() throws(Diagnostic) -> (BinaryOperator, Int)? {
-    switch token.kind {
-    case .word(let word):
-      switch word.folded {
-      case "and": return (.and, 1)
-      case "or": return (.or, 1)
-      case "collate": throw collation()
-      case "match":
-        throw source.refusal(
-          "QD33", at: token.place, "MATCH", because: "full-text search is not in the state root",
-          fix: "instr(column, 'word') > 0")
-      case "regexp":
-        throw source.refusal(
-          "SQL04", at: token.place, "REGEXP", because: "SQLite has no regular expressions",
-          fix: "column glob '[A-Z]*'")
-      default: return nil
+  private mutating func prefix(_ strength: Int) throws(Diagnostic) -> Expression {
+    let at = place
+    if takeWord("not") {
+      if peekWord("exists") { return try negated(try primary(), at) }
+      return try negated(try expression(above: 3), at)
+    }
+    if take(.minus) {
+      if case .integer(let value) = current.kind {
+        advance()
+        return Expression(.literal(.integer(-value)), at: at)
       }
+      return try unary(.minus, at)
+    }
+    if take(.plus) { return try unary(.plus, at) }
+    if take(.tilde) { return try unary(.invert, at) }
+    return try primary()
+  }
+
+  private func negated(_ part: Expression, _ at: Place) throws(Diagnostic) -> Expression {
+    try tree(.unary(.not, part), at, part)
+  }
+
+  private mutating func unary(
+    _ operation: UnaryOperator, _ at: Place
+  ) throws(Diagnostic) -> Expression {
+    let part = try expression(above: 9)
+    return try tree(.unary(operation, part), at, part)
+  }
+
+  /// The binary operator here and how many tokens it has.
+  private func infix() -> (BinaryOperator, Int)? {
+    switch current.kind {
     case .symbol(let symbol):
       let operation: BinaryOperator? =
         switch symbol {
+        case .plus: .plus
+        case .minus: .minus
+        case .star: .times
+        case .slash: .divide
+        case .percent: .remainder
         case .equal, .doubleEqual: .equal
         case .notEqual, .bangEqual: .notEqual
         case .less: .less
         case .lessOrEqual: .lessOrEqual
         case .greater: .greater
         case .greaterOrEqual: .greaterOrEqual
-        case .ampersand: .bitAnd
-        case .bar: .bitOr
         case .shiftLeft: .shiftLeft
         case .shiftRight: .shiftRight
-        case .plus: .plus
-        case .minus: .minus
-        case .star: .times
-        case .slash: .divide
-        case .percent: .remainder
+        case .ampersand: .bitAnd
+        case .bar: .bitOr
         case .doubleBar: .concatenate
         case .arrow: .arrow
         case .arrowText: .arrowText
         default: nil
         }
       return operation.map { ($0, 1) }
+    case .word:
+      if peekWord("and") { return (.and, 1) }
+      if peekWord("or") { return (.or, 1) }
+      guard peekWord("is") else { return nil }
+      if peekWord("null", ahead: 1) || peekWord("not", ahead: 1) && peekWord("null", ahead: 2) {
+        return nil
+      }
+      if peekWord("not", ahead: 1) {
+        let distinct = peekWord("distinct", ahead: 2) && peekWord("from", ahead: 3)
+        return distinct ? (.is, 4) : (.isNot, 2)
+      }
+      let distinct = peekWord("distinct", ahead: 1) && peekWord("from", ahead: 2)
+      return distinct ? (.isNot, 3) : (.is, 1)
     default: return nil
     }
   }
 
-  private func collation() -> Diagnostic {
-    source.refusal(
-      "QD25", at: token.place, "COLLATE",
-      because: "text compares by its bytes (BINARY), on every replica",
-      fix: "remove COLLATE, or compare lower(column)")
-  }
-
-  /// IS, IN, LIKE, GLOB, BETWEEN, ISNULL and NOTNULL behind `left`; nil when none stands there.
+  /// IS NULL, IN, BETWEEN, LIKE and GLOB behind their operand; nil when none stands here.
   private mutating func predicate(_ left: Expression) throws(Diagnostic) -> Expression? {
-    if take("isnull") { return try make(.isNull(left, negated: false), at: left.place, [left]) }
-    if take("notnull") { return try make(.isNull(left, negated: true), at: left.place, [left]) }
-    if take("is") { return try identity(left) }
-    let negated = isWord("not")
-    let following = negated ? 1 : 0
-    guard
-      ["in", "like", "glob", "between", "null"].contains(where: { isWord($0, after: following) })
-    else { return nil }
-    if negated { advance() }
-    if negated, take("null") { return try make(.isNull(left, negated: true), at: left.place, [left]) }
-    if take("in") { return try membership(left, negated) }
-    if take("between") {
-      let low = try expression(5)
-      try expect("and")
-      let high = try expression(5)
-      return try make(
-        .between(left, low, high, negated: negated), at: left.place, [left, low, high])
-    }
-    let glob = isWord("glob")
-    guard take("like") || take("glob") else { throw unexpected("an operator") }
-    let pattern = try expression(5)
-    let escape = !glob && take("escape") ? try expression(6) : nil
-    let match = LikeMatch(
-      value: left, pattern: pattern, escape: escape, glob: glob, negated: negated)
-    return try make(.like(match), at: left.place, [left, pattern])
-  }
-
-  /// Behind IS. `IS TRUE` is read as `(x <> 0) IS 1`.
-  private mutating func identity(_ left: Expression) throws(Diagnostic) -> Expression {
-    let negated = take("not")
-    if take("null") { return try make(.isNull(left, negated: negated), at: left.place, [left]) }
-    if take("distinct") {
-      try expect("from")
-      let right = try expression(5)
-      return try make(.binary(negated ? .is : .isNot, left, right), at: left.place, [left, right])
-    }
-    if isWord("true") || isWord("false") {
-      let value: Int64 = isWord("true") ? 1 : 0
+    let at = place
+    if peekWord("is") {
       advance()
-      let zero = Expression(.literal(.integer(0)), at: left.place)
-      let truth = try make(.binary(.notEqual, left, zero), at: left.place, [left])
-      let wanted = Expression(.literal(.integer(value)), at: left.place)
-      return try make(.binary(negated ? .isNot : .is, truth, wanted), at: left.place, [truth])
+      let negated = takeWord("not")
+      try expectWord("null")
+      return try tree(.isNull(left, negated: negated), at, left)
     }
-    let right = try expression(5)
-    return try make(.binary(negated ? .isNot : .is, left, right), at: left.place, [left, right])
+    if takeWord("isnull") { return try tree(.isNull(left, negated: false), at, left) }
+    if takeWord("notnull") { return try tree(.isNull(left, negated: true), at, left) }
+    let negated = peekWord("not")
+    let word = negated ? 1 : 0
+    if negated, peekWord("null", ahead: 1) {
+      advance()
+      advance()
+      return try tree(.isNull(left, negated: true), at, left)
+    }
+    guard ["in", "between", "like", "glob"].contains(where: { peekWord($0, ahead: word) }) else {
+      for keyword in ["regexp", "match"] where peekWord(keyword, ahead: word) {
+        throw source.refusal(
+          "SQL04", at: place, keyword.uppercased(), because: "it is outside of the subset",
+          fix: "use GLOB")
+      }
+      return nil
+    }
+    if negated { advance() }
+    if takeWord("in") { return try membership(left, negated, at) }
+    if takeWord("between") {
+      let low = try expression(above: 4)
+      try expectWord("and")
+      let high = try expression(above: 4)
+      return try tree(.between(left, low, high, negated: negated), at, left, low, high)
+    }
+    let glob = peekWord("glob")
+    advance()
+    let pattern = try expression(above: 4)
+    let escape = takeWord("escape") ? try expression(above: 4) : nil
+    return try tree(
+      .like(
+        LikeMatch(value: left, pattern: pattern, escape: escape, glob: glob, negated: negated)),
+      at, left, pattern)
   }
 
   private mutating func membership(
-    _ left: Expression, _ negated: Bool
+    _ left: Expression, _ negated: Bool, _ at: Place
   ) throws(Diagnostic) -> Expression {
-    try expect(.open)
-    if isWord("select") || isWord("with") {
+    guard take(.open) else {
+      throw syntax("a list or a SELECT in parentheses is expected", fix: "in (select id from …)")
+    }
+    if peekWord("select") || peekWord("with") {
       let query = try query()
       try expect(.close)
-      return try make(.inQuery(left, query, negated: negated), at: left.place, [left])
+      return try tree(.inQuery(left, query, negated: negated), at, left)
     }
-    if StatementRefusals.begins(token), !isSymbol(.open, after: 1) { throw innerStatement() }
-    var list: [Expression] = []
-    if !isSymbol(.close) { list = try expressionList() }
+    let list = peek(.close) ? [] : try expressions(SQLLimits.listMax)
     try expect(.close)
-    return try make(.inList(left, list, negated: negated), at: left.place, [left] + list)
+    let highest = list.max { $0.height < $1.height } ?? left
+    return try tree(.inList(left, list, negated: negated), at, left, highest)
   }
 
-  private mutating func expressionList() throws(Diagnostic) -> [Expression] {
-    var list: [Expression] = []
-    repeat {
-      list.append(try expression())
-      guard list.count <= SQLLimits.listMax else {
-        throw limit("\(SQLLimits.listMax) elements in a list", at: token.place)
-      }
-    } while take(.comma)
-    return list
+  private mutating func collated(_ left: Expression) throws(Diagnostic) -> Expression {
+    let at = place
+    advance()
+    let name = try identifier("a collation")
+    guard name.names("binary") else {
+      throw source.refusal(
+        "QD25", at: at, "COLLATE \(name)",
+        because: "texts compare by their bytes, the same everywhere",
+        fix: "compare lower(a) with lower(b)")
+    }
+    return left
   }
 
-  private mutating func prefix() throws(Diagnostic) -> Expression {
-    let place = token.place
-    if isWord("not") {
-      advance()
-      let operand = try expression(isWord("exists") ? 11 : 4)
-      return try make(.unary(.not, operand), at: place, [operand])
-    }
-    if isSymbol(.minus), case .integer(let value) = token(after: 1).kind {
-      advance()
-      advance()
-      return Expression(.literal(.integer(0 &- value)), at: place)
-    }
-    if isSymbol(.minus), case .real(let text) = token(after: 1).kind {
-      advance()
-      advance()
-      let lowest = text == "9223372036854775808"
-      return Expression(
-        .literal(lowest ? .integer(Int64.min) : .real("-" + text)), at: place)
-    }
-    for (symbol, operation) in [(Symbol.minus, UnaryOperator.minus), (.plus, .plus), (.tilde, .invert)]
-    where isSymbol(symbol) {
-      advance()
-      let operand = try expression(11)
-      return try make(.unary(operation, operand), at: place, [operand])
-    }
-    return try primary()
-  }
+  // MARK: Primaries
 
   private mutating func primary() throws(Diagnostic) -> Expression {
-    let place = token.place
-    switch token.kind {
-    case .integer(let value): return literal(.integer(value), place)
-    case .real(let text): return literal(.real(text), place)
-    case .string(let text): return literal(.text(text), place)
-    case .blob(let bytes): return literal(.blob(bytes), place)
+    let at = place
+    switch current.kind {
+    case .integer(let value): return literal(.integer(value), at)
+    case .real(let text): return literal(.real(text), at)
+    case .string(let text): return literal(.text(text), at)
+    case .blob(let bytes): return literal(.blob(bytes), at)
     case .parameter(let name):
       advance()
-      return Expression(.parameter(name), at: place)
+      return Expression(.parameter(name), at: at)
     case .template(.variable(let name)):
       advance()
-      return Expression(.variable(name), at: place)
-    case .symbol(.open):
-      advance()
-      return try parenthesized(at: place)
-    case .word(let word): return try wordExpression(word.folded, at: place)
-    case .quoted: return try nameExpression(at: place)
-    default: throw unexpected("an expression")
+      return Expression(.variable(name), at: at)
+    case .template:
+      throw source.refusal(
+        "SQL10", at: at, "a table where a value is expected",
+        because: "only {{ var('name') }} stands for a value")
+    case .symbol(.open): return try parenthesised(at)
+    case .quoted: return try name(at)
+    case .word(let word): return try worded(word.folded, at)
+    default: throw syntax("an expression is expected")
     }
   }
 
-  private mutating func literal(_ literal: Literal, _ place: Place) -> Expression {
+  private mutating func literal(_ value: Literal, _ at: Place) -> Expression {
     advance()
-    return Expression(.literal(literal), at: place)
+    return Expression(.literal(value), at: at)
   }
 
-  private mutating func parenthesized(at place: Place) throws(Diagnostic) -> Expression {
-    if isWord("select") || isWord("with") {
+  private mutating func parenthesised(_ at: Place) throws(Diagnostic) -> Expression {
+    advance()
+    if peekWord("select") || peekWord("with") {
       let query = try query()
       try expect(.close)
-      return Expression(.scalar(query), at: place)
+      return Expression(.scalar(query), at: at)
     }
-    if StatementRefusals.begins(token), !isSymbol(.open, after: 1) { throw innerStatement() }
     let inner = try expression()
-    if isSymbol(.comma) {
+    if peek(.comma) {
       throw source.refusal(
-        "SQL04", at: place, "a row value", because: "values are compared one by one",
-        fix: "a = 1 and b = 2")
+        "SQL04", at: place, "a row value", because: "it is outside of the subset",
+        fix: "compare the columns one by one with AND")
     }
     try expect(.close)
-    return inner
+    return Expression(inner.kind, at: at, height: inner.height)
   }
 
-  private mutating func wordExpression(
-    _ word: String, at place: Place
-  ) throws(Diagnostic) -> Expression {
+  private mutating func worded(_ word: String, _ at: Place) throws(Diagnostic) -> Expression {
     switch word {
-    case "null": return literal(.null, place)
-    case "true": return literal(.bool(true), place)
-    case "false": return literal(.bool(false), place)
-    case "case": return try caseExpression(at: place)
-    case "cast": return try castExpression(at: place)
+    case "null": return literal(.null, at)
+    case "true": return literal(.bool(true), at)
+    case "false": return literal(.bool(false), at)
+    case "case": return try choice(at)
+    case "cast": return try cast(at)
     case "exists":
       advance()
       try expect(.open)
-      guard isWord("select") || isWord("with") else { throw innerStatement() }
       let query = try query()
       try expect(.close)
-      return Expression(.exists(query), at: place)
-    case "current_date", "current_time", "current_timestamp":
-      throw Rules.clock(token.spelling, in: source, at: place)
-    case "raise":
-      if isSymbol(.open, after: 1) {
-        throw source.refusal(
-          "QD14", at: place, "RAISE", because: "it is for triggers, and there are none",
-          fix: "an expectation with on_violation: fail")
-      }
-      return try nameExpression(at: place)
-    default: return try nameExpression(at: place)
-    }
-  }
-
-  private mutating func nameExpression(at place: Place) throws(Diagnostic) -> Expression {
-    var quoted = false
-    if case .quoted = token.kind { quoted = true }
-    let name = try name("an expression")
-    if isSymbol(.open) { return try call(name, at: place) }
-    guard take(.dot) else {
-      return Expression(.column(qualifier: nil, name: name, quoted: quoted), at: place)
-    }
-    let column = try self.name("a column name")
-    if isSymbol(.dot) {
+      return Expression(.exists(query), at: at)
+    case "current_time", "current_date", "current_timestamp":
       throw source.refusal(
-        "SQL04", at: place, "a column with a schema name",
-        because: "there is one schema", fix: "\(column).name")
+        "QD02", at: at, word.uppercased(), because: "each replica has its own clock",
+        fix: word == "current_date" ? "consensus_date()" : "consensus_time_ms()")
+    default: return try name(at)
     }
-    return Expression(.column(qualifier: name, name: column, quoted: quoted), at: place)
   }
 
-  private mutating func caseExpression(at place: Place) throws(Diagnostic) -> Expression {
+  private mutating func choice(_ at: Place) throws(Diagnostic) -> Expression {
     advance()
-    let operand = isWord("when") ? nil : try expression()
+    let operand = peekWord("when") ? nil : try expression()
     var branches: [(when: Expression, then: Expression)] = []
-    while take("when") {
+    var height = operand?.height ?? 0
+    while takeWord("when") {
       let when = try expression()
-      try expect("then")
-      branches.append((when, try expression()))
+      try expectWord("then")
+      let then = try expression()
+      branches.append((when, then))
+      height = max(height, when.height, then.height)
       guard branches.count <= SQLLimits.listMax else {
-        throw limit("\(SQLLimits.listMax) branches of a CASE", at: place)
+        throw limit("a CASE of more than \(SQLLimits.listMax) branches", at: at)
       }
     }
-    if branches.isEmpty { throw unexpected("WHEN") }
-    let otherwise = take("else") ? try expression() : nil
-    try expect("end")
-    let children = branches.flatMap { [$0.when, $0.then] } + [operand, otherwise].compactMap(\.self)
-    return try make(
-      .choice(CaseExpression(operand: operand, branches: branches, otherwise: otherwise)),
-      at: place, children)
+    guard !branches.isEmpty else { throw syntax("`WHEN` is expected") }
+    let otherwise = takeWord("else") ? try expression() : nil
+    try expectWord("end")
+    let kind = ExpressionKind.choice(
+      CaseExpression(operand: operand, branches: branches, otherwise: otherwise))
+    return Expression(kind, at: at, height: 1 + max(height, otherwise?.height ?? 0))
   }
 
-  private mutating func castExpression(at place: Place) throws(Diagnostic) -> Expression {
+  private mutating func cast(_ at: Place) throws(Diagnostic) -> Expression {
     advance()
     try expect(.open)
-    let value = try expression()
-    try expect("as")
-    let typePlace = token.place
-    let word = try name("a type").folded
+    let inner = try expression()
+    try expectWord("as")
+    let typeAt = place
     let target: CastTarget
-    switch word {
-    case "text": target = .text
-    case "integer", "int": target = .integer
-    case "real", "float", "double", "numeric", "decimal": target = .real
+    switch try identifier("a type").folded {
+    case "text", "varchar", "char": target = .text
+    case "integer", "int", "bigint": target = .integer
+    case "real", "double", "float": target = .real
     default:
       throw source.refusal(
-        "SQL04", at: typePlace, "CAST AS \(word)", because: "casts are to text and to integer",
-        fix: "cast(… as integer)")
-    }
-    if target == .real, take(.open) {
-      while !isSymbol(.close), token.kind != .end { advance() }
-      try expect(.close)
+        "SQL04", at: typeAt, "CAST to this type", because: "TEXT and INTEGER are offered",
+        fix: "cast(x as integer)")
     }
     try expect(.close)
-    return try make(.cast(value, target), at: place, [value])
+    return try tree(.cast(inner, target), at, inner)
+  }
+
+  private mutating func name(_ at: Place) throws(Diagnostic) -> Expression {
+    var quoted = false
+    if case .quoted = current.kind { quoted = true }
+    let first = try identifier("an expression")
+    if take(.dot) {
+      if case .quoted = current.kind { quoted = true }
+      let column = try identifier("a column")
+      return Expression(.column(qualifier: first, name: column, quoted: quoted), at: at)
+    }
+    guard !quoted, peek(.open) else {
+      return Expression(.column(qualifier: nil, name: first, quoted: quoted), at: at)
+    }
+    return try call(first, at)
   }
 
   // MARK: Calls and windows
 
-  private mutating func call(_ name: String, at place: Place) throws(Diagnostic) -> Expression {
+  private mutating func call(_ name: String, _ at: Place) throws(Diagnostic) -> Expression {
     try expect(.open)
     var call = FunctionCall(name: name.folded, arguments: [])
     if take(.star) {
       call.star = true
-    } else if !isSymbol(.close) {
-      call.distinct = take("distinct")
-      call.arguments = try expressionList()
-    }
-    if isWord("order") {
-      throw source.refusal(
-        "QD07", at: token.place, "ORDER BY inside of an aggregate",
-        because: "SQLite before 3.44 does not know it", fix: "list_sorted(value, key)")
+    } else if !peek(.close) {
+      call.distinct = takeWord("distinct")
+      call.arguments = try expressions(SQLLimits.listMax)
+      if peekWord("order") {
+        throw source.refusal(
+          "QD07", at: place, "ORDER BY inside of an aggregate",
+          because: "it is not in SQLite 3.40", fix: "list_sorted(value, key)")
+      }
     }
     try expect(.close)
-    if take("filter") {
+    if takeWord("filter") {
       try expect(.open)
-      try expect("where")
+      try expectWord("where")
       call.filter = try expression()
       try expect(.close)
     }
-    if take("over") {
-      if isSymbol(.open) {
-        call.over = .specified(try windowSpecification())
-      } else {
-        let windowPlace = token.place
-        call.over = .named(try self.name("a window"), windowPlace)
-      }
+    if takeWord("over") {
+      let over = place
+      call.over =
+        peek(.open)
+        ? .specified(try windowSpecification())
+        : .named(try identifier("a window"), over)
     }
-    return try make(.call(call), at: place, call.arguments)
+    let height = 1 + (call.arguments.map(\.height).max() ?? 0)
+    return Expression(.call(call), at: at, height: height)
   }
 
   mutating func windowSpecification() throws(Diagnostic) -> WindowSpecification {
-    let place = token.place
+    let at = place
     try expect(.open)
-    var window = WindowSpecification(
-      base: nil, partition: [], order: [], frame: nil, place: place)
-    let starts = ["partition", "order", "rows", "range", "groups"]
-    if !isSymbol(.close), !starts.contains(where: { isWord($0) }) {
-      window.base = try name("a window")
+    var window = WindowSpecification(partition: [], order: [], place: at)
+    if peekIdentifier(),
+      !["partition", "order", "rows", "range", "groups"].contains(where: {
+        peekWord($0)
+      })
+    {
+      window.base = try identifier("a window")
     }
-    if take("partition") {
-      try expect("by")
-      window.partition = try expressionList()
+    if takeWord("partition") {
+      try expectWord("by")
+      window.partition = try expressions(SQLLimits.columnsMax)
     }
-    if isWord("order") { window.order = try orderBy() }
-    window.orderEnd = tokens[max(0, index - 1)].end
-    for unit in [WindowFrame.Unit.rows, .range, .groups] where isWord(unit.rawValue.folded) {
-      advance()
-      window.frame = try frame(unit)
-      break
+    window.orderEnd = place.offset
+    if takeWord("order") {
+      try expectWord("by")
+      window.order = try orderTerms()
+      window.orderEnd = tokens[position - 1].end
     }
-    if isWord("exclude") {
-      throw source.refusal(
-        "SQL04", at: token.place, "EXCLUDE in a frame", because: "frames are contiguous here",
-        fix: "subtract the row's own value: sum(x) over (…) - x")
-    }
+    window.frame = try frame()
     try expect(.close)
     return window
   }
 
-  private mutating func frame(_ unit: WindowFrame.Unit) throws(Diagnostic) -> WindowFrame {
-    guard take("between") else {
-      return WindowFrame(unit: unit, start: try frameBound(), end: nil)
+  private mutating func frame() throws(Diagnostic) -> WindowFrame? {
+    let unit: WindowFrame.Unit
+    if takeWord("rows") {
+      unit = .rows
+    } else if takeWord("range") {
+      unit = .range
+    } else if takeWord("groups") {
+      unit = .groups
+    } else {
+      return nil
     }
-    let start = try frameBound()
-    try expect("and")
-    return WindowFrame(unit: unit, start: start, end: try frameBound())
+    let start: WindowFrame.Bound
+    var end: WindowFrame.Bound?
+    if takeWord("between") {
+      start = try bound()
+      try expectWord("and")
+      end = try bound()
+    } else {
+      start = try bound()
+    }
+    if peekWord("exclude") {
+      throw source.refusal(
+        "SQL04", at: place, "EXCLUDE in a frame", because: "it is outside of the subset")
+    }
+    return WindowFrame(unit: unit, start: start, end: end)
   }
 
-  private mutating func frameBound() throws(Diagnostic) -> WindowFrame.Bound {
-    if take("unbounded") {
-      if take("preceding") { return .unboundedPreceding }
-      try expect("following")
+  private mutating func bound() throws(Diagnostic) -> WindowFrame.Bound {
+    if takeWord("unbounded") {
+      if takeWord("preceding") { return .unboundedPreceding }
+      try expectWord("following")
       return .unboundedFollowing
     }
-    if take("current") {
-      try expect("row")
+    if takeWord("current") {
+      try expectWord("row")
       return .currentRow
     }
-    let distance = try expression(5)
-    if take("preceding") { return .preceding(distance) }
-    try expect("following")
-    return .following(distance)
+    let span = try expression(above: 6)
+    if takeWord("preceding") { return .preceding(span) }
+    try expectWord("following")
+    return .following(span)
   }
 }

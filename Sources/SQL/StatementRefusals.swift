@@ -5,16 +5,6 @@ struct StatementRefusals {
   let source: SQLText
   let tokens: [Token]
 
-  /// True for a token that begins a statement of its own.
-  static func begins(_ token: Token) -> Bool {
-    guard case .word(let word) = token.kind else { return false }
-    return [
-      "insert", "replace", "update", "delete", "create", "alter", "drop", "analyze", "pragma",
-      "attach", "detach", "vacuum", "reindex", "savepoint", "begin", "commit", "rollback",
-      "explain",
-    ].contains(word.folded)
-  }
-
   /// The refusal of a text whose first word is not SELECT or WITH.
   func refusal() -> Diagnostic {
     let first = tokens[0]
@@ -44,7 +34,6 @@ struct StatementRefusals {
       return source.refusal(
         "QD31", at: first.place, "EXPLAIN", because: "plans differ between SQLite versions",
         fix: "remove EXPLAIN; `quorate explain` shows the plan of this machine")
-    case "returning": return returning(first.place)
     default: return notSelect(first)
     }
   }
