@@ -30,6 +30,8 @@ package protocol GatewayBackend: Sendable {
   func rows(_ request: RowsRequest) async throws(Refusal) -> CertifiedRows
 
   func catalog() async throws(Refusal) -> Catalog
+  /// Cycles in a person's account, at the highest height that can be read.
+  func balance(of owner: PublicKey) async throws(Refusal) -> Cycles
   func status() async -> ReplicaStatus
   func certificate(at height: Height) async throws(Refusal) -> StateCertificate
   /// Prometheus text, version 0.0.4.

@@ -17,6 +17,7 @@ extension HTTPField.Name {
   static let quorateStepLimit = ours(EnvelopeField.stepLimit)
   static let quorateRequest = ours(EnvelopeField.request)
   static let quorateProgress = ours(EnvelopeField.progress)
+  static let quorateHeight = ours(EnvelopeField.height)
   static let quorateReadable = ours(EnvelopeField.readable)
   static let idempotencyKey = ours(EnvelopeField.idempotencyKey)
   static let prefer = ours("Prefer")

@@ -85,12 +85,19 @@ package struct Gateway: Service {
         maxHeaderFieldSize: GatewayLimits.headerFieldBytesMax,
         maxHeaderListSize: GatewayLimits.headerBytesMax,
         maxHeaderFieldCount: GatewayLimits.headerFieldsMax))
-    guard let tls = configuration.tls else { return .http1(configuration: http) }
+    guard let tls = configuration.tls else {
+      return HTTPServerBuilder { responder in
+        AcceptedChannel(base: HTTP1Channel(responder: responder, configuration: http))
+      }
+    }
     let chain = try NIOSSLCertificate.fromPEMBytes(Array(tls.certificate.utf8))
     let key = try NIOSSLPrivateKey(bytes: Array(tls.privateKey.utf8), format: .pem)
     var settings = TLSConfiguration.makeServerConfiguration(
       certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
     settings.minimumTLSVersion = .tlsv12
-    return try .tls(.http1(configuration: http), tlsConfiguration: settings)
+    return HTTPServerBuilder { [settings] responder in
+      let plain = AcceptedChannel(base: HTTP1Channel(responder: responder, configuration: http))
+      return try TLSChannel(plain, tlsConfiguration: settings)
+    }
   }
 }

@@ -6,7 +6,7 @@ import Wire
 /// Drops a client that takes too long: to say what it wants, to send its body, to read its answer,
 /// or to come back. It counts from the beginning of each phase: a byte now and then buys nothing.
 ///
-/// - Bound: one timer a connection.
+/// - Bound: two timers a connection.
 final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPRequestPart
   typealias InboundOut = HTTPRequestPart
@@ -19,6 +19,8 @@ final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
   private let admission: Admission
   private var permit: Permit?
   private var timer: Scheduled<Void>?
+  /// Runs while the client takes no more of its answer.
+  private var stall: Scheduled<Void>?
   private var phase = Phase.head
   private var bodyEnded = true
 
@@ -62,11 +64,8 @@ final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable {
-      if phase == .answer { timer?.cancel() }
-    } else {
-      arm(times.write, context)
-    }
+    stall?.cancel()
+    stall = context.channel.isWritable ? nil : closing(after: times.write, context)
     context.fireChannelWritabilityChanged()
   }
 
@@ -84,6 +83,8 @@ final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
   private func stop() {
     timer?.cancel()
     timer = nil
+    stall?.cancel()
+    stall = nil
     permit = nil
   }
 
@@ -102,7 +103,11 @@ final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
 
   private func arm(_ span: Span, _ context: ChannelHandlerContext) {
     timer?.cancel()
-    timer = context.eventLoop.assumeIsolated().scheduleTask(
+    timer = closing(after: span, context)
+  }
+
+  private func closing(after span: Span, _ context: ChannelHandlerContext) -> Scheduled<Void> {
+    context.eventLoop.assumeIsolated().scheduleTask(
       in: .microseconds(Int64(clamping: span.number))
     ) {
       context.close(promise: nil)

@@ -140,6 +140,9 @@ extension Response {
     var response = self
     response.headers[.quorateRequest] = id.hex
     response.headers[.quorateProgress] = progress.label
+    if case .ordered(let height) = progress {
+      response.headers[.quorateHeight] = String(height.number)
+    }
     return response
   }
 }

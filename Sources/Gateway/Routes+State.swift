@@ -17,6 +17,17 @@ extension Routes {
     return reply(catalog, catalog.json, to: request)
   }
 
+  /// A person's cycles.
+  func accounts(_ request: Request, _ context: GatewayContext) async throws -> Response {
+    try admission.read(from: context.address, at: backend.now())
+    guard let owner = PublicKey(hex: context.parameters.get("key") ?? "") else {
+      throw Problem(400, "MALFORMED", "an account has a key of 64 lower-case hexadecimal digits")
+    }
+    let balance = try await backend.balance(of: owner)
+    let json = JSON.object([("owner", .text(owner.hex)), ("balance", .number(balance.number))])
+    return reply(balance, json, to: request)
+  }
+
   func network(_ request: Request, _ context: GatewayContext) -> Response {
     Response(
       status: .ok, headers: [.contentType: MediaType.json],

@@ -24,6 +24,7 @@ struct Routes: Sendable {
     router.get("/v1", use: index)
     router.get("/v1/status", use: status)
     router.get("/v1/catalog", use: catalog)
+    router.get("/v1/accounts/:key", use: accounts)
     router.get("/v1/network", use: network)
     router.get("/v1/certificates/:height", use: certificates)
     router.get("/v1/events", use: events)
@@ -38,8 +39,9 @@ struct Routes: Sendable {
       "POST /v1/pipelines/{pipeline}/procedures/{procedure}", "GET /v1/requests/{id}",
       "POST /v1/pipelines/{pipeline}/queries/{query}", "POST /v1/pipelines/{pipeline}/sql",
       "GET /v1/pipelines/{pipeline}/tables/{table}", "POST /v1/queries", "POST /v1/rows",
-      "GET /v1/status", "GET /v1/catalog", "GET /v1/network", "GET /v1/certificates/{height}",
-      "GET /v1/events", "GET /healthz", "GET /readyz", "GET /metrics",
+      "GET /v1/status", "GET /v1/catalog", "GET /v1/accounts/{key}", "GET /v1/network",
+      "GET /v1/certificates/{height}", "GET /v1/events", "GET /healthz", "GET /readyz",
+      "GET /metrics",
     ]
     return reply(
       .object([("subnet", .digest(backend.subnet)), ("routes", .list(routes) { .text($0) })]))

@@ -57,6 +57,24 @@ extension Client {
     }
   }
 
+  /// Cycles in a person's account, on which `f + 1` replicas agree.
+  package func balance(of owner: PublicKey) async throws(ClientFailure) -> Cycles {
+    let needed = committee.faultsMax + 1
+    return try await consult(needed, "the balance cannot be read") { replica throws(ReplicaFault) in
+      let ask = self.read("/v1/accounts/\(owner.hex)")
+      return try self.value(Cycles.self, of: try await self.exchange(ask, with: replica))
+    } conclude: { answers, isLast throws(ClientFailure) in
+      let all = answers.map(\.value)
+      if let agreed = all.first(where: { one in all.count { $0 == one } >= needed }) {
+        return agreed
+      }
+      guard isLast, all.count >= needed else { return nil }
+      throw ClientFailure(
+        .untrusted, "DISAGREEMENT", what: "the balance cannot be read",
+        why: "no \(needed) replicas say the same", next: "Ask again once they are in step")
+    }
+  }
+
   /// The state certificate of a height, verified.
   package func certificate(at height: Height) async throws(ClientFailure) -> StateCertificate {
     try await consult(1, "there is no certificate of height \(height)") {
@@ -73,15 +91,16 @@ extension Client {
   }
 
   /// What became of a call. A certified receipt is verified; all else is the word of replicas.
-  package func progress(of call: Digest) async throws(ClientFailure) -> RequestProgress {
+  package func request(_ call: Digest) async throws(ClientFailure) -> RequestProgress {
     return try await consult(committee.size, "nobody says what became of the request") {
       replica throws(ReplicaFault) in
       try await self.progress(of: call, at: replica)
     } conclude: { answers, isLast in
       let all = answers.map(\.value)
       for case .done(let certified) in all { return .done(certified) }
-      let best: RequestProgress =
-        all.contains(.ordered) ? .ordered : all.contains(.received) ? .received : .unknown
+      let best =
+        all.first { if case .ordered = $0 { true } else { false } }
+        ?? (all.contains(.received) ? .received : .unknown)
       let isEnough = all.count >= committee.quorum && best != .unknown
       return isEnough || (isLast && !all.isEmpty) ? best : nil
     }
@@ -100,7 +119,9 @@ extension Client {
     }
     switch reply.header(EnvelopeField.progress) {
     case "received": return .received
-    case "ordered": return .ordered
+    case "ordered":
+      let height = reply.header(EnvelopeField.height).flatMap { UInt64($0) }
+      return .ordered(Height(height ?? 0))
     default: return .unknown
     }
   }
@@ -114,6 +135,7 @@ extension Client {
 package enum RequestProgress: Sendable, Equatable {
   case unknown
   case received
-  case ordered
+  /// In the block of this height, by a replica's word.
+  case ordered(Height)
   case done(CertifiedReceipt)
 }

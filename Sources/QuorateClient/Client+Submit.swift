@@ -55,6 +55,23 @@ extension Client {
     }
   }
 
+  /// Hands an update in without waiting for its certificate.
+  /// - Returns: the id that `request` takes, once a replica has taken the call in.
+  package func handIn(_ intention: Intention) async throws(ClientFailure) -> Digest {
+    try admit(intention)
+    let signed = sign(intention)
+    let taken = try await consult(1, "the call was not handed in") {
+      replica throws(ReplicaFault) in
+      try await self.offer(signed, to: replica, patience: 0)
+    } conclude: { answers, _ in
+      answers.first
+    }
+    if let certified = taken.value, case .refused(let refusal) = certified.proof.receipt.status {
+      throw .refused(refusal, certified)
+    }
+    return signed.call.digest
+  }
+
   /// One round over the replicas.
   private func offer(
     _ signed: SignedCall, until deadline: Moment, onReceived: @escaping @Sendable () -> Void
@@ -122,18 +139,19 @@ extension Client {
     return signer?.sign(call, body: body) ?? SignedCall(call: call, body: body, signature: nil)
   }
 
-  /// Hands a signed call to one replica and waits for the certificate there.
+  /// Hands a signed call to one replica and waits there for its certificate.
   /// - Returns: nil while it is under way.
   func offer(
     _ signed: SignedCall, to replica: ReplicaID, patience: Span
   ) async throws(ReplicaFault) -> CertifiedReceipt? {
     let seconds = max(1, patience.milliseconds / 1_000)
+    let preference = patience == 0 ? "respond-async" : "wait=\(seconds)"
     let reply = try await exchange(
       HTTPAsk(
         method: .POST, target: "/v1/calls",
         headers: [
           ("Content-Type", MediaType.canonical), ("Accept", MediaType.canonical),
-          ("Prefer", "wait=\(seconds)"),
+          ("Prefer", preference),
         ],
         body: signed.canonicalBytes,
         timeout: patience.advanced(by: ClientLimits.exchangeMargin.number)), with: replica)

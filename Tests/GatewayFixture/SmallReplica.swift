@@ -11,6 +11,7 @@ package struct Faults: Sendable {
   package var withholds = false
   /// Its newest height is so far behind.
   package var lag: UInt64 = 0
+  package var balance: Cycles = 77
   package var answer: @Sendable (SignedAnswer) -> SignedAnswer = { $0 }
   package var rows: @Sendable (CertifiedRows) -> CertifiedRows = { $0 }
   package var receipt: @Sendable (CertifiedReceipt) -> CertifiedReceipt = { $0 }
@@ -40,7 +41,7 @@ package final class SmallReplica: GatewayBackend {
   private var faults: Faults { faulty.withLock { $0 } }
   /// What was handed in here, in order.
   package var handedIn: [SignedCall] { calls.withLock { $0 } }
-  package func publish(_ network: Network) { document.withLock { $0 = network.json } }
+  package func publish(_ bytes: [UInt8]) { document.withLock { $0 = bytes } }
   package func emit(_ event: GatewayEvent) {
     for stream in streams.withLock({ $0 }) { stream.yield(event) }
   }
@@ -151,6 +152,10 @@ package final class SmallReplica: GatewayBackend {
               key: schema.key.map { schema.columns[$0].name })
           ])
       ])
+  }
+
+  package func balance(of owner: PublicKey) async throws(Refusal) -> Cycles {
+    owner == ledger.owner.publicKey ? faults.balance : 0
   }
 
   package func status() async -> ReplicaStatus {

@@ -48,7 +48,7 @@ package struct SmallSubnet: Sendable {
         if waiting == 0 { break }
       }
       let network = try network(ledger.genesis, identities, ports)
-      for replica in replicas { replica.publish(network) }
+      for replica in replicas { replica.publish(network.json) }
       let subnet = SmallSubnet(
         ledger: ledger, replicas: replicas, network: network, owner: owner)
       defer { group.cancelAll() }

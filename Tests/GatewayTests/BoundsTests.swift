@@ -85,6 +85,21 @@ import Wire
     }
   }
 
+  @Test func `outlives connections that come in at that moment`() async throws {
+    for _ in 0..<30 {
+      let port = try await SmallSubnet.serving(size: 1) { $0.ports[0] }
+      // The gateway stops in the first of these, or has stopped.
+      for _ in 0..<4 { _ = try? await blocking { try RawSocket(port: port, patience: 1) } }
+      let racing = try await SmallSubnet.serving(size: 1) { subnet in
+        let ports = subnet.ports
+        return Task {
+          for _ in 0..<20 { _ = try? await blocking { try RawSocket(port: ports[0], patience: 1) } }
+        }
+      }
+      await racing.value
+    }
+  }
+
   @Test func `says that its port is taken`() async throws {
     try await SmallSubnet.serving(size: 1) { subnet in
       var logger = Logger(label: "taken")

@@ -143,6 +143,10 @@ import Wire
       #expect(
         try StateCertificate(canonicalBytes: certificate.bytes)
           == subnet.ledger.certificate(at: 1))
+      let owner = subnet.owner.publicKey.hex
+      let account = try await http("GET", "/v1/accounts/\(owner)", port: port)
+      #expect(account.json["balance"] == .integer(77))
+      #expect(try await http("GET", "/v1/accounts/me", port: port).status == 400)
       #expect(try await http("GET", "/readyz", port: port).status == 200)
       #expect(try await http("GET", "/v1", port: port).body.contains("/v1/events"))
       let metrics = try await http("GET", "/metrics", port: port)

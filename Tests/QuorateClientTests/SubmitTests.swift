@@ -107,10 +107,28 @@ import Wire
       let failed = await failure { _ = try await client.submit(intention) }
       #expect(failed?.kind == .undecided)
       let id = try #require(failed?.request.flatMap { Digest(hex: $0) })
-      #expect(try await client.progress(of: id) == .received)
+      #expect(try await client.request(id) == .received)
       for replica in subnet.replicas { replica.fail { $0.withholds = false } }
       let certified = try await client.submit(subnet.orders("a,1,1\n", key: "slow"))
       #expect(certified.proof.receipt.status == .applied)
+      await client.close()
+    }
+  }
+
+  @Test func `handed in without waiting has an id that leads to its receipt`() async throws {
+    try await SmallSubnet.serving { subnet in
+      let client = try subnet.client()
+      let id = try await client.handIn(subnet.orders("a,1,1\n", key: "later"))
+      guard case .done(let certified) = try await client.request(id) else {
+        Issue.record("\(id) is not done")
+        return
+      }
+      #expect(certified.proof.receipt.call == id)
+      let failed = await failure {
+        _ = try await client.handIn(
+          Intention(pipeline: "shopp", method: .procedure("close"), key: "x"))
+      }
+      #expect(failed?.code == "UNKNOWN_PIPELINE")
       await client.close()
     }
   }
