@@ -179,11 +179,26 @@ extension Simplex {
       return
     }
     views[target, default: ViewLedger()].store(certificate)
+    accuseBesides(certificate)
     acts.append(.record(.certificate(certificate)))
     acts.append(.say(.certificate(certificate), to: nil))
     acts.append(.certified(certificate))
     stirred = true
     conclude(certificate)
+  }
+
+  /// A signature in a certificate is a vote too: whoever voted otherwise here is accused.
+  private mutating func accuseBesides(_ certificate: Certificate) {
+    guard let others = views[certificate.view]?.votes(against: certificate), !others.isEmpty else {
+      return
+    }
+    let signed = Array(zip(certificate.signers.ids, certificate.signatures))
+    for other in others {
+      guard let signature = signed.first(where: { $0.0 == other.signer })?.1 else { continue }
+      accuse(
+        other,
+        Vote(ballot: certificate.ballot, signer: other.signer, signature: signature))
+    }
   }
 
   /// What follows from a stored certificate.

@@ -82,6 +82,19 @@ package struct ViewLedger: Sendable {
     }
   }
 
+  /// Votes of the certificate's signers that no correct replica casts beside it.
+  func votes(against certificate: Certificate) -> [Vote] {
+    let (same, opposite) =
+      switch certificate.kind {
+      case .notarize: (notarizes.votes, [Vote]())
+      case .nullify: ([], finalizes.votes)
+      case .finalize: (finalizes.votes, nullifies.votes)
+      }
+    return (same + opposite).filter {
+      $0.ballot != certificate.ballot && certificate.signers.contains($0.signer)
+    }
+  }
+
   mutating func admit(
     _ vote: Vote, verified: Bool, planted: Set<PlantedBug>
   ) -> VoteTally.Admission {

@@ -81,6 +81,7 @@ package enum Notice: Sendable {
   case recovered(abstainThrough: View)
   /// A call left the pool without being ordered.
   case expired(Digest)
-  /// A rarely reached place was reached; named for scenarios: `voter.finalize.refused-after-nullify`.
+  /// A rarely reached place was reached; named for scenarios, as in
+  /// `voter.finalize.refused-after-nullify`.
   case reached(String)
 }

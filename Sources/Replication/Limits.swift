@@ -12,6 +12,12 @@ package enum ReplicaLimits {
   package static let statesPulledMax = 8
   /// Requests of one peer answered a tick.
   package static let answersPerTickMax = 32
+  /// Bytes of blocks and bodies that one peer is answered with a tick; one answer may pass it.
+  package static let answerBytesPerTickMax = 16 << 20
+  /// What an answer out of the journal is taken to weigh.
+  package static let servedBytes = 1 << 20
+  /// Announced bodies that never came, asked for a tick.
+  package static let bodiesPulledMax = 64
   /// Bodies of one peer that may fail to verify before the rest of its message is dropped.
   package static let badCallsMax = 1
   /// Headers waiting for bodies.

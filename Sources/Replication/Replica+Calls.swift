@@ -45,7 +45,7 @@ extension Replica {
       }
     }
     completeAssemblies()
-    simplex.turn(busy: !pool.isEmpty)
+    simplex.turn(busy: isBusy)
   }
 
   /// Bodies whose envelopes nobody verified yet.
@@ -132,6 +132,7 @@ extension Replica {
       guard bytes <= Limits.blockBytesMax else { break }
       found.append(call)
     }
+    repair.charge(peer, bytes)
     for chunk in chunks(found) { send(.calls(chunk), to: peer) }
   }
 
@@ -216,8 +217,8 @@ extension Replica {
     }
     guard idleArmed < seat.view else { return }
     idleArmed = seat.view
-    let soon = !ancestors.calls.isEmpty || (!pool.isEmpty && halt == nil)
-    simplex.awaitCalls(soon ? min(simplex.pace.delay, configuration.idle) : configuration.idle)
+    let soon = !ancestors.calls.isEmpty || isBusy
+    simplex.awaitCalls(soon ? min(configuration.delay, configuration.idle) : configuration.idle)
   }
 
   /// The calls of the blocks between the finalized tip and the seat, and the highest height with
@@ -234,9 +235,16 @@ extension Replica {
     return (calls, callHeight)
   }
 
+  /// Whether there are calls that a leader would order.
+  var isBusy: Bool { !pool.isEmpty && !isSplit }
+
+  private var isSplit: Bool {
+    if case .split = halt { true } else { false }
+  }
+
   /// The bound `W`.
   private func mayOrder(at height: Height) -> Bool {
-    guard halt == nil || halt == .quarantined else { return false }
+    guard !isSplit else { return false }
     return height.above(states.highestHeight) <= Limits.uncertifiedHeightsMax
   }
 

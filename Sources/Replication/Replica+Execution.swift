@@ -59,7 +59,7 @@ extension Replica {
       // A quorum held it valid.
       learn(certified)
     }
-    simplex.turn(busy: !pool.isEmpty)
+    simplex.turn(busy: isBusy)
   }
 
   mutating func considerExecuting() {
@@ -127,6 +127,7 @@ extension Replica {
       misbehaved(peer, "sent a state share that is not its own, or of another subnet")
       return
     }
+    stateSignedSeen[peer.index] = max(stateSignedSeen[peer.index], height)
     guard height >= states.lowestKept, gathersStates,
       height <= execution.executed.advanced(by: ReplicaLimits.statesAheadMax)
     else { return }
@@ -138,7 +139,6 @@ extension Replica {
       }
       return
     }
-    stateSignedSeen[peer.index] = max(stateSignedSeen[peer.index], height)
     if states[height]?.certificate == nil { tally(height, statement) }
   }
 
@@ -174,7 +174,6 @@ extension Replica {
   private mutating func blame(_ culprits: [ReplicaID]) {
     for culprit in culprits {
       misbehaved(culprit, "signed a state with a signature that does not verify")
-      stateSignedSeen[culprit.index] = 0
     }
   }
 
@@ -182,6 +181,7 @@ extension Replica {
   private mutating func splits(_ height: Height) {
     halt = .split(height)
     reached("state.split")
+    simplex.turn(busy: isBusy)
     let shares = states[height]?.shares ?? []
     outbox.now(.notice(.split(height, shares.sorted { $0.signer < $1.signer })))
   }
@@ -201,6 +201,9 @@ extension Replica {
   /// A state certificate that holds.
   mutating func learn(_ certificate: StateCertificate) {
     states.note(certificate)
+    for id in certificate.signers.ids where committee.contains(id) {
+      stateSignedSeen[id.index] = max(stateSignedSeen[id.index], certificate.height)
+    }
     simplex.knownCertificate = states.highest
     outbox.record(.stateCertificate(certificate))
     outbox.voice(.notice(.stateCertified(certificate)))

@@ -18,6 +18,7 @@ struct RepairBook: Sendable {
   /// Who was asked for blocks since the last but one tick.
   private var expected: [Int]
   private var answered: [Int]
+  private var answeredBytes: [Int]
   private var told: [Int]
   private var hinted = MemberSet()
   private var ahead = MemberSet()
@@ -25,6 +26,7 @@ struct RepairBook: Sendable {
   init(size: Int) {
     expected = [Int](repeating: 0, count: size)
     answered = expected
+    answeredBytes = expected
     told = expected
   }
 
@@ -32,16 +34,21 @@ struct RepairBook: Sendable {
     ticks += 1
     for index in answered.indices {
       answered[index] = 0
+      answeredBytes[index] = 0
       told[index] = 0
     }
     hinted = MemberSet()
     ahead = MemberSet()
   }
 
+  /// Rule R13: repair is rate-limited, by answers and by their bytes.
   mutating func mayAnswer(_ peer: ReplicaID) -> Bool {
     answered[peer.index] += 1
     return answered[peer.index] <= ReplicaLimits.answersPerTickMax
+      && answeredBytes[peer.index] <= ReplicaLimits.answerBytesPerTickMax
   }
+
+  mutating func charge(_ peer: ReplicaID, _ bytes: Int) { answeredBytes[peer.index] += bytes }
 
   mutating func mayTell(of peer: ReplicaID) -> Bool {
     guard peer.index < told.count else { return true }
@@ -150,8 +157,10 @@ extension Replica {
   mutating func answer(blockWanted digest: Digest, to peer: ReplicaID) {
     guard repair.mayAnswer(peer) else { return }
     if let block = simplex.chain.block(digest) {
+      repair.charge(peer, block.calls.reduce(512) { $0 + $1.body.count })
       send(.blocks([block], finalizations: []), to: peer)
     } else {
+      repair.charge(peer, ReplicaLimits.servedBytes)
       outbox.now(.serve(.block(digest), to: peer))
     }
   }
@@ -160,6 +169,7 @@ extension Replica {
     guard repair.mayAnswer(peer), from > 0, from <= simplex.chain.delivered.header.height,
       count > 0
     else { return }
+    repair.charge(peer, ReplicaLimits.servedBytes)
     let most = min(count, UInt32(Limits.blocksPerAnswerMax))
     outbox.now(.serve(.blocks(from: from, count: most), to: peer))
   }
@@ -306,7 +316,7 @@ extension Replica {
 
   private mutating func repairCalls() {
     for digest in pool.expired(at: max(now, simplex.chain.delivered.header.time)) { drop(digest) }
-    for (digest, holder) in pool.unheld(atMost: 256) { send(.callsWanted([digest]), to: holder) }
+    for (digest, holder) in pool.unheld(atMost: ReplicaLimits.bodiesPulledMax) { send(.callsWanted([digest]), to: holder) }
     if repair.ticks % ReplicaLimits.spreadAgainTicks == 0, !pool.isEmpty {
       pool.forgetTold()
       var own: [Digest] = []
@@ -317,6 +327,6 @@ extension Replica {
       unspread += own
       announceDue = true
     }
-    simplex.turn(busy: !pool.isEmpty)
+    simplex.turn(busy: isBusy)
   }
 }

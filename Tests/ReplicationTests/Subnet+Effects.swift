@@ -37,8 +37,9 @@ extension Subnet {
     for other in machines.indices where machines[other].id != machine.id {
       if case .one(let id) = recipients, machines[other].id != id { continue }
       guard machines[other].group == machine.group else { continue }
-      transmit(faults.equivocators.contains(index) ? twisted(message, other, index) : message,
-        from: machine.id, to: other)
+      let isTwisted = faults.equivocators.contains(index)
+      transmit(
+        isTwisted ? twisted(message, other, index) : message, from: machine.id, to: other)
     }
   }
 
@@ -134,7 +135,9 @@ extension Subnet {
     let floor = tip?.header.view ?? 0
     var height: Height = 1
     while height <= out.finalizedHeight {
-      if machine.stateCertificates[height] == nil, let header = machine.chain[height]?.header { out.uncertifiedHeaders.append(header) }
+      if machine.stateCertificates[height] == nil, let header = machine.chain[height]?.header {
+        out.uncertifiedHeaders.append(header)
+      }
       height = height.next
     }
     var blocks: [Block] = tip.map { [$0] } ?? []
@@ -169,7 +172,9 @@ extension Subnet {
       precondition(place == machines[index].roots.count, "\(height) out of order")
       let last = machines[index].roots.last ?? genesisRoot
       var root = sha256(last.bytes + block.header.digest.bytes)
-      if faults.wrongState.contains(index), height > 5 { root = sha256(root.bytes + [UInt8(index)]) }
+      if faults.wrongState.contains(index), height > 5 {
+        root = sha256(root.bytes + [UInt8(index)])
+      }
       machines[index].roots.append(root)
     }
     let root = machines[index].roots[place]

@@ -1,0 +1,414 @@
+import Signing
+import Testing
+import Wire
+
+@testable import Consensus
+
+@Suite struct `Entering views` {
+  @Test func `a nullification leads into the next view`() {
+    var bench = Bench()
+    bench.start()
+    bench.learn(bench.nullify(1))
+    #expect(bench.simplex.view == 2)
+  }
+
+  @Test func `a far-future certificate lets a lagging replica jump`() {
+    var bench = Bench()
+    bench.start()
+    bench.learn(bench.nullify(900))
+    #expect(bench.simplex.view == 901)
+  }
+
+  @Test func `a certificate with one bad signature leads nowhere`() {
+    var bench = Bench()
+    bench.start()
+    let good = bench.certificate(bench.nullify(1))
+    var signatures = good.signatures
+    signatures[0] = signatures[1]
+    let bad = Certificate(ballot: good.ballot, signers: good.signers, signatures: signatures)
+    bench.simplex.receive(bad, from: 1)
+    #expect(bench.simplex.view == 1)
+    bench.simplex.receive(good, from: 1)
+    #expect(bench.simplex.view == 2)
+  }
+
+  @Test func `a notarization alone does not, its ready block does`() {
+    var bench = Bench()
+    bench.start()
+    let header = bench.header(1)
+    bench.learn(bench.notarize(header))
+    #expect(bench.simplex.view == 1)
+    bench.simplex.complete(Block(header: header, calls: []), header.digest, bodies: [])
+    bench.gather()
+    #expect(bench.simplex.view == 2)
+  }
+
+  @Test func `never goes back`() {
+    var bench = Bench()
+    bench.start()
+    bench.learn(bench.nullify(5))
+    bench.learn(bench.nullify(2))
+    #expect(bench.simplex.view == 6)
+  }
+
+  @Test func `disarms the alarms of the view it leaves`() {
+    var bench = Bench()
+    bench.start()
+    bench.learn(bench.nullify(1))
+    let disarmed = bench.acts.contains {
+      if case .disarm(.progress, 1) = $0 { true } else { false }
+    }
+    #expect(disarmed)
+  }
+}
+
+@Suite struct `A voter` {
+  @Test func `notarizes the first proposal and not a second`() {
+    var bench = Bench()
+    bench.start()
+    let first = bench.header(1)
+    let second = bench.header(1, time: 3_000)
+    bench.receive(first)
+    bench.receive(second)
+    #expect(bench.cast == [bench.notarize(first)])
+    #expect(bench.accused == [1])
+  }
+
+  @Test func `does not vote for a proposal that its leader did not send`() {
+    var bench = Bench()
+    bench.start()
+    let header = bench.header(1)
+    _ = bench.simplex.receive(
+      proposal: header, header.digest, vote: bench.vote(bench.notarize(header), by: 2), from: 2)
+    #expect(bench.cast.isEmpty)
+  }
+
+  @Test func `waits for the nullification of a skipped view`() {
+    var bench = Bench()
+    bench.start()
+    bench.learn(bench.nullify(2))
+    let header = bench.header(3)
+    bench.receive(header)
+    #expect(bench.cast.isEmpty)
+    #expect(bench.reached("voter.notarize.pending-views"))
+    bench.learn(bench.nullify(1))
+    #expect(bench.cast == [bench.notarize(header)])
+  }
+
+  @Test func `with the gap ignored votes too early`() {
+    var bench = Bench(planted: [.nullificationGapIgnored])
+    bench.start()
+    bench.learn(bench.nullify(2))
+    bench.receive(bench.header(3))
+    #expect(bench.hasCast(.notarize, in: 3))
+  }
+
+  @Test func `nullifies at once what can never become valid`() {
+    var bench = Bench()
+    bench.start()
+    let first = bench.header(1)
+    bench.receive(first)
+    bench.learn(bench.notarize(first))
+    bench.learn(bench.finalize(first))
+    // Its parent is genesis, which view 1 has passed by.
+    bench.receive(bench.header(2))
+    #expect(bench.hasCast(.nullify, in: 2))
+    #expect(!bench.hasCast(.notarize, in: 2))
+  }
+
+  @Test func `keeps a proposal from the future pending until its time`() {
+    var bench = Bench()
+    bench.start()
+    let header = bench.header(1, time: 20_000)
+    bench.receive(header)
+    #expect(bench.cast.isEmpty)
+    bench.simplex.now = 19_600
+    bench.ring(.idle, 1)
+    #expect(bench.cast == [bench.notarize(header)])
+  }
+
+  @Test func `takes a time just above the parent's, whatever its own clock says`() {
+    var bench = Bench()
+    bench.simplex.now = 0
+    bench.start()
+    let header = bench.header(1, time: 1_001)
+    bench.receive(header)
+    #expect(bench.cast == [bench.notarize(header)])
+  }
+
+  @Test(arguments: [ViewAlarm.leader, .progress])
+  func `nullifies the current view on an alarm, once`(alarm: ViewAlarm) {
+    var bench = Bench()
+    bench.start()
+    bench.ring(alarm, 1)
+    bench.ring(.progress, 1)
+    #expect(bench.cast == [bench.nullify(1)])
+  }
+
+  @Test func `is deaf to the alarm of a view already left`() {
+    var bench = Bench()
+    bench.start()
+    bench.learn(bench.nullify(1))
+    bench.ring(.progress, 1)
+    #expect(bench.cast.isEmpty)
+  }
+
+  @Test func `with stale alarms planted nullifies what it left`() {
+    var bench = Bench(planted: [.staleAlarmNullifies])
+    bench.start()
+    bench.learn(bench.nullify(1))
+    bench.ring(.progress, 1)
+    #expect(bench.cast == [bench.nullify(1)])
+  }
+
+  @Test func `follows the leader's own nullify`() {
+    var bench = Bench()
+    bench.start()
+    bench.receive(bench.nullify(1), by: 2)
+    #expect(bench.cast.isEmpty)
+    bench.receive(bench.nullify(1), by: 1)
+    #expect(bench.cast == [bench.nullify(1)])
+  }
+
+  @Test func `may nullify after notarizing, but then does not finalize`() {
+    var bench = Bench()
+    bench.start()
+    let header = bench.header(1)
+    bench.receive(header)
+    bench.ring(.progress, 1)
+    bench.learn(bench.notarize(header))
+    #expect(bench.cast == [bench.notarize(header), bench.nullify(1)])
+    #expect(bench.reached("voter.finalize.refused-after-nullify"))
+    #expect(bench.simplex.view == 2)
+  }
+
+  @Test func `with the rule broken finalizes after its nullify`() {
+    var bench = Bench(planted: [.finalizeAfterNullify])
+    bench.start()
+    let header = bench.header(1)
+    bench.receive(header)
+    bench.ring(.progress, 1)
+    bench.learn(bench.notarize(header))
+    #expect(bench.hasCast(.finalize, in: 1))
+  }
+
+  @Test func `finalizes a notarized ready block, and casts nothing at or below it afterwards`() {
+    var bench = Bench()
+    bench.start()
+    let header = bench.header(1)
+    bench.receive(header)
+    bench.learn(bench.notarize(header))
+    #expect(bench.cast == [bench.notarize(header), bench.finalize(header)])
+    bench.learn(bench.finalize(header))
+    bench.ring(.progress, 1)
+    #expect(bench.cast.count == 2)
+    #expect(bench.finalized == [header.digest])
+  }
+
+  @Test func `does not finalize where the leader equivocated, but takes the notarization`() {
+    var bench = Bench()
+    bench.start()
+    let header = bench.header(1)
+    bench.receive(header)
+    bench.receive(bench.notarize(bench.header(1, time: 3_000)), by: 1)
+    #expect(bench.accused == [1])
+    bench.learn(bench.notarize(header))
+    #expect(!bench.hasCast(.finalize, in: 1))
+    #expect(bench.simplex.view == 2)
+  }
+
+  @Test func `goes on making a block ready after its view was nullified`() {
+    var bench = Bench()
+    bench.start()
+    let header = bench.header(1)
+    bench.learn(bench.nullify(1))
+    bench.learn(bench.notarize(header))
+    bench.simplex.complete(Block(header: header, calls: []), header.digest, bodies: [])
+    bench.gather()
+    #expect(bench.simplex.chain[header.digest]?.ready == true)
+  }
+
+  @Test func `abstains up to the view that it promised after a lost log`() {
+    var bench = Bench()
+    bench.simplex.abstainThrough = 2
+    bench.start()
+    bench.receive(bench.header(1))
+    bench.ring(.progress, 1)
+    bench.learn(bench.nullify(1))
+    bench.ring(.progress, 2)
+    #expect(bench.cast.isEmpty)
+    bench.learn(bench.nullify(2))
+    bench.ring(.progress, 3)
+    #expect(bench.cast == [bench.nullify(3)])
+  }
+}
+
+@Suite struct `Admitting votes` {
+  @Test func `from the last finalized view to three above the current one`() {
+    var bench = Bench()
+    bench.start()
+    for view: View in [4, 5] { bench.receive(bench.nullify(view), by: 1) }
+    #expect(bench.simplex.views[4]?.nullifies.signers.count == 1)
+    #expect(bench.simplex.views[5] == nil)
+  }
+
+  @Test func `only on the signer's own link`() {
+    var bench = Bench()
+    bench.start()
+    bench.simplex.receive(bench.vote(bench.nullify(1), by: 1), from: 2)
+    #expect(bench.simplex.views[1]?.nullifies.signers.isEmpty == true)
+  }
+
+  @Test func `of this epoch only`() {
+    let ballot = Ballot.nullify(subnet: Bench().committee.subnet, epoch: 1, view: 1)
+    var bench = Bench()
+    bench.start()
+    for id: ReplicaID in [1, 2, 3] { bench.receive(ballot, by: id) }
+    #expect(bench.simplex.view == 1)
+    var broken = Bench(planted: [.epochNotBound])
+    broken.start()
+    for id: ReplicaID in [1, 2, 3] { broken.receive(ballot, by: id) }
+    #expect(broken.simplex.view == 2)
+  }
+
+  @Test func `names the culprit of a bad signature and counts it no more`() {
+    var bench = Bench()
+    bench.start()
+    let ballot = bench.finalize(bench.header(1))
+    let good = bench.vote(ballot, by: 1)
+    let bad = Vote(ballot: good.ballot, signer: 2, signature: good.signature)
+    bench.simplex.receive(good, from: 1)
+    bench.simplex.receive(bad, from: 2)
+    bench.receive(ballot, by: 3)
+    #expect(bench.simplex.cutOff.ids == [2])
+    #expect(bench.simplex.views[1]?.finalizes.signers.ids == [1, 3])
+    #expect(bench.simplex.view == 1)
+  }
+
+  @Test func `accuses who nullifies and finalizes one view`() {
+    var bench = Bench()
+    bench.start()
+    bench.receive(bench.nullify(1), by: 2)
+    bench.receive(bench.finalize(bench.header(1)), by: 2)
+    #expect(bench.accused == [2])
+  }
+
+  @Test func `accuses whose vote differs from its signature in a certificate`() {
+    var bench = Bench()
+    bench.start()
+    bench.receive(bench.notarize(bench.header(1)), by: 3)
+    bench.learn(bench.notarize(bench.header(1, time: 3_000)))
+    #expect(bench.accused == [3])
+  }
+
+  @Test func `accuses nobody for saying the same twice, or notarizing and then nullifying`() {
+    var bench = Bench()
+    bench.start()
+    let header = bench.header(1)
+    for _ in 0..<2 { bench.receive(bench.notarize(header), by: 2) }
+    bench.receive(bench.nullify(1), by: 2)
+    #expect(bench.accused.isEmpty)
+  }
+}
+
+@Suite struct `A leader` {
+  @Test func `builds on the highest notarized ready view`() throws {
+    var bench = Bench(me: 2)
+    bench.start()
+    let header = bench.header(1)
+    bench.receive(header)
+    bench.learn(bench.notarize(header))
+    let seat = try #require(bench.simplex.seat)
+    #expect(seat.parent == header.digest)
+  }
+
+  @Test func `skips a nullified view`() throws {
+    var bench = Bench(me: 2)
+    bench.start()
+    bench.learn(bench.nullify(1))
+    let seat = try #require(bench.simplex.seat)
+    #expect(seat.parentView == 0)
+  }
+
+  @Test func `asks for what it lacks, and gives up at its own alarm`() {
+    var bench = Bench(me: 3)
+    bench.start()
+    bench.learn(bench.nullify(2))
+    #expect(bench.simplex.seat == nil)
+    #expect(bench.reached("proposer.parent.missing"))
+    bench.ring(.leader, 3)
+    #expect(bench.cast == [bench.nullify(3)])
+  }
+}
+
+@Suite struct `The finalized chain` {
+  @Test func `delivers ancestors in order`() {
+    var bench = Bench()
+    bench.start()
+    let first = bench.header(1)
+    let second = bench.header(2, on: first)
+    bench.receive(first)
+    bench.learn(bench.notarize(first))
+    bench.receive(second)
+    bench.learn(bench.finalize(second))
+    #expect(bench.finalized == [first.digest, second.digest])
+    #expect(bench.simplex.chain.delivered.header == second)
+  }
+
+  @Test func `takes a range that a finalization covers, and only so far`() {
+    var bench = Bench()
+    bench.start()
+    let first = bench.header(1)
+    let second = bench.header(2, on: first)
+    let third = bench.header(3, on: second)
+    let range = [first, second, third].map {
+      (block: Block(header: $0, calls: []), digest: $0.digest)
+    }
+    let uncovered = bench.simplex.extend(range, finalizations: [])
+    #expect(!uncovered)
+    let covered = bench.simplex.extend(
+      range, finalizations: [bench.certificate(bench.finalize(second))])
+    #expect(covered)
+    bench.gather()
+    #expect(bench.finalized == [first.digest, second.digest])
+  }
+}
+
+@Suite struct `A restart` {
+  @Test func `counts own votes again and signs none anew`() {
+    var bench = Bench()
+    bench.start()
+    bench.ring(.progress, 1)
+    var restored = Restored()
+    restored.votes = [bench.vote(bench.nullify(1), by: 0)]
+    var again = Bench()
+    again.simplex.restore(restored)
+    again.start()
+    #expect(again.cast.isEmpty)
+    for id: ReplicaID in [1, 2] { again.receive(again.nullify(1), by: id) }
+    #expect(again.simplex.view == 2)
+  }
+
+  @Test func `with own votes not replayed waits for somebody else`() {
+    var restored = Restored()
+    restored.votes = [Bench().vote(Bench().nullify(1), by: 0)]
+    var again = Bench(planted: [.ownVotesNotReplayed])
+    again.simplex.restore(restored)
+    again.start()
+    for id: ReplicaID in [1, 2] { again.receive(again.nullify(1), by: id) }
+    #expect(again.simplex.view == 1)
+  }
+
+  @Test func `never finalizes what it nullified before`() {
+    var restored = Restored()
+    restored.votes = [Bench().vote(Bench().nullify(1), by: 0)]
+    var again = Bench()
+    again.simplex.restore(restored)
+    again.start()
+    let header = again.header(1)
+    again.receive(header)
+    again.learn(again.notarize(header))
+    #expect(again.cast.isEmpty)
+    #expect(again.reached("voter.finalize.refused-after-nullify"))
+  }
+}
