@@ -45,7 +45,9 @@ enum StrictYAML {
       let parser = try Parser(yaml: text)
       guard let root = try parser.singleRoot() else { return nil }
       // Anchors live as long as the parser that met them.
-      return withExtendedLifetime(parser) { convert(root, depth: 0, file, faults) }
+      return withExtendedLifetime(parser) {
+        convert(root, depth: 0, Origin(file, text, faults))
+      }
     } catch let error as YamlError {
       report(error, file, faults)
     } catch {
@@ -54,12 +56,35 @@ enum StrictYAML {
     return nil
   }
 
+  /// The file that nodes come from.
+  private struct Origin {
+    let file: String
+    let faults: FaultList
+    private let lines: [[Unicode.Scalar]]
+
+    init(_ file: String, _ text: String, _ faults: FaultList) {
+      self.file = file
+      self.faults = faults
+      lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+        .map(Array.init)
+    }
+
+    /// Line and column from 1; nil outside of the text.
+    func character(_ line: Int, _ column: Int) -> Unicode.Scalar? {
+      guard line >= 1, line <= lines.count, column >= 1, column <= lines[line - 1].count else {
+        return nil
+      }
+      return lines[line - 1][column - 1]
+    }
+  }
+
   private static func convert(
-    _ node: Node, depth: Int, _ file: String, _ faults: FaultList
+    _ node: Node, depth: Int, _ origin: Origin
   ) -> YAMLValue? {
+    let (file, faults) = (origin.file, origin.faults)
     let line = node.mark?.line ?? 0
     let column = node.mark?.column ?? 0
-    if let refusal = refusal(of: node, depth: depth) {
+    if let refusal = refusal(of: node, depth: depth, origin) {
       faults.add(file, line, column, refusal)
       return nil
     }
@@ -74,13 +99,13 @@ enum StrictYAML {
         }
       return YAMLValue(content: .scalar(scalar.string, style), line: line, column: column)
     case .sequence(let sequence):
-      let items = sequence.compactMap { convert($0, depth: depth + 1, file, faults) }
+      let items = sequence.compactMap { convert($0, depth: depth + 1, origin) }
       return YAMLValue(content: .list(items), line: line, column: column)
     case .mapping(let mapping):
       var entries: [(key: YAMLValue, value: YAMLValue)] = []
       for (key, value) in mapping {
-        guard let key = convert(key, depth: depth + 1, file, faults),
-          let value = convert(value, depth: depth + 1, file, faults)
+        guard let key = convert(key, depth: depth + 1, origin),
+          let value = convert(value, depth: depth + 1, origin)
         else { continue }
         if case .scalar("<<", .plain) = key.content {
           faults.add(file, key.line, key.column, "merge keys are not part of the subset")
@@ -94,21 +119,18 @@ enum StrictYAML {
     }
   }
 
-  private static func refusal(of node: Node, depth: Int) -> String? {
+  private static func refusal(of node: Node, depth: Int, _ lines: Origin) -> String? {
     guard depth <= PackageLimits.yamlDepthMax else {
       return "nested deeper than \(PackageLimits.yamlDepthMax)"
     }
     guard node.anchor == nil else {
       return "anchors and aliases are not part of the subset; write the value out"
     }
-    let tag =
-      switch node {
-      case .scalar(let scalar): scalar.tag.description
-      case .mapping(let mapping): mapping.tag.description
-      case .sequence(let sequence): sequence.tag.description
-      case .alias: ""
-      }
-    return tag.isEmpty ? nil : "tags such as \(tag) are not part of the subset; remove it"
+    // Yams resolves the tags of keys, so what was written is looked up where the node begins.
+    if let mark = node.mark, lines.character(mark.line, mark.column) == "!" {
+      return "tags are not part of the subset; remove it"
+    }
+    return nil
   }
 
   private static func report(_ error: YamlError, _ file: String, _ faults: FaultList) {
