@@ -109,6 +109,20 @@ let package = Package(
       ], swiftSettings: strict),
 
     // Tests.
+    tests("StorageTests", ["Storage", "CSQLite"]),
+    tests("SQLTests", ["SQL"]),
+    tests("PipelinesTests", ["Wire", "SQL", "Pipelines"]),
+    tests(
+      "ExecutionTests",
+      [
+        "Wire", "Signing", "Metering", "Certification", "SQL", "Pipelines", "Storage", "Execution",
+      ]),
+    tests("ConsensusTests", ["Wire", "Signing", "Consensus"]),
+    tests("ReplicationTests", ["Wire", "Signing", "Consensus", "Replication"]),
+    tests(
+      "SimulatorTests", ["Wire", "Signing", "Storage", "Journaling", "Simulator", "CSQLite"]),
+    tests("ScenarioTests", ["Simulator"]),
+    tests("TidyTests", []),
     tests("WireTests", ["Wire"]),
     tests("SigningTests", ["Wire", "Signing"]),
     tests("MeteringTests", ["Wire", "Metering"]),
