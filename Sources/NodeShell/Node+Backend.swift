@@ -126,15 +126,6 @@ extension Node: GatewayBackend {
     }
   }
 
-  package func balance(of owner: PublicKey) async throws(Refusal) -> Cycles {
-    let reader = parts.reader
-    return try await read {
-      do throws(Refusal) { return .success(try reader.balance(of: owner)) } catch {
-        return .failure(error)
-      }
-    }
-  }
-
   package func certificate(at height: Height) async throws(Refusal) -> StateCertificate {
     let reader = parts.journalReader
     return try await read {
