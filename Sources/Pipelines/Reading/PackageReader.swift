@@ -19,7 +19,8 @@ package struct PackageReader {
 
   /// Reads and checks a package whose files are in memory.
   package static func read(_ files: PackageFiles) throws(PackageFaults) -> Package {
-    let (package, _) = try readUnchecked(files)
+    let (package, places) = try readUnchecked(files)
+    _ = try CheckedPackage(package, places: places)
     return package
   }
 

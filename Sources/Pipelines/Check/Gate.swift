@@ -1,0 +1,82 @@
+import SQL
+import Wire
+
+/// The one way from a package's scripts to the SQL checker, and from its refusals to ours.
+enum Gate {
+  /// The tables that a script names, ascending.
+  static func tables(of script: SQLScript) -> Result<[Upstream], PackageFaults> {
+    do {
+      let tables = try parse(script.sqlText).references
+      return .success(
+        tables.compactMap { table in
+          switch table {
+          case .ref(let name): .model(name)
+          case .source(let name): .source(name)
+          case .changed, .plain: nil
+          }
+        }.sorted())
+    } catch {
+      return .failure(PackageFaults([fault(error, in: script)]))
+    }
+  }
+
+  static func check(
+    _ script: SQLScript, _ profile: Profile, _ catalog: SQL.Catalog, _ vars: [Variable],
+    _ arguments: [Argument]
+  ) -> Result<CheckedQuery, PackageFaults> {
+    do {
+      let query = try parse(script.sqlText)
+      return .success(
+        try SQL.check(
+          query, catalog: catalog, profile: profile,
+          parameters: arguments.map { ($0.name, $0.type.sqlType) },
+          vars: vars.map { ($0.name, $0.value.sqlLiteral) }))
+    } catch let error as Diagnostic {
+      return .failure(PackageFaults([fault(error, in: script)]))
+    } catch let errors as Diagnostics {
+      return .failure(PackageFaults(errors.list.map { fault($0, in: script) }))
+    } catch {
+      return .failure(PackageFaults([PackageFault(file: script.file, message: "\(error)")]))
+    }
+  }
+
+  /// An expectation sees its source's own columns, and others' through `exists_in`.
+  static func expectation(
+    _ script: SQLScript, of source: Source, sources: [Source], _ vars: [Variable]
+  ) -> Result<CheckedExpression, PackageFaults> {
+    do {
+      return .success(
+        try checkExpectation(
+          script.sqlText, over: source.shape, lookups: sources.map { ($0.name, $0.shape) },
+          vars: vars.map { ($0.name, $0.value.sqlLiteral) }))
+    } catch {
+      return .failure(PackageFaults(error.list.map { fault($0, in: script) }))
+    }
+  }
+
+  /// Places of a diagnostic count from the start of the script; in its file they begin later.
+  private static func fault(_ diagnostic: Diagnostic, in script: SQLScript) -> PackageFault {
+    let place = diagnostic.place
+    let line = Int(script.line) + place.line - 1
+    let column = place.line == 1 ? Int(script.column) + place.column - 1 : place.column
+    return PackageFault(
+      file: script.file, line: line, column: column, rule: diagnostic.rule,
+      message: diagnostic.message,
+      excerpt: PackageFault.Excerpt(
+        sourceLine: diagnostic.sourceLine, column: place.column, reason: diagnostic.reason),
+      fix: diagnostic.fix)
+  }
+}
+
+extension SQLScript {
+  package var sqlText: SQLText { SQLText(file: file, text: text) }
+}
+
+extension Literal {
+  package var sqlLiteral: SQL.Literal {
+    switch self {
+    case .integer(let value): .integer(value)
+    case .text(let value): .text(value)
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import SQL
+import Wire
+
+// Expectations, procedures, queries and metrics.
+
+extension Lint {
+  mutating func checkExpectations(of source: Source) {
+    var checks: [CheckedExpectation] = []
+    for expectation in source.expectations {
+      switch Gate.expectation(expectation.check, of: source, sources: package.sources, package.vars)
+      {
+      case .success(let query):
+        checks.append(CheckedExpectation(expectation: expectation, check: query))
+      case .failure(let found): for fault in found.list { add(fault) }
+      }
+    }
+    do {
+      let decoder = try RowDecoder(source: source, defaults: package.defaults)
+      sources.append(
+        CheckedSource(source: source, decoder: decoder, expectations: checks))
+    } catch {
+      fault("source:\(source.name)", error.message)
+    }
+  }
+
+  mutating func check(_ procedure: Procedure) {
+    let part = "procedure:\(procedure.name)"
+    checkName(procedure.name, part)
+    check(procedure.args, part)
+    check(procedure.allow, part)
+    let upstreams = upstreams(of: procedure.sql)
+    guard let source = package.source(procedure.emit) else {
+      fault(
+        part, "emit: there is no source \(procedure.emit)"
+          + Spelling.hint(procedure.emit, among: package.sources.map(\.name)))
+      return
+    }
+    guard
+      let query = checked(
+        procedure.sql, .procedure, catalog(for: nil), arguments: procedure.args),
+      let arguments = arguments(procedure.args, part)
+    else { return }
+    checkEmit(query, into: source, part)
+    procedures.append(
+      CheckedProcedure(
+        procedure: procedure, query: query, arguments: arguments, upstreams: upstreams))
+  }
+
+  private mutating func arguments(_ list: [Argument], _ part: String) -> ArgumentDecoder? {
+    do {
+      return try ArgumentDecoder(list)
+    } catch {
+      fault(part, error.message)
+      return nil
+    }
+  }
+
+  private mutating func checkEmit(_ query: CheckedQuery, into source: Source, _ part: String) {
+    let names = query.columns.map(\.name)
+    checkColumns(names, among: source.columns.map(\.name), "emit \(source.name)", part)
+    for column in source.columns {
+      guard let shape = query.columns.first(where: { $0.name == column.name }) else {
+        let needed = column.required || source.primaryKey.contains(column.name)
+        if needed, column.defaultText == nil {
+          fault(
+            part, "emit \(source.name): the SELECT lacks \(column.name), which is required",
+            fix: "select …, value as \(column.name)")
+        }
+        continue
+      }
+      if !column.type.admits(shape.type) {
+        fault(
+          part,
+          "emit \(source.name): \(column.name) is \(column.type), but the SELECT gives "
+            + "\(shape.type)")
+      }
+    }
+  }
+
+  mutating func check(_ query: Query) {
+    let part = "query:\(query.name)"
+    checkName(query.name, part)
+    check(query.args, part)
+    check(query.allow, part)
+    if query.rowsMax < 1 || query.rowsMax > PackageLimits.batchRowsMax {
+      fault(part, "max_rows: must lie in 1...\(PackageLimits.batchRowsMax)")
+    }
+    let upstreams = upstreams(of: query.sql)
+    guard
+      let select = checked(query.sql, .query, catalog(for: nil), arguments: query.args),
+      let arguments = arguments(query.args, part),
+      let columns = columns(
+        of: select, declared: query.returns, key: [], "returns", part)
+    else { return }
+    queries.append(
+      CheckedNamedQuery(
+        query: query, select: select, arguments: arguments, columns: columns,
+        upstreams: upstreams))
+  }
+
+  mutating func check(_ metric: Metric) {
+    let part = "metric:\(metric.name)"
+    checkName(metric.name, part)
+    let upstreams = upstreams(of: metric.sql)
+    guard let select = checked(metric.sql, .model, catalog(for: nil)) else { return }
+    guard select.columns.count == 1, select.columns[0].type.family != .text else {
+      fault(part, "a metric is one number; its SELECT gives \(select.columns.count) columns")
+      return
+    }
+    metrics.append(CheckedMetric(metric: metric, select: select, upstreams: upstreams))
+  }
+}

@@ -1,0 +1,196 @@
+import SQL
+import Wire
+
+// Whether an incremental model finds the keys that an update touches, and its tests.
+
+extension Lint {
+  mutating func checkRefresh(
+    of model: Model, _ columns: [ModelColumn], _ upstreams: [Upstream], _ query: CheckedQuery
+  ) -> ([CheckedUpstreamQuery], [CheckedUpstreamQuery]) {
+    guard model.kind == .incremental, let refresh = model.refresh else { return ([], []) }
+    let part = "model:\(model.name)/refresh"
+    let before = faults.count
+    checkColumns(refresh.by, among: columns.map(\.name), "by", part)
+    for entry in refresh.map + refresh.scope
+    where !upstreams.contains(where: { $0.name == entry.upstream }) {
+      fault(
+        part, "the SELECT does not read \(entry.upstream)"
+          + Spelling.hint(entry.upstream, among: upstreams.map(\.name)))
+    }
+    guard faults.count == before else { return ([], []) }
+    let keys = columns.filter { refresh.by.contains($0.name) }
+    for upstream in upstreams { checkReach(of: upstream, model, refresh, keys, query) }
+    var maps: [CheckedUpstreamQuery] = []
+    var scopes: [CheckedUpstreamQuery] = []
+    for upstream in upstreams {
+      if let entry = refresh.map.first(where: { $0.upstream == upstream.name }),
+        let query = checkMap(entry, of: upstream, model, keys)
+      {
+        maps.append(CheckedUpstreamQuery(upstream: upstream, query: query))
+      }
+      if let entry = refresh.scope.first(where: { $0.upstream == upstream.name }),
+        let query = checkScope(entry, of: upstream, model, keys)
+      {
+        scopes.append(CheckedUpstreamQuery(upstream: upstream, query: query))
+      }
+    }
+    let order: (CheckedUpstreamQuery, CheckedUpstreamQuery) -> Bool = {
+      $0.upstream.name < $1.upstream.name
+    }
+    return (maps.sorted(by: order), scopes.sorted(by: order))
+  }
+
+  /// An upstream tells its keys by its own columns or by a map. Seeds change with the package
+  /// only, and everything is computed again then.
+  private mutating func checkReach(
+    of upstream: Upstream, _ model: Model, _ refresh: Refresh, _ keys: [ModelColumn],
+    _ query: CheckedQuery
+  ) {
+    guard !refresh.map.contains(where: { $0.upstream == upstream.name }),
+      let shape = shape(of: upstream), !isSeed(upstream)
+    else { return }
+    let names = shape.columns.map(\.name)
+    let part = "model:\(model.name)/refresh"
+    let lacking = refresh.by.filter { !names.contains($0) }
+    guard lacking.isEmpty else {
+      fault(
+        part,
+        "\(upstream) has no column \(lacking.joined(separator: ", ")), so its changes cannot be "
+          + "mapped to keys",
+        fix: "map: { \(upstream.name): \"select \(refresh.by.joined(separator: ", ")) from "
+          + "{{ changed }} …\" }")
+      return
+    }
+    for column in query.columns where refresh.by.contains(column.name) {
+      // The engine restricts upstreams by the key, so the key must be their own column, not one
+      // that only bears its name.
+      guard let other = column.lineage.first(where: { $0.column != column.name }) else { continue }
+      fault(
+        part,
+        "by: \(column.name) comes from \(other.table).\(other.column), so upstreams cannot be "
+          + "restricted by it",
+        fix: "give the column its name in a silver model, or declare map: and scope: for "
+          + upstream.name)
+    }
+    for key in keys {
+      guard let own = shape.columns.first(where: { $0.name == key.name }),
+        own.type.family != key.type.sqlType.family, own.type.family != .none
+      else { continue }
+      fault(
+        part, "by: \(key.name) is \(key.type) in the model and \(own.type) in \(upstream)",
+        fix: "declare a map: for \(upstream.name)")
+    }
+  }
+
+  private func isSeed(_ upstream: Upstream) -> Bool {
+    guard case .model(let name) = upstream else { return false }
+    return package.model(name)?.kind == .seed
+  }
+
+  /// A map gives keys: the columns of `by`, from changed rows.
+  private mutating func checkMap(
+    _ entry: UpstreamQuery, of upstream: Upstream, _ model: Model, _ keys: [ModelColumn]
+  ) -> CheckedQuery? {
+    guard let shape = shape(of: upstream) else { return nil }
+    let changed = TableShape(name: "changed", columns: shape.columns, keys: [])
+    guard
+      let query = checked(entry.sql, .model, catalog(for: model.layer, changed: changed))
+    else { return nil }
+    let by = model.refresh?.by ?? []
+    guard query.columns.map(\.name).sorted() == by.sorted() else {
+      fault(
+        "model:\(model.name)/refresh",
+        "map: the SELECT for \(upstream.name) gives "
+          + "\(query.columns.map(\.name).joined(separator: ", ")); it must give the key, "
+          + by.joined(separator: ", "))
+      return nil
+    }
+    for column in query.columns {
+      guard let key = keys.first(where: { $0.name == column.name }),
+        column.type.family != key.type.sqlType.family, column.type.family != .none
+      else { continue }
+      fault(
+        "model:\(model.name)/refresh",
+        "map: \(column.name) is \(column.type) for \(upstream.name); the key is \(key.type)")
+    }
+    return query
+  }
+
+  /// A scope gives rows of its upstream, for the key in its arguments.
+  private mutating func checkScope(
+    _ entry: UpstreamQuery, of upstream: Upstream, _ model: Model, _ keys: [ModelColumn]
+  ) -> CheckedQuery? {
+    guard let shape = shape(of: upstream) else { return nil }
+    let arguments = keys.map { Argument(name: $0.name, type: $0.type) }
+    guard
+      let query = checked(entry.sql, .model, catalog(for: model.layer), arguments: arguments)
+    else { return nil }
+    let wanted = shape.columns.map(\.name).filter { !$0.hasPrefix("_") }
+    guard query.columns.map(\.name) == wanted else {
+      fault(
+        "model:\(model.name)/refresh",
+        "scope: the SELECT for \(upstream.name) gives "
+          + "\(query.columns.map(\.name).joined(separator: ", ")); it must give its columns, "
+          + wanted.joined(separator: ", "))
+      return nil
+    }
+    return query
+  }
+
+  // MARK: - Tests
+
+  mutating func checkTests(at place: Int) {
+    let model = models[place]
+    let part = "model:\(model.name)"
+    let names = model.columns.map(\.name)
+    var tests: [CheckedTest] = []
+    for test in model.model.tests {
+      switch test {
+      case .unique(let columns):
+        checkColumns(columns, among: names, "unique", part)
+        tests.append(.unique(columns))
+      case .notNull(let columns):
+        checkColumns(columns, among: names, "not_null", part)
+        tests.append(.notNull(columns))
+      case .acceptedValues(let column, let values):
+        checkColumns([column], among: names, "accepted_values", part)
+        guard let type = model.column(column)?.type else { continue }
+        var stored: [StoredValue] = []
+        for value in values {
+          do {
+            stored.append(try type.value(of: value))
+          } catch {
+            fault(part, "accepted_values: \(error.message)")
+          }
+        }
+        tests.append(.acceptedValues(column: column, values: stored))
+      case .references(let column, let other):
+        checkColumns([column], among: names, "references", part)
+        if let target = target(of: column, in: other, part) {
+          tests.append(.references(column: column, model: other, target: target))
+        }
+      }
+    }
+    models[place].tests = tests
+  }
+
+  /// The column that a reference means: the one key column, or the column of the same name.
+  private mutating func target(
+    of column: String, in other: String, _ part: String
+  ) -> String? {
+    guard let model = models.first(where: { $0.name == other }) else {
+      fault(
+        part, "references: there is no model \(other)"
+          + Spelling.hint(other, among: models.map(\.name)))
+      return nil
+    }
+    if model.primaryKey.count == 1 { return model.primaryKey[0] }
+    guard model.column(column) != nil else {
+      fault(
+        part, "references: \(other) has neither a key of one column nor a column \(column)",
+        fix: "primary_key: [column] on \(other)")
+      return nil
+    }
+    return column
+  }
+}

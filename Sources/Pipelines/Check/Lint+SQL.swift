@@ -1,0 +1,215 @@
+import SQL
+import Wire
+
+// The SELECTs of a package: in which order models come, and whether each is sound.
+
+extension Lint {
+  mutating func checkSQL() {
+    let reads = package.models.map { model in (model.name, upstreams(of: model.sql)) }
+    guard faults.isEmpty, let order = order(reads) else { return }
+    for source in package.sources { checkExpectations(of: source) }
+    for name in order {
+      guard let model = package.model(name), model.kind != .seed else { continue }
+      let upstreams = reads.first { $0.0 == name }?.1 ?? []
+      // What reads a faulty model would only repeat its faults.
+      let known = upstreams.allSatisfy { upstream in
+        switch upstream {
+        case .source: true
+        case .model(let name):
+          package.model(name) == nil || models.contains { $0.name == name }
+        }
+      }
+      if known { check(model, upstreams) }
+    }
+    guard faults.isEmpty else { return }
+    sortModels(order)
+    for place in models.indices { checkTests(at: place) }
+    for procedure in package.procedures { check(procedure) }
+    for query in package.queries { check(query) }
+    for metric in package.metrics { check(metric) }
+  }
+
+  /// What a text names in `{{ ref }}` and `{{ source }}`, ascending.
+  mutating func upstreams(of script: SQLScript?) -> [Upstream] {
+    guard let script else { return [] }
+    switch Gate.tables(of: script) {
+    case .success(let tables): return tables
+    case .failure(let found):
+      for fault in found.list { add(fault) }
+      return []
+    }
+  }
+
+  // MARK: - Order
+
+  /// Models with every upstream before what reads it; nil when they read one another in a circle.
+  private mutating func order(_ reads: [(String, [Upstream])]) -> [String]? {
+    var rest = reads.map { name, upstreams in
+      (name: name, needs: upstreams.compactMap { upstream -> String? in
+        guard case .model(let needed) = upstream, package.model(needed) != nil else { return nil }
+        return needed
+      })
+    }
+    var order: [String] = []
+    while !rest.isEmpty {
+      guard let next = rest.firstIndex(where: { $0.needs.allSatisfy(order.contains) }) else {
+        let circle = Self.circle(rest)
+        fault(
+          "model:\(circle[0])",
+          "models read one another in a circle: \(circle.joined(separator: " → "))",
+          fix: "take one of these references out")
+        return nil
+      }
+      order.append(rest.remove(at: next).name)
+    }
+    return order
+  }
+
+  /// A circle among models that all wait for one another, its first name again at the end.
+  private static func circle(_ rest: [(name: String, needs: [String])]) -> [String] {
+    var path = [rest[0].name]
+    while true {
+      let needs = rest.first { $0.name == path[path.count - 1] }?.needs ?? []
+      guard let next = needs.first(where: { need in rest.contains { $0.name == need } }) else {
+        return path
+      }
+      if let start = path.firstIndex(of: next) { return Array(path[start...]) + [next] }
+      path.append(next)
+    }
+  }
+
+  private mutating func sortModels(_ order: [String]) {
+    models.sort {
+      (order.firstIndex(of: $0.name) ?? 0) < (order.firstIndex(of: $1.name) ?? 0)
+    }
+  }
+
+  // MARK: - Catalogs
+
+  /// The tables of the package; `reader` is the layer of the model that asks, nil for what may
+  /// read everything.
+  func catalog(
+    for reader: Model.Layer?, arguments: [Argument] = [], changed: TableShape? = nil
+  ) -> SQL.Catalog {
+    let sources = package.sources.map {
+      SQL.Catalog.Entry(
+        kind: .source, name: $0.name, shape: $0.shape,
+        hiddenBecause: Self.hidden(.bronze, from: reader))
+    }
+    let known = models.map {
+      SQL.Catalog.Entry(
+        kind: .ref, name: $0.name, shape: $0.shape,
+        hiddenBecause: Self.hidden($0.model.layer, from: reader))
+    }
+    return SQL.Catalog(sources + known, changed: changed)
+  }
+
+  private static func hidden(_ layer: Model.Layer, from reader: Model.Layer?) -> String? {
+    switch (layer, reader) {
+    case (_, nil), (.bronze, .bronze), (.bronze, .silver), (.silver, .silver), (.silver, .gold),
+      (.gold, .gold):
+      nil
+    case (.bronze, .gold): "gold never reads bronze; put a silver model between them"
+    case (let layer, let reader?):
+      "\(reader.rawValue) does not read \(layer.rawValue), a layer above it"
+    }
+  }
+
+  func shape(of upstream: Upstream) -> TableShape? {
+    switch upstream {
+    case .source(let name): package.source(name)?.shape
+    case .model(let name): models.first { $0.name == name }?.shape
+    }
+  }
+
+  /// Checks one text; its faults are gathered.
+  mutating func checked(
+    _ script: SQLScript, _ profile: Profile, _ catalog: SQL.Catalog, arguments: [Argument] = []
+  ) -> CheckedQuery? {
+    switch Gate.check(script, profile, catalog, package.vars, arguments) {
+    case .success(let query): return query
+    case .failure(let found):
+      for fault in found.list { add(fault) }
+      return nil
+    }
+  }
+
+  // MARK: - Models
+
+  private mutating func check(_ model: Model, _ upstreams: [Upstream]) {
+    let part = "model:\(model.name)"
+    guard let script = model.sql else { return }
+    guard let query = checked(script, .model, catalog(for: model.layer)) else { return }
+    let before = faults.count
+    guard
+      let columns = columns(
+        of: query, declared: model.columns, key: model.primaryKey, "columns", part)
+    else { return }
+    checkColumns(model.primaryKey, among: columns.map(\.name), "primary_key", part)
+    for key in model.primaryKey where columns.first(where: { $0.name == key })?.type == .json {
+      fault(part, "primary_key: \(key) is json, which makes no key")
+    }
+    let (maps, scopes) = checkRefresh(of: model, columns, upstreams, query)
+    guard faults.count == before else { return }
+    models.append(
+      CheckedModel(
+        model: model, columns: columns, primaryKey: model.primaryKey, query: query,
+        upstreams: upstreams, maps: maps, scopes: scopes, seed: nil))
+  }
+
+  /// The columns of a result: as declared, if that fits the SELECT, else as inferred.
+  mutating func columns(
+    of query: CheckedQuery, declared: [ModelColumn], key: [String], _ what: String, _ part: String
+  ) -> [ModelColumn]? {
+    let found = query.columns
+    if let twin = Self.twins(found.map(\.name)).first {
+      fault(part, "the SELECT gives two columns named \(twin)", fix: "\(twin) as another_name")
+      return nil
+    }
+    guard !declared.isEmpty else { return inferred(found, key, what, part) }
+    guard declared.map(\.name) == found.map(\.name) else {
+      fault(
+        part,
+        "\(what): declares \(declared.map(\.name).joined(separator: ", ")), but the SELECT gives "
+          + found.map(\.name).joined(separator: ", "),
+        fix: "name the same columns in the same order in both")
+      return nil
+    }
+    let before = faults.count
+    for (own, shape) in zip(declared, found) where !own.type.admits(shape.type) {
+      fault(
+        "\(part)/\(own.name)",
+        "\(own.name): is declared as \(own.type), but the SELECT gives \(shape.type)",
+        fix: ColumnType(shape.type).map { "type: \($0)" })
+    }
+    guard faults.count == before else { return nil }
+    return zip(declared, found).map { own, shape in
+      var column = own
+      // The mark spreads along the lineage; nobody can take it off by leaving it out.
+      if column.pii == nil, shape.pii { column.pii = .direct }
+      return column
+    }
+  }
+
+  private mutating func inferred(
+    _ found: [OutputColumn], _ key: [String], _ what: String, _ part: String
+  ) -> [ModelColumn]? {
+    var columns: [ModelColumn] = []
+    for shape in found {
+      guard let type = ColumnType(shape.type) else {
+        fault(
+          part, "the type of the column \(shape.name) cannot be inferred (\(shape.type))",
+          fix: "declare \(what): with { name: \(shape.name), type: … } and all other columns")
+        continue
+      }
+      columns.append(
+        ModelColumn(
+          name: shape.name, type: type, nullable: shape.nullable && !key.contains(shape.name),
+          pii: shape.pii ? .direct : nil))
+    }
+    for column in columns where !Naming.isName(column.name) {
+      fault(part, Naming.rule(broken: column.name), fix: "name it with as")
+    }
+    return columns.count == found.count ? columns : nil
+  }
+}

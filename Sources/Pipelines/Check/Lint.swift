@@ -1,0 +1,118 @@
+import Wire
+
+/// Checks a package part by part and gathers its mistakes.
+struct Lint {
+  let package: Package
+  let places: Places
+  private(set) var faults: [PackageFault] = []
+  var sources: [CheckedSource] = []
+  var models: [CheckedModel] = []
+  var procedures: [CheckedProcedure] = []
+  var queries: [CheckedNamedQuery] = []
+  var metrics: [CheckedMetric] = []
+
+  init(package: Package, places: Places) {
+    self.package = package
+    self.places = places
+  }
+
+  mutating func checkAll() {
+    checkPackage()
+    for source in package.sources { check(source) }
+    for model in package.models { checkShape(of: model) }
+    checkSeeds()
+    // SQL is checked against the tables that the contracts describe, so they come first.
+    guard faults.isEmpty else { return }
+    checkSQL()
+  }
+
+  mutating func fault(_ part: String, _ message: String, fix: String? = nil) {
+    let place = places.place(of: part)
+    let named = place.line > 0 ? message : "\(part): \(message)"
+    faults.append(
+      PackageFault(
+        file: place.file, line: place.line, column: place.column, message: named, fix: fix))
+  }
+
+  mutating func add(_ fault: PackageFault) {
+    // An expectation and a model may both meet the same fault; it is told once.
+    if !faults.contains(fault) { faults.append(fault) }
+  }
+
+  // MARK: - The package as a whole
+
+  private mutating func checkPackage() {
+    checkName(package.name, "package")
+    if package.version.isEmpty { fault("package", "version: is empty", fix: "version: 1.0.0") }
+    if package.rules != Package.rules {
+      fault("package", "rules: is \(Package.rules), not \(package.rules)")
+    }
+    for variable in package.vars { checkName(variable.name, "package/vars") }
+    let defaults = package.defaults
+    check(
+      Int(defaults.batchRowsMax), in: 1...Int(PackageLimits.batchRowsMax), "max_batch_rows")
+    check(Int(defaults.batchBytesMax), in: 1_024...Limits.callBodyBytesMax, "max_batch_bytes")
+    check(
+      Int(defaults.stringBytesMax), in: 1...Int(PackageLimits.stringBytesMax),
+      "max_string_bytes")
+    let stepsMax = Limits.stepsPerBlockMax
+    if package.budget.stepsPerUpdate < 1_000 || package.budget.stepsPerUpdate > stepsMax {
+      fault("package", "steps_per_update: must lie in 1000...\(stepsMax)")
+    }
+    if package.budget.rowsWrittenPerUpdate < 1 {
+      fault("package", "rows_written_per_update: must be at least 1")
+    }
+    check(Int(package.freezingDays), in: 1...3_650, "freezing_days")
+    for model in package.models {
+      guard model.name.hasPrefix("bronze_") || model.name.hasPrefix("quarantine_") else { continue }
+      fault("model:\(model.name)", "names that begin so belong to the tables of sources")
+    }
+  }
+
+  private mutating func check(_ value: Int, in range: ClosedRange<Int>, _ key: String) {
+    guard !range.contains(value) else { return }
+    fault("package", "\(key): is \(value); it must lie in \(range.lowerBound)...\(range.upperBound)")
+  }
+
+  mutating func checkName(_ name: String, _ part: String) {
+    if !Naming.isName(name) { fault(part, Naming.rule(broken: name)) }
+  }
+
+  /// Names that stand twice in a list.
+  static func twins(_ names: [String]) -> [String] {
+    var twins: [String] = []
+    for (index, name) in names.enumerated()
+    where names[..<index].contains(name) && !twins.contains(name) { twins.append(name) }
+    return twins
+  }
+
+  /// Checks that all names are columns, and none stands twice.
+  mutating func checkColumns(
+    _ names: [String], among columns: [String], _ what: String, _ part: String
+  ) {
+    for name in Self.twins(names) { fault(part, "\(what): \(name) stands twice") }
+    for name in names where !columns.contains(name) {
+      fault(
+        part,
+        "\(what): there is no column \(name)" + Spelling.hint(name, among: columns),
+        fix: Spelling.nearest(name, among: columns) == nil
+          ? "use one of \(columns.joined(separator: ", "))" : nil)
+    }
+  }
+
+  // MARK: - Grants and arguments
+
+  mutating func check(_ grants: [Grant], _ part: String) {
+    for grant in grants {
+      if case .role(let role) = grant { checkName(role, part) }
+    }
+    for name in Self.twins(grants.map(\.description)) {
+      fault(part, "allow: \(name) stands twice")
+    }
+  }
+
+  mutating func check(_ arguments: [Argument], _ part: String) {
+    for argument in arguments { checkName(argument.name, part) }
+    for name in Self.twins(arguments.map(\.name)) { fault(part, "args: \(name) stands twice") }
+  }
+}

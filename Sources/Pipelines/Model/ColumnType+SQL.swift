@@ -1,0 +1,85 @@
+import SQL
+
+// Types of contracts and of the SQL checker.
+
+extension ColumnType {
+  package var sqlType: SQLType {
+    switch self {
+    case .text: .text
+    case .int: .integer
+    case .decimal(let precision, let scale):
+      .decimal(precision: Int(precision), scale: Int(scale))
+    case .date: .date
+    case .timestamp: .timestamp
+    case .bool: .bool
+    case .uuid: .uuid
+    case .bytes: .bytes
+    case .json: .json
+    }
+  }
+
+  /// - Returns: nil for what no column can hold: REAL, and types that nothing declares.
+  package init?(_ type: SQLType) {
+    switch type {
+    case .text: self = .text
+    case .integer: self = .int
+    case .decimal(let precision, let scale):
+      let digits = min(max(precision, 1), Int(PackageLimits.decimalDigitsMax))
+      guard scale >= 0, scale <= digits else { return nil }
+      self = .decimal(precision: UInt8(digits), scale: UInt8(scale))
+    case .date: self = .date
+    case .timestamp: self = .timestamp
+    case .bool: self = .bool
+    case .uuid: self = .uuid
+    case .bytes: self = .bytes
+    case .json: self = .json
+    case .real, .null, .unknown: return nil
+    }
+  }
+
+  /// Whether values that the checker found to be of `type` may be declared as this.
+  func admits(_ type: SQLType) -> Bool {
+    switch (self, type) {
+    case (_, .null), (_, .unknown): true
+    case (_, .real): false
+    case (.decimal(_, let own), .decimal(_, let scale)): Int(own) == scale
+    case (.json, .json), (.json, .text), (.uuid, .text), (.text, .uuid), (.text, .json): true
+    case (.bool, .bool), (.bool, .integer), (.int, .bool): true
+    // A whole number may be declared as what it counts: days, milliseconds, cents.
+    case (.date, .integer), (.timestamp, .integer), (.decimal, .integer), (.int, .integer): true
+    default: sqlType == type
+    }
+  }
+}
+
+extension ModelColumn {
+  var shape: ColumnShape {
+    ColumnShape(name: name, type: type.sqlType, nullable: nullable, pii: pii != nil)
+  }
+}
+
+extension Source {
+  /// The bronze table as SQL sees it: the contract's columns, then the system's.
+  package var shape: TableShape {
+    let own = storedColumns.map {
+      ColumnShape(
+        name: $0.name, type: $0.type.sqlType,
+        nullable: !$0.required && !primaryKey.contains($0.name), pii: $0.pii != nil)
+    }
+    let system = [
+      ColumnShape(name: "_batch", type: .text), ColumnShape(name: "_row", type: .integer),
+      ColumnShape(name: "_height", type: .integer), ColumnShape(name: "_late", type: .bool),
+    ]
+    return TableShape(name: bronzeTable, columns: own + system, keys: [primaryKey])
+  }
+}
+
+extension CheckedModel {
+  /// The table or view as SQL sees it.
+  package var shape: TableShape {
+    var keys = primaryKey.isEmpty ? [] : [primaryKey]
+    // A view declares none, but its SELECT may prove some from the keys of what it reads.
+    for proven in query?.keys ?? [] where !keys.contains(proven) { keys.append(proven) }
+    return TableShape(name: model.name, columns: columns.map(\.shape), keys: keys)
+  }
+}
