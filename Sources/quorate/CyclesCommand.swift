@@ -110,17 +110,17 @@ struct CyclesCommand: AsyncParsableCommand {
 
     func run() async throws {
       let network = try location.network()
-      let items = PriceTable.standard(replicas: network.committee.size).items
+      let items = PriceTable.standard(replicas: network.committee.size).lines
       if json {
         Terminal.say(
           try Terminal.json(
-            items.map { ["item": $0.name, "unit": $0.unit, "cycles": String($0.cycles.number)] }))
+            items.map { ["item": $0.item, "unit": $0.unit, "cycles": "\($0.price)"] }))
         return
       }
       Terminal.say(
         Terminal.table(
           ["item", "unit", "cycles"],
-          items.map { [$0.name, $0.unit, grouped($0.cycles.number)] }))
+          items.map { [$0.item, $0.unit, grouped($0.price.number)] }))
       Terminal.say("10^12 cycles (1 T) are pegged to one XDR. Queries are free at every trust.")
     }
   }

@@ -80,14 +80,14 @@ struct LocalCluster {
     for ids: [ReplicaID], seconds: Int, what: String,
     until isReady: (ReplicaStatus) -> Bool
   ) async throws {
-    let client = Client(network: network)
+    let client = try Client(network: network, identity: nil)
     let deadline = ContinuousClock.now + .seconds(seconds)
     var progress = ProgressBar("Starting", unit: "replicas", total: ids.count)
     defer { progress.finish() }
     while true {
       var missing: [ReplicaID] = []
       for (id, status) in await client.statuses() where ids.contains(id) {
-        guard case .success(let status) = status, isReady(status) else {
+        guard case .success(let checked) = status, isReady(checked.status) else {
           missing.append(id)
           continue
         }

@@ -176,7 +176,6 @@ enum PackageFolder {
     let package: Package
     do {
       package = try PackageReader.read(directory: directory)
-      _ = try CheckedPackage(package)
     } catch {
       throw Failure("\(error)")
     }

@@ -19,7 +19,7 @@ struct QueryCommand: AsyncParsableCommand {
       """)
   @OptionGroup var location: ClusterLocation
   @OptionGroup var caller: Caller
-  @OptionGroup var recency: Recency
+  @OptionGroup var recency: RecencyOptions
   @Argument(help: "The pipeline.") var pipeline: String
   @Argument(help: "A named query; with --trust certified, a certified table.") var name: String?
   @Option(help: "A SELECT instead of a named query.") var sql: String?
@@ -139,7 +139,7 @@ struct QueryCommand: AsyncParsableCommand {
 }
 
 /// How recent an answer must be.
-struct Recency: ParsableArguments {
+struct RecencyOptions: ParsableArguments {
   @Option(help: "Of this height or above: what an update's receipt says.") var minHeight: UInt64?
   @Option(help: "At most so many seconds old; 60 unless said.") var maxAge: UInt64?
   @Flag(help: "At or above everything certified before the question.") var fresh = false

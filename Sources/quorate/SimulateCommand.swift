@@ -9,7 +9,7 @@ struct SimulateCommand: AsyncParsableCommand {
     discussion: """
       Exit status: 0 pass, 1 safety violated, 2 liveness, 3 vacuous, 4 not repeatable, 64 usage.
 
-        quorate simulate replay Simulation/Scenarios/nullified-then-finalized.yaml
+        quorate simulate replay Simulation/Scenarios/nullified-never-finalizes.yaml
         quorate simulate run --seed 7 --replicas 13 --for 60s
         quorate simulate run --seeds 1..1000 --replicas 4
       """,
@@ -67,7 +67,7 @@ struct SimulateCommand: AsyncParsableCommand {
 
     private func scenario(_ seed: UInt64) throws -> Scenario {
       var scenario = Scenario.random(
-        seed: seed, replicas: replicas, duration: UInt64(duration.components.seconds) * 1_000_000)
+        seed: seed, replicas: replicas, duration: .milliseconds(UInt64(duration / .milliseconds(1))))
       if let planted { try scenario.plant(planted) }
       return scenario
     }
@@ -76,7 +76,7 @@ struct SimulateCommand: AsyncParsableCommand {
   struct Replay: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Run a scenario file.",
-      discussion: "  quorate simulate replay Simulation/Scenarios/equivocating-leader.yaml")
+      discussion: "  quorate simulate replay Simulation/Scenarios/equivocation-hides-nothing.yaml")
     @Argument(help: "The scenario file.") var file: String
     @Flag(help: "Run it twice and compare the traces.") var twice = false
     @Flag(help: "Break the rule that the file names, to see it caught.") var broken = false

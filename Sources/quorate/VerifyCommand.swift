@@ -20,7 +20,7 @@ struct VerifyCommand: AsyncParsableCommand {
     guard let bytes = try? Data(contentsOf: URL(filePath: file)) else {
       throw Failure("Cannot read \(file).")
     }
-    let checked: Certification.CheckedAnswer
+    let checked: CheckedAnswer
     do {
       let saved = try SavedAnswer(file: [UInt8](bytes))
       checked = try saved.checked(by: ClientCheck(committee: trusted.committee))
@@ -40,7 +40,7 @@ struct VerifyCommand: AsyncParsableCommand {
     }
   }
 
-  private func text(_ checked: Certification.CheckedAnswer, _ network: Network) throws -> String {
+  private func text(_ checked: CheckedAnswer, _ network: Network) throws -> String {
     let time = ColumnType.timestamp.text(of: .int(Int64(clamping: checked.time.number))) ?? ""
     if json {
       return try Terminal.json([
