@@ -303,7 +303,7 @@ extension Simplex {
     }
     if chain.delivered.digest != run[last.index].digest {
       for (block, digest) in run[...last.index]
-      where block.header.height > chain.delivered.header.height { deliver(digest) }
+      where block.header.parent == chain.delivered.digest { deliver(digest) }
     }
     chain.forgetForks()
     deliver()
