@@ -30,6 +30,8 @@ package struct CatalogPipeline: Hashable, Canonical {
   /// Below this balance updates are refused.
   package var freezesBelow: Cycles
   package var isFrozen: Bool
+  /// The root of its tables: unchanged by what changes no row.
+  package var root: Digest
   package var sources: [CatalogEntry]
   package var procedures: [CatalogEntry]
   package var queries: [CatalogEntry]
@@ -37,8 +39,9 @@ package struct CatalogPipeline: Hashable, Canonical {
 
   package init(
     name: String, version: String, about: String, owner: PublicKey, package: Digest,
-    balance: Cycles, freezesBelow: Cycles, isFrozen: Bool, sources: [CatalogEntry],
-    procedures: [CatalogEntry], queries: [CatalogEntry], tables: [CatalogTable]
+    balance: Cycles, freezesBelow: Cycles, isFrozen: Bool, root: Digest = .zero,
+    sources: [CatalogEntry], procedures: [CatalogEntry], queries: [CatalogEntry],
+    tables: [CatalogTable]
   ) {
     self.name = name
     self.version = version
@@ -48,6 +51,7 @@ package struct CatalogPipeline: Hashable, Canonical {
     self.balance = balance
     self.freezesBelow = freezesBelow
     self.isFrozen = isFrozen
+    self.root = root
     self.sources = sources
     self.procedures = procedures
     self.queries = queries
@@ -63,6 +67,7 @@ package struct CatalogPipeline: Hashable, Canonical {
     encoder.value(balance)
     encoder.value(freezesBelow)
     encoder.flag(isFrozen)
+    encoder.value(root)
     encoder.list(sources)
     encoder.list(procedures)
     encoder.list(queries)
@@ -78,6 +83,7 @@ package struct CatalogPipeline: Hashable, Canonical {
     balance = try decoder.value()
     freezesBelow = try decoder.value()
     isFrozen = try decoder.flag()
+    root = try decoder.value()
     sources = try decoder.list(limit: Limits.digestsPerMessageMax)
     procedures = try decoder.list(limit: Limits.digestsPerMessageMax)
     queries = try decoder.list(limit: Limits.digestsPerMessageMax)

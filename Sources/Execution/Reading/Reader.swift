@@ -126,7 +126,12 @@ package final class Reader: Sendable {
 
   package func catalog() throws(Refusal) -> Catalog {
     let view = try view(at: nil, proven: false)
-    return Catalog(height: view.height, pipelines: view.pipelines.map(\.catalog))
+    let pipelines = view.pipelines.map { pipeline in
+      var entry = pipeline.catalog
+      entry.root = pipeline.trie.root(at: view.height) ?? .zero
+      return entry
+    }
+    return Catalog(height: view.height, pipelines: pipelines)
   }
 
   /// The balance of a person's account at the newest height that can be read.
