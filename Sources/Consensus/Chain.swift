@@ -85,8 +85,8 @@ package struct Chain: Sendable {
   }
 
   mutating func update(_ digest: Digest, _ change: (inout Link) -> Void) {
-    guard links[digest] != nil else { return }
-    change(&links[digest]!)
+    guard let place = links.index(forKey: digest) else { return }
+    change(&links.values[place])
   }
 
   mutating func raiseFloor(to view: View, _ digest: Digest) {

@@ -316,7 +316,9 @@ extension Replica {
 
   private mutating func repairCalls() {
     for digest in pool.expired(at: max(now, simplex.chain.delivered.header.time)) { drop(digest) }
-    for (digest, holder) in pool.unheld(atMost: ReplicaLimits.bodiesPulledMax) { send(.callsWanted([digest]), to: holder) }
+    for (digest, holder) in pool.unheld(atMost: ReplicaLimits.bodiesPulledMax) {
+      send(.callsWanted([digest]), to: holder)
+    }
     if repair.ticks % ReplicaLimits.spreadAgainTicks == 0, !pool.isEmpty {
       pool.forgetTold()
       var own: [Digest] = []

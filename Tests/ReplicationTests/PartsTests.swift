@@ -7,7 +7,8 @@ import Wire
 
 private let subnet = sha256([9])
 private let committee = Committee(
-  subnet: subnet, epoch: 0, keys: (0..<4).map { PublicKey(sha256([$0]).bytes)! })
+  subnet: subnet, epoch: 0,
+  keys: (0..<4).compactMap { PublicKey(sha256([UInt8($0)]).bytes) })
 
 private func call(_ number: Int, expiry: Moment = 1_000) throws -> VerifiedCall {
   let body = Array("\(number)".utf8)

@@ -48,7 +48,8 @@ extension Subnet {
     if isNoisy, chance.chance(faults.loss) { return }
     let copies = isNoisy && chance.chance(faults.duplication) ? 2 : 1
     for _ in 0..<copies {
-      let span = faults.delay.lowerBound
+      let span =
+        faults.delay.lowerBound
         + chance.below(faults.delay.upperBound - faults.delay.lowerBound + 1)
       agenda.plan(
         .deliver(message, from: sender, to: other, life: machines[other].life), at: now + span)

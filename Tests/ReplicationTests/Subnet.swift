@@ -138,7 +138,7 @@ struct Subnet {
   let startMoment: UInt64 = 1_700_000_000_000
 
   init(_ size: Int, seed: UInt64, faults: Faults = Faults(), twin: Int? = nil) {
-    let keys = (0..<size).map { PublicKey(sha256([UInt8($0), 7]).bytes)! }
+    let keys = (0..<size).compactMap { PublicKey(sha256([UInt8($0), 7]).bytes) }
     committee = Committee(subnet: sha256([9]), epoch: 0, keys: keys)
     chance = Chance(seed)
     self.faults = faults
