@@ -341,12 +341,15 @@ extension Checker {
 
   /// Text in arithmetic may turn into REAL, which no literal shows (QD48).
   private mutating func arithmetic(_ typed: Typed, at place: Place) {
-    guard typed.type.family == .text || typed.type.family == .blob, !profile.allowsReal else {
-      if typed.type.family == .text { usesReal = true }
+    let isNumber = typed.type.family == .integer || typed.type == .null || typed.type == .real
+    guard !isNumber, !profile.allowsReal else {
+      if !isNumber { usesReal = true }
       return
     }
+    let what = typed.type == .unknown ? "a value out of JSON" : "\(typed.type)"
     refuse(
-      "QD48", at: place, "text in arithmetic", because: "'1.5' + 1 is REAL, which no literal shows",
+      "QD48", at: place, "\(what) in arithmetic",
+      because: "'1.5' + 1 is REAL, which no literal shows",
       fix: "cast(x as integer)")
   }
 
@@ -409,7 +412,8 @@ extension Checker {
       return .unknown
     }
     var isSingle = shape.keys.contains([])
-    if let limit = inner.limit, case .literal(.integer(let count)) = limit.count.kind, count <= 1 {
+    if let limit = inner.limit, case .literal(.integer(let count)) = limit.count.kind, (0...1).contains(count)
+    {
       // Its order was checked with the LIMIT.
       isSingle = true
     }
@@ -448,8 +452,48 @@ extension Checker {
       windowParts(&window)
       call.over = .specified(window)
     }
+    if isAggregate { ownColumns(call, at: place) }
+    if call.name.hasPrefix("json_"), !call.name.hasSuffix("_array"), !call.name.hasSuffix("object"),
+      call.name != "json_valid", signature.kind == .scalar,
+      let value = call.arguments.first, let known = typed.first
+    {
+      canonicalJSON(known, value)
+    }
     if call.over != nil { windowOrder(call, at: place) }
     return result(of: signature, call, typed, at: place)
+  }
+
+  /// SQLite computes an aggregate of outer columns only in the outer SELECT.
+  private mutating func ownColumns(_ call: FunctionCall, at place: Place) {
+    let columns = (call.arguments + [call.filter].compactMap(\.self)).flatMap(\.columnNames)
+    guard !columns.isEmpty,
+      !columns.contains(where: { find($0.name, $0.qualifier, in: top) != .none })
+    else { return }
+    refuse(
+      "SQL09", at: place, "\(call.name)() of outer columns only",
+      because: "SQLite would compute it in the outer SELECT",
+      fix: "name the aggregate outside, or aggregate a column of this SELECT")
+  }
+
+  /// Numbers in JSON keep their spelling and may be REAL, so only canonical JSON is read.
+  mutating func canonicalJSON(_ typed: Typed, _ value: Expression) {
+    switch typed.type {
+    case .json, .unknown, .null: return
+    default: break
+    }
+    if case .literal(.text(let text)) = value.kind,
+      !text.utf8.contains(where: { [46, 69, 101].contains($0) })
+    {
+      return
+    }
+    guard !profile.allowsReal else {
+      usesReal = true
+      return
+    }
+    refuse(
+      "QD26", at: value.place, "JSON out of \(typed.type)",
+      because: "only columns of type json are canonical: sorted keys, integers and strings",
+      fix: "declare the column as json")
   }
 
   private mutating func signature(
@@ -513,6 +557,11 @@ extension Checker {
         "SQL09", at: place, "\(call.name)() with DISTINCT or FILTER",
         because: "it is no aggregate")
     }
+    if position == .result, call.isAggregate, top.groups == nil, !scopes.isEmpty {
+      refuse(
+        "SQL09", at: place, "\(call.name)() in ORDER BY alone",
+        because: "an aggregate makes one row of all", fix: "select it, or group by a column")
+    }
     let needsResult = call.over != nil || call.isAggregate
     if position == .row, needsResult {
       refuse(
@@ -535,7 +584,11 @@ extension Checker {
     case .fixed(let fixed): type = fixed
     case .argument(let index): type = index < typed.count ? typed[index].type : .unknown
     case .common:
-      type = typed.reduce(.null) { $0.joined(with: $1.type) }
+      // IIF's condition and the distance of LAG and LEAD are no results.
+      var results = typed
+      if call.name == "iif", !results.isEmpty { results.removeFirst() }
+      if ["lag", "lead"].contains(call.name), results.count > 1 { results.remove(at: 1) }
+      type = results.reduce(.null) { $0.joined(with: $1.type) }
     }
     if typed.contains(where: { $0.type == .real }) { usesReal = true }
     var nullable = signature.keepsNotNull ? all.nullable : true
@@ -626,6 +679,12 @@ extension Expression {
     case .call(let call):
       call.arguments + [call.filter].compactMap(\.self) + (call.over?.parts ?? [])
     }
+  }
+
+  /// Every column named here; inner queries are not looked into.
+  var columnNames: [(qualifier: String?, name: String)] {
+    if case .column(let qualifier, let name, _) = kind { return [(qualifier, name)] }
+    return parts.flatMap(\.columnNames)
   }
 
   /// Holds an aggregate that groups the rows.

@@ -114,6 +114,9 @@ extension Checker {
       }
     }
     if let having = query.first.having { bare(having) }
+    for (_, window) in query.first.windows {
+      for part in window.partition + window.order.map(\.expression) { bare(part) }
+    }
     for term in query.order where !isPlace(term.expression) && alias(of: term.expression) == nil {
       bare(term.expression)
     }
@@ -125,7 +128,10 @@ extension Checker {
     }
     switch expression.kind {
     case .column(let qualifier, let name, _):
-      guard case .one = find(name, qualifier, in: top) else { return }
+      guard case .one(let element) = find(name, qualifier, in: top) else { return }
+      // What the groups determine is the same in every row of a group.
+      let grouped = Set(groups.elements.compactMap(\.self))
+      guard !top.space.closure(of: grouped).contains(element) else { return }
       refuseBare(name, at: expression.place)
     case .call(let call):
       if call.over == nil, call.isAggregate { return }
@@ -149,7 +155,8 @@ extension Checker {
     probe.scopes[level].crossings = []
     var copy = expression
     _ = probe.walk(&copy, in: .result)
-    for (element, place) in probe.scopes[level].crossings where !groups.elements.contains(element) {
+    let grouped = top.space.closure(of: Set(groups.elements.compactMap(\.self)))
+    for (element, place) in probe.scopes[level].crossings where !grouped.contains(element) {
       refuseBare(top.space.columns[element]?.name ?? "", at: place)
     }
   }
@@ -158,10 +165,15 @@ extension Checker {
 
   mutating func items(_ select: inout Select) -> Outputs {
     var outputs = Outputs()
+    var expanded: [ResultItem] = []
     for index in select.items.indices {
       switch select.items[index] {
-      case .star(let place): star(nil, at: place, &outputs)
-      case .tableStar(let name, let place): star(name, at: place, &outputs)
+      case .star(let place):
+        let found = star(nil, at: place, &outputs)
+        expanded += top.groups == nil ? found : [select.items[index]]
+      case .tableStar(let name, let place):
+        let found = star(name, at: place, &outputs)
+        expanded += top.groups == nil ? found : [select.items[index]]
       case .expression(var expression, let alias):
         let typed = walk(&expression, in: .result)
         let name = alias ?? expression.plainName ?? "column\(index + 1)"
@@ -172,7 +184,7 @@ extension Checker {
             fix: "… as \(name)")
         }
         // Every column is printed with its name, so that SQLite never makes one up.
-        select.items[index] = .expression(expression, alias: name)
+        expanded.append(.expression(expression, alias: name))
         outputs.columns.append(
           OutputColumn(
             name: name, type: typed.type, nullable: typed.nullable, pii: typed.pii,
@@ -181,24 +193,37 @@ extension Checker {
         scopes[scopes.count - 1].aliases.append((name, expression))
       }
     }
+    select.items = expanded
     return outputs
   }
 
-  private mutating func star(_ name: String?, at place: Place, _ outputs: inout Outputs) {
-    var found = false
+  /// The columns that a `*` stands for: they are printed by name, so that a column which the
+  /// catalog does not tell of never shows.
+  private mutating func star(
+    _ name: String?, at place: Place, _ outputs: inout Outputs
+  ) -> [ResultItem] {
+    var items: [ResultItem] = []
     for (element, column) in top.space.columns.enumerated() {
       guard let column, name == nil ? !column.isMerged : column.qualifier?.names(name ?? "") == true
       else { continue }
-      found = true
+      let qualifier = column.qualifier.flatMap { $0.isEmpty ? nil : $0 }
+      var expression = Expression(
+        .column(qualifier: qualifier, name: column.name, quoted: true), at: place)
+      _ = walk(&expression, in: .result)
+      let full = outputs.columns.contains { $0.name.names(column.name) } && profile == .adhoc
+      let alias = full ? "\(column.name)_\(outputs.columns.count + 1)" : column.name
+      items.append(.expression(expression, alias: alias))
+      scopes[scopes.count - 1].aliases.append((alias, expression))
       outputs.columns.append(
         OutputColumn(
-          name: column.name, type: column.type, nullable: column.nullable, pii: column.pii,
+          name: alias, type: column.type, nullable: column.nullable, pii: column.pii,
           lineage: column.lineage))
       outputs.elements.append(element)
     }
-    if !found, let name {
+    if items.isEmpty, let name {
       refuse("SQL05", at: place, "there is no source `\(name)`", because: "`\(name).*` names none")
     }
+    return items
   }
 
   /// `row_number()` over a partition makes a key of the partition and itself.
@@ -249,7 +274,10 @@ extension Checker {
   }
 
   /// Whether the terms order every two rows.
-  func isTotal(_ terms: [OrderTerm], of shape: ResultShape, outputs: [Int?]) -> Bool {
+  /// - Parameter distinct: rows that differ in nothing shown are one, so only what is shown orders.
+  func isTotal(
+    _ terms: [OrderTerm], of shape: ResultShape, outputs: [Int?], distinct: Bool = false
+  ) -> Bool {
     if shape.keys.contains([]) { return true }
     var places: Set<Int> = []
     var elements: Set<Int> = []
@@ -262,8 +290,11 @@ extension Checker {
         places.insert(place)
         if let element = outputs[place] { elements.insert(element) }
       } else if let element = rowElement(term.expression) {
+        if distinct, !outputs.contains(element) { return false }
         elements.insert(element)
         if let place = outputs.firstIndex(of: element) { places.insert(place) }
+      } else if distinct {
+        return false
       }
     }
     if shape.keys.contains(where: { Set($0).isSubset(of: places) }) { return true }
@@ -271,9 +302,16 @@ extension Checker {
   }
 
   mutating func limit(_ query: Query, _ shape: ResultShape) {
-    guard var limit = query.limit else { return }
-    _ = walk(&limit.count, in: .row)
-    if var offset = limit.offset { _ = walk(&offset, in: .row) }
+    guard let limit = query.limit else { return }
+    for var bound in [limit.count, limit.offset].compactMap(\.self) {
+      switch bound.kind {
+      case .literal(.integer), .parameter, .variable: _ = walk(&bound, in: .row)
+      default:
+        refuse(
+          "SQL04", at: bound.place, "LIMIT by an expression",
+          because: "it is a number, an argument or a variable", fix: "limit 10")
+      }
+    }
     guard !shape.isTotallyOrdered else { return }
     let key = shape.keys.first?.map { shape.columns[$0].name } ?? suggestedKey()
     let more = key.isEmpty ? "a unique key" : key.joined(separator: ", ")
@@ -323,22 +361,45 @@ extension Checker {
         nullsFirst: terms[index].nullsFirst)
     }
     window.order = terms
+    if let frame = window.frame {
+      span(frame.start)
+      if let end = frame.end { span(end) }
+    }
   }
 
-  /// The partition and order of a window, its base's included.
-  func effective(_ over: WindowReference) -> WindowSpecification? {
+  /// A frame reaches as far as a number says.
+  private mutating func span(_ bound: WindowFrame.Bound) {
+    var distance: Expression
+    switch bound {
+    case .preceding(let far), .following(let far): distance = far
+    case .unboundedPreceding, .currentRow, .unboundedFollowing: return
+    }
+    switch distance.kind {
+    case .literal(.integer), .parameter, .variable: _ = walk(&distance, in: .row)
+    default:
+      refuse(
+        "SQL04", at: distance.place, "a frame by an expression",
+        because: "it is a number, an argument or a variable", fix: "29 preceding")
+    }
+  }
+
+  /// The partition and order of a window, those of the windows it builds on included.
+  func effective(_ over: WindowReference, depth: Int = 0) -> WindowSpecification? {
+    guard depth < SQLLimits.subqueryDepthMax else { return nil }
     switch over {
     case .specified(let window):
       guard let base = window.base else { return window }
-      guard var found = top.windows.first(where: { $0.name.names(base) })?.window else {
-        return nil
-      }
+      guard var found = effective(.named(base, window.place), depth: depth + 1) else { return nil }
       if !window.order.isEmpty { found.order = window.order }
+      found.partition += window.partition
       found.frame = window.frame
       found.orderEnd = window.orderEnd
       return found
     case .named(let name, _):
-      return top.windows.first { $0.name.names(name) }?.window
+      guard let found = top.windows.first(where: { $0.name.names(name) })?.window else {
+        return nil
+      }
+      return effective(.specified(found), depth: depth + 1)
     }
   }
 

@@ -19,7 +19,8 @@ extension Checker {
     shape.keys = top.rows.outputKeys(outputs.elements, extra: outputs.extraKeys)
     if query.first.distinct { shape.keys.append(Array(outputs.columns.indices)) }
     duplicateNames(outputs.columns, query.first.place)
-    shape.isTotallyOrdered = isTotal(query.order, of: shape, outputs: outputs.elements)
+    shape.isTotallyOrdered = isTotal(
+      query.order, of: shape, outputs: outputs.elements, distinct: query.first.distinct)
     limit(query, shape)
     return shape
   }
@@ -48,13 +49,19 @@ extension Checker {
         because: "a column's qualifier must mean one of them", fix: "\(name) as \(alias)_2")
     }
     let marksBefore = Set(top.space.marks)
+    let isLeft = item.join == .left
     let qualified = columns.map {
       RowColumn(
         qualifier: alias, name: $0.name, type: $0.type, nullable: $0.nullable, pii: $0.pii,
         lineage: $0.lineage)
     }
-    let range = scopes[scopes.count - 1].space.add(qualified, keys: keys)
-    let isLeft = item.join == .left
+    // The row that a LEFT JOIN makes up is NULL in every column, which a key of NULLs may be too.
+    let lasting = isLeft ? keys.filter { $0.allSatisfy { !columns[$0].nullable } } : keys
+    let range = scopes[scopes.count - 1].space.add(qualified, keys: lasting)
+    for key in keys where !lasting.contains(key) {
+      let own = Set(key.map { $0 + range.lowerBound })
+      scopes[scopes.count - 1].space.depend(marksBefore.union(own), Set([range.upperBound]))
+    }
     for (column, place) in item.using { merge(column, place, range, isLeft, marksBefore) }
     if var on = item.on {
       _ = walk(&on, in: .row)
@@ -160,7 +167,15 @@ extension Checker {
 
   private mutating func unknownPlain(_ name: String, at place: Place) -> TableShape? {
     let folded = name.folded
-    if folded.hasPrefix("pragma_") {
+    if folded == "sqlite_sequence" {
+      refuse(
+        "QD17", at: place, "`\(name)`", because: "AUTOINCREMENT is not offered",
+        fix: "coalesce(max(seq), 0) + 1")
+    } else if folded.hasPrefix("sqlite_stat") {
+      refuse(
+        "QD27", at: place, "`\(name)`", because: "statistics differ between replicas",
+        fix: "count(*) over the rows themselves")
+    } else if folded.hasPrefix("pragma_") {
       refuse(
         "QD29", at: place, "`\(name)` is a PRAGMA", because: "settings belong to the engine",
         fix: "the catalog of a pipeline is at GET /v1/catalog")
@@ -195,9 +210,14 @@ extension Checker {
   private mutating func tableFunction(
     _ name: String, _ arguments: inout [Expression], at place: Place
   ) -> [RowColumn] {
-    for index in arguments.indices { _ = walk(&arguments[index], in: .row) }
-    let lineage = arguments.flatMap { quietly($0).lineage }
-    let isPII = arguments.contains { quietly($0).pii }
+    var read = Typed(type: .null, nullable: true)
+    for index in arguments.indices {
+      let typed = walk(&arguments[index], in: .row)
+      if index == 0 { canonicalJSON(typed, arguments[index]) }
+      read = read.mixed(with: typed)
+    }
+    let lineage = read.lineage.sorted()
+    let isPII = read.pii
     guard let found = FunctionTable.tableFunctions.first(where: { $0.name.names(name) }) else {
       let isPragma = name.folded.hasPrefix("pragma_")
       refuse(
@@ -232,8 +252,10 @@ extension Checker {
     }
     scopes[scopes.count - 1].space.merge(other)
     if isLeft {
+      guard columns[left]?.type.isComparable(with: columns[other]?.type ?? .unknown) == true
+      else { return }
       scopes[scopes.count - 1].space.depend(marks, [other])
-    } else {
+    } else if columns[left]?.type.isComparable(with: columns[other]?.type ?? .unknown) == true {
       scopes[scopes.count - 1].space.equate(left, other)
     }
   }
@@ -261,6 +283,11 @@ extension Checker {
     }
     guard operation == .equal else { return }
     let (a, b) = (element(of: left), element(of: right))
+    guard a != nil && (b != nil || isConstant(right)) || b != nil && isConstant(left) else {
+      return
+    }
+    // Across families equal values may differ: '01' = 1 and '1' = 1.
+    guard quietly(left).type.isComparable(with: quietly(right).type) else { return }
     if let outer {
       for (column, other) in [(a, b), (b, a)] {
         guard let column, outer.right.contains(column) else { continue }

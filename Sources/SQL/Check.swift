@@ -179,12 +179,16 @@ struct Checker {
         "SQL06", at: table.place, "a common table named like a table of the pipeline",
         because: "`\(table.name)` would mean two things", fix: "with \(table.name)_rows as (…)")
     }
+    // SQLite reads a common table where it is used; so it sees no columns from around it.
+    let outer = scopes
+    scopes = []
     var shape: ResultShape
     if recursive, table.query.reads(table.name) {
       shape = recursion(&table)
     } else {
       shape = self.query(&table.query)
     }
+    scopes = outer
     if !table.columns.isEmpty {
       if table.columns.count != shape.columns.count {
         refuse(
@@ -208,6 +212,16 @@ struct Checker {
         "QD36", at: limit.place, "LIMIT in a recursive common table",
         because: "which rows it takes is not defined", fix: "bound the recursion in its WHERE")
     }
+    if let term = table.query.order.first {
+      refuse(
+        "QD36", at: term.expression.place, "ORDER BY in a recursive common table",
+        because: "it orders the work, not the rows", fix: "order the SELECT that reads it")
+    }
+    if let inner = table.query.commonTables.first {
+      refuse(
+        "SQL04", at: inner.place, "WITH inside of a recursive common table",
+        because: "it is outside of the subset", fix: "name `\(inner.name)` before `\(table.name)`")
+    }
     depth += 1
     defer { depth -= 1 }
     var seed = Query(source: source, first: table.query.first, place: table.place)
@@ -226,6 +240,7 @@ struct Checker {
       let other = single(&arm)
       table.query.rest[index].select = arm.first
       sameWidth(shape, other, at: table.query.rest[index].select.place)
+      sameFamilies(shape, other, at: table.query.rest[index].select.place)
     }
     commons.removeLast()
     return shape
@@ -236,6 +251,17 @@ struct Checker {
       refuse(
         "SQL06", at: place, "SELECTs of \(a.columns.count) and \(b.columns.count) columns",
         because: "those of a compound have equally many")
+    }
+  }
+
+  /// What a recursion feeds back must be what its first SELECT said it is.
+  private mutating func sameFamilies(_ a: ResultShape, _ b: ResultShape, at place: Place) {
+    for (seed, step) in zip(a.columns, b.columns)
+    where step.type != .null && seed.type.family != step.type.family {
+      refuse(
+        "QD23", at: place, "`\(seed.name)` is \(seed.type) at first and \(step.type) later",
+        because: "every step must give the types of the first",
+        fix: seed.type.family == .integer ? "cast(… as integer)" : "cast(… as text)")
     }
   }
 
@@ -276,7 +302,9 @@ struct Checker {
     switch operation {
     case .unionAll: return ResultShape(columns: columns, keys: [])
     case .union: return ResultShape(columns: columns, keys: whole)
-    case .except, .intersect: return ResultShape(columns: columns, keys: a.keys + whole)
+    case .except, .intersect:
+      let kept = a.keys.filter { $0.allSatisfy { $0 < columns.count } }
+      return ResultShape(columns: columns, keys: kept + whole)
     }
   }
 }

@@ -7,6 +7,8 @@ struct Printer {
   /// How columns are written instead, to compare expressions.
   var rename: ((String?, String) -> String?)?
   var lookups: [(source: String, table: String, column: String)] = []
+  /// What stands in the place of a table, as FROM takes it.
+  var substitute: ((TableShape) -> String?)?
   private(set) var text = ""
 
   init(
@@ -110,7 +112,9 @@ struct Printer {
   private mutating func fromItem(_ item: FromItem) {
     switch item.relation {
     case .resolved(let shape):
-      if let columns = restrict(shape) {
+      if let instead = substitute?(shape) {
+        put(instead)
+      } else if let columns = restrict(shape) {
         let conditions = columns.map { "\(quoted($0)) = :refresh_\($0)" }
         put("(SELECT * FROM \(quoted(shape.name)) WHERE \(conditions.joined(separator: " AND ")))")
       } else {
@@ -217,7 +221,7 @@ struct Printer {
       put(")")
     case .binary(let operation, let left, let right):
       put("(")
-      self.expression(left)
+      chain(left, of: operation)
       put(" \(operation.rawValue) ")
       self.expression(right)
       put(")")
@@ -232,6 +236,20 @@ struct Printer {
       put(")")
     default: predicate(expression)
     }
+  }
+
+  /// The left side of an operator: one that binds as tightly needs no parentheses of its own.
+  /// SQLite's parser holds 100 entries, so a long chain must not open one a link.
+  private mutating func chain(_ left: Expression, of operation: BinaryOperator) {
+    guard case .binary(let inner, let first, let second) = left.kind,
+      inner.strength == operation.strength, ![4, 5].contains(inner.strength)
+    else {
+      expression(left)
+      return
+    }
+    chain(first, of: inner)
+    put(" \(inner.rawValue) ")
+    expression(second)
   }
 
   private mutating func predicate(_ expression: Expression) {

@@ -79,6 +79,13 @@ package struct TableShape: Sendable, Hashable {
   }
 }
 
+extension SQLType {
+  /// Equal values of both are the same value, so that one determines the other.
+  func isComparable(with other: SQLType) -> Bool {
+    family == other.family && family != .none && family != .real
+  }
+}
+
 /// The tables that a statement may name, and the ones that exist but that it may not read.
 package struct Catalog: Sendable {
   package enum Kind: Sendable, Hashable { case ref, source }

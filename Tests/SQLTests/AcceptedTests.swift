@@ -167,8 +167,8 @@ import Testing
     #expect(checked.columns == ["amount", "bank_id"])
     #expect(
       checked.print(qualifier: "new")
-        == "(((\"new\".\"amount\" <> 0) AND EXISTS (SELECT 1 FROM \"bronze_banks\" AS "
-        + "\"looked_up\" WHERE \"looked_up\".\"id\" = \"new\".\"bank_id\")) AND "
+        == "((\"new\".\"amount\" <> 0) AND EXISTS (SELECT 1 FROM \"bronze_banks\" AS "
+        + "\"looked_up\" WHERE \"looked_up\".\"id\" = \"new\".\"bank_id\") AND "
         + "(:quarantined_ppm < 5))")
   }
 }
