@@ -2,6 +2,87 @@ import Pipelines
 import Testing
 import Wire
 
+/// A package of two sources and four models that is sound; tests break one part of it.
+enum Chain {
+  static let sources = """
+    - source: orders
+      columns:
+        - { name: id, type: text, required: true }
+        - { name: shop, type: text, required: true }
+        - { name: total, type: "decimal(18,2)", required: true }
+        - { name: buyer, type: text, pii: direct }
+      primary_key: [id]
+      expectations:
+        - { name: positive, check: "total > 0", on_violation: quarantine }
+        - { name: known_shop, check: "exists_in(shops, shop)", on_violation: warn }
+    - source: shops
+      columns:
+        - { name: shop, type: text, required: true }
+        - { name: city, type: text, required: true }
+      primary_key: [shop]
+
+    """
+  static let silver = """
+    models:
+      - name: slv_orders
+        kind: incremental
+        primary_key: [id]
+        refresh: { by: [id] }
+        sql: "select id, shop, total, buyer from {{ source('orders') }}"
+      - { name: slv_shops, kind: view, sql: "select shop, city from {{ source('shops') }}" }
+
+    """
+  static let gold = """
+    models:
+      - name: shop_totals
+        kind: incremental
+        primary_key: [shop]
+        refresh: { by: [shop] }
+        columns: [ { name: shop, type: text }, { name: total, type: "decimal(18,2)" } ]
+        sql: "select shop, sum(total) as total from {{ ref('slv_orders') }} group by shop"
+        tests: [ { references: { column: shop, model: slv_shops } } ]
+      - name: city_totals
+        kind: full
+        primary_key: [city]
+        columns: [ { name: city, type: text }, { name: total, type: "decimal(18,2)" } ]
+        sql: "select s.city, sum(t.total) as total from {{ ref('shop_totals') }} t join {{ ref('slv_shops') }} s using (shop) group by s.city"
+
+    """
+  static let calls = """
+    procedures:
+      - name: add_shop
+        args: { shop: text, city: text }
+        emit: shops
+        sql: "select :shop as shop, :city as city"
+
+    """
+  static let queries = """
+    queries:
+      - name: total_of
+        args: { shop: text }
+        sql: "select total from {{ ref('shop_totals') }} where shop = :shop"
+
+    """
+
+  static func files(_ part: String = "", by: String = "") -> PackageFiles {
+    Sample.files(
+      [
+        ("pipeline.yaml", Sample.manifest), ("sources/s.yaml", sources),
+        ("models/silver/_silver.yaml", silver), ("models/gold/_gold.yaml", gold),
+        ("procedures/p.yaml", calls), ("queries/q.yaml", queries),
+      ].map { ($0.0, part.isEmpty ? $0.1 : $0.1.replacing(part, with: by)) })
+  }
+
+  static func faults(_ part: String, by: String) -> [PackageFault] {
+    do {
+      _ = try PackageReader.read(files(part, by: by))
+      return []
+    } catch {
+      return error.list
+    }
+  }
+}
+
 @Suite struct `A checked package` {
   @Test(arguments: ["bank-reconciliation", "berka"])
   func `of the examples is sound, from its folder and from canonical bytes`(name: String) throws {
@@ -13,5 +94,154 @@ import Wire
         #expect(checked.models[..<place].contains { $0.name == upstream })
       }
     }
+  }
+
+  @Test func `has models after their upstreams, with types, keys and marks of lineage`() throws {
+    let checked = try CheckedPackage(try PackageReader.read(Chain.files()))
+    #expect(
+      checked.models.map(\.name) == ["slv_orders", "shop_totals", "slv_shops", "city_totals"])
+    let orders = try #require(checked.model("slv_orders"))
+    #expect(orders.upstreams == [.source("orders")])
+    #expect(
+      orders.columns == [
+        ModelColumn(name: "id", type: .text), ModelColumn(name: "shop", type: .text),
+        ModelColumn(name: "total", type: .decimal(precision: 18, scale: 2)),
+        ModelColumn(name: "buyer", type: .text, nullable: true, pii: .direct),
+      ])
+    #expect(
+      checked.model("shop_totals")?.tests
+        == [.references(column: "shop", model: "slv_shops", target: "shop")])
+    #expect(checked.source("orders")?.expectations.count == 2)
+    #expect(
+      checked.query("total_of")?.columns.map(\.type) == [.decimal(precision: 18, scale: 2)])
+    #expect(checked.procedure("add_shop")?.query.columns.map(\.name) == ["shop", "city"])
+  }
+
+  @Test func `reads a seed, and infers its columns where none are declared`() throws {
+    let seed = [
+      ("pipeline.yaml", Sample.manifest), ("sources/s.yaml", Sample.source),
+      ("models/gold/g.yaml", "models: [ { name: stage, kind: seed } ]\n"),
+      ("seeds/stage.csv", "stage,ordinal,note\npending,1,\n\"done\",2,x\n"),
+    ]
+    let checked = try CheckedPackage(try PackageReader.read(Sample.files(seed)))
+    let stage = try #require(checked.model("stage"))
+    #expect(stage.primaryKey == ["stage"])
+    #expect(stage.columns.map(\.type) == [.text, .int, .text])
+    #expect(stage.columns.map(\.nullable) == [false, false, true])
+    #expect(stage.seed?.row(0) == [.text("pending"), .integer(1), .null])
+    let twice = seed.map { ($0.0, $0.1.replacing("\"done\"", with: "pending")) }
+    let faults = #expect(throws: PackageFaults.self) {
+      try PackageReader.read(Sample.files(twice))
+    }
+    #expect(
+      faults?.list.map(\.description)
+        == ["seeds/stage.csv: error: row 2: its stage stands twice"])
+  }
+
+  @Test(arguments: [
+    ("{{ ref('slv_orders') }} group", "{{ source('orders') }} group", "SQL07"),
+    ("{{ source('shops') }}", "{{ ref('shop_totals') }}", ""),
+    ("{{ ref('slv_orders') }}", "{{ ref('slv_order') }}", "SQL05"),
+    ("select id, shop, total, buyer", "select id, shop, total, buyr", "SQL05"),
+    ("select id, shop, total, buyer", "select id, shop, random() as total, buyer", "QD01"),
+    ("total > 0", "total > cost", "SQL05"),
+    ("exists_in(shops, shop)", "exists_in(shop, shop)", "SQL05"),
+    ("where shop = :shop", "where shop = :shp", "QD43"),
+  ])
+  func `carries the refusals of SQL with their rule and place`(
+    part: String, by: String, rule: String
+  ) {
+    #expect(Chain.faults("nowhere", by: "") == [])
+    let faults = Chain.faults(part, by: by)
+    #expect(!faults.isEmpty)
+    if !rule.isEmpty { #expect(faults.contains { $0.rule == rule }, "\(faults)") }
+    for fault in faults where !fault.rule.isEmpty {
+      #expect(fault.line > 0 && fault.excerpt != nil && fault.file.hasSuffix(".yaml"))
+    }
+  }
+
+  @Test(arguments: [
+    ("{{ ref('slv_shops') }} s", "{{ ref('city_totals') }} s",
+      "models read one another in a circle: city_totals → city_totals"),
+    ("primary_key: [shop]\n    refresh", "refresh", "primary_key: a stored model needs one"),
+    ("    refresh: { by: [id] }\n", "",
+      "refresh: an incremental model names the columns whose values it is computed for"),
+    ("refresh: { by: [id] }", "refresh: { by: [no] }", "by: there is no column no"),
+    ("refresh: { by: [shop] }", "refresh: { by: [total] }",
+      "by: the SELECT computes total, so what it reads cannot be restricted by it"),
+    ("sum(total) as total from {{ ref('slv_orders') }}",
+      "sum(total) as total, count(*) as n from {{ ref('slv_orders') }}",
+      "columns: declares shop, total, but the SELECT gives shop, total, n"),
+    ("{ name: total, type: \"decimal(18,2)\" } ]\n    sql: \"select shop",
+      "{ name: total, type: text } ]\n    sql: \"select shop",
+      "total: is declared as text, but the SELECT gives decimal"),
+    ("references: { column: shop, model: slv_shops }",
+      "references: { column: shop, model: slv_shop }",
+      "references: there is no model slv_shop; did you mean slv_shops?"),
+    ("emit: shops", "emit: shop", "emit: there is no source shop; did you mean shops?"),
+    (":city as city", ":city as town", "emit shops: there is no column town"),
+    ("primary_key: [id]\n  expect", "primary_key: [nr]\n  expect",
+      "primary_key: there is no column nr"),
+    ("primary_key: [id]\n  expect", "primary_key: [id]\n  version: total\n  expect",
+      "version: is for on_duplicate: upsert_if_newer"),
+    ("type: text, pii: direct", "type: int, matches: \"[0-9]\"", "matches: is for text"),
+    ("type: text, pii: direct", "type: text, parse: yymmdd",
+      "parse: is for dates and timestamps; buyer is text"),
+    ("type: text, pii: direct", "type: date, default: 1.1.26",
+      "buyer: \"1.1.26\" is no date such as 2026-01-31"),
+    ("type: text, pii: direct", "type: int, accepted_values: [one]",
+      "buyer: \"one\" is no integer"),
+    ("name: slv_shops", "name: bronze_shops", "names that begin so belong to the tables"),
+  ])
+  func `names the mistake between its parts`(part: String, by: String, message: String) {
+    let faults = Chain.faults(part, by: by)
+    #expect(faults.contains { $0.message.contains(message) }, "\(faults.map(\.description))")
+    #expect(faults.allSatisfy { $0.line > 0 })
+  }
+
+  @Test func `asks for a map where an upstream lacks the key`() {
+    let join = """
+      select o.shop, sum(o.total) as total from {{ ref('slv_orders') }} o \
+      join {{ ref('slv_shops') }} s on s.city = o.shop group by o.shop
+      """
+    let whole = "select shop, sum(total) as total from {{ ref('slv_orders') }} group by shop"
+    // slv_shops without its shop: changes of a city say nothing of keys.
+    let faults = Chain.faults(whole, by: join.replacing("slv_shops", with: "cities"))
+    #expect(faults.contains { $0.rule == "SQL05" })
+    let view = "  - { name: cities, kind: view, sql: \"select city from {{ source('shops') }}\" }\n"
+    var files = Chain.files(whole, by: join.replacing("slv_shops", with: "cities")).files
+    files = files.map {
+      $0.path == "models/silver/_silver.yaml"
+        ? PackageFiles.File(path: $0.path, bytes: $0.bytes + Array(view.utf8)) : $0
+    }
+    let refused = #expect(throws: PackageFaults.self) {
+      try PackageReader.read(PackageFiles(files))
+    }
+    #expect(
+      refused?.list.map(\.message) == [
+        "model cities has no column shop, so its changes cannot be mapped to keys"
+      ])
+    let map = "refresh: { by: [shop], map: { cities: \"select city as shop from {{ changed }}\" } }"
+    let mended = files.map {
+      PackageFiles.File(
+        path: $0.path,
+        bytes: Array(
+          String(decoding: $0.bytes, as: UTF8.self)
+            .replacing("refresh: { by: [shop] }", with: map).utf8))
+    }
+    #expect(throws: Never.self) { try PackageReader.read(PackageFiles(mended)) }
+  }
+
+  @Test func `is refused as canonical bytes that no reader would write`() throws {
+    var package = try PackageReader.read(Chain.files())
+    #expect(throws: Never.self) { try CheckedPackage(package) }
+    package.defaults.batchBytesMax = .max
+    package.name = "x; drop table y"
+    package.sources[0].columns[0].name = "_batch"
+    let faults = #expect(throws: PackageFaults.self) { try CheckedPackage(package) }
+    #expect(faults?.list.count ?? 0 >= 3)
+    var twins = try PackageReader.read(Chain.files())
+    twins.models.append(twins.models[0])
+    #expect(throws: Malformed.self) { try Package(canonicalBytes: twins.canonicalBytes) }
   }
 }

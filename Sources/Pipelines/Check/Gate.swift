@@ -20,6 +20,12 @@ enum Gate {
     }
   }
 
+  /// Which of these columns the script computes rather than passes on.
+  static func computed(_ names: [String], by script: SQLScript) -> [String] {
+    guard let query = try? parse(script.sqlText) else { return names }
+    return names.filter { query.computes($0) }
+  }
+
   static func check(
     _ script: SQLScript, _ profile: Profile, _ catalog: SQL.Catalog, _ vars: [Variable],
     _ arguments: [Argument]

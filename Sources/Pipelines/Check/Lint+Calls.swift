@@ -102,7 +102,7 @@ extension Lint {
     let part = "metric:\(metric.name)"
     checkName(metric.name, part)
     let upstreams = upstreams(of: metric.sql)
-    guard let select = checked(metric.sql, .model, catalog(for: nil)) else { return }
+    guard let select = checked(metric.sql, .test, catalog(for: nil)) else { return }
     guard select.columns.count == 1, select.columns[0].type.family != .text else {
       fault(part, "a metric is one number; its SELECT gives \(select.columns.count) columns")
       return

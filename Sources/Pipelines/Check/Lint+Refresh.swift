@@ -5,7 +5,7 @@ import Wire
 
 extension Lint {
   mutating func checkRefresh(
-    of model: Model, _ columns: [ModelColumn], _ upstreams: [Upstream], _ query: CheckedQuery
+    of model: Model, _ columns: [ModelColumn], _ upstreams: [Upstream]
   ) -> ([CheckedUpstreamQuery], [CheckedUpstreamQuery]) {
     guard model.kind == .incremental, let refresh = model.refresh else { return ([], []) }
     let part = "model:\(model.name)/refresh"
@@ -18,8 +18,23 @@ extension Lint {
           + Spelling.hint(entry.upstream, among: upstreams.map(\.name)))
     }
     guard faults.count == before else { return ([], []) }
+    // The engine restricts upstreams by the key, so the key must be their own column all the way,
+    // not a value that only bears its name.
+    let restricted = upstreams.contains { upstream in
+      guard !refresh.scope.contains(where: { $0.upstream == upstream.name }) else { return false }
+      let names = shape(of: upstream)?.columns.map(\.name) ?? []
+      return refresh.by.allSatisfy(names.contains)
+    }
+    if restricted, let sql = model.sql {
+      for name in Gate.computed(refresh.by, by: sql) {
+        fault(
+          part, "by: the SELECT computes \(name), so what it reads cannot be restricted by it",
+          fix: "compute \(name) in a model of its own and read it from there")
+      }
+    }
+    guard faults.count == before else { return ([], []) }
     let keys = columns.filter { refresh.by.contains($0.name) }
-    for upstream in upstreams { checkReach(of: upstream, model, refresh, keys, query) }
+    for upstream in upstreams { checkReach(of: upstream, model, refresh, keys) }
     var maps: [CheckedUpstreamQuery] = []
     var scopes: [CheckedUpstreamQuery] = []
     for upstream in upstreams {
@@ -43,8 +58,7 @@ extension Lint {
   /// An upstream tells its keys by its own columns or by a map. Seeds change with the package
   /// only, and everything is computed again then.
   private mutating func checkReach(
-    of upstream: Upstream, _ model: Model, _ refresh: Refresh, _ keys: [ModelColumn],
-    _ query: CheckedQuery
+    of upstream: Upstream, _ model: Model, _ refresh: Refresh, _ keys: [ModelColumn]
   ) {
     guard !refresh.map.contains(where: { $0.upstream == upstream.name }),
       let shape = shape(of: upstream), !isSeed(upstream)
@@ -60,17 +74,6 @@ extension Lint {
         fix: "map: { \(upstream.name): \"select \(refresh.by.joined(separator: ", ")) from "
           + "{{ changed }} …\" }")
       return
-    }
-    for column in query.columns where refresh.by.contains(column.name) {
-      // The engine restricts upstreams by the key, so the key must be their own column, not one
-      // that only bears its name.
-      guard let other = column.lineage.first(where: { $0.column != column.name }) else { continue }
-      fault(
-        part,
-        "by: \(column.name) comes from \(other.table).\(other.column), so upstreams cannot be "
-          + "restricted by it",
-        fix: "give the column its name in a silver model, or declare map: and scope: for "
-          + upstream.name)
     }
     for key in keys {
       guard let own = shape.columns.first(where: { $0.name == key.name }),

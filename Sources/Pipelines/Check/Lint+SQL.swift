@@ -149,7 +149,7 @@ extension Lint {
     for key in model.primaryKey where columns.first(where: { $0.name == key })?.type == .json {
       fault(part, "primary_key: \(key) is json, which makes no key")
     }
-    let (maps, scopes) = checkRefresh(of: model, columns, upstreams, query)
+    let (maps, scopes) = checkRefresh(of: model, columns, upstreams)
     guard faults.count == before else { return }
     models.append(
       CheckedModel(
