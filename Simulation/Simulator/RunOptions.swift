@@ -4,6 +4,8 @@ package struct RunOptions: Sendable {
   package var decodesPPM: UInt64 = 1_000_000
   /// False: a chain of digests stands for the state, and nothing runs in SQLite.
   package var executes = true
+  /// Clients read certified rows of what was acknowledged.
+  package var reads = true
 
   package init() {}
 }

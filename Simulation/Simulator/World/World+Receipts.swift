@@ -34,7 +34,7 @@ extension World {
 
   /// A certified read of a transfer whose receipt is held: it must be there.
   func read(_ index: Int) {
-    guard let wanted = clients[index].toRead.first else { return }
+    guard options.reads, let wanted = clients[index].toRead.first else { return }
     let machine = machines[clients[index].chance.below(machines.count)]
     guard machine.power == .up, case .sql(let executor)? = machine.ledger,
       let heights = executor.reader.heights, heights.upperBound >= wanted.height
