@@ -28,6 +28,10 @@ package enum ExecutionLimits {
   package static let receiptsForgottenPerBlock = 256
   /// Bytes of the arguments of a procedure or a query.
   package static let argumentsBytesMax = 64 << 10
+  /// Changed keys that a model computes one by one, however few rows it has.
+  package static let keysAlwaysOneByOne = 256
+  /// Rows of one model that are computed at once, and rows that a procedure gives.
+  package static let rowsPerModelMax = 1_000_000
   /// Heights whose roots the tries keep: more than may be uncertified.
   package static let heightsRetained: UInt64 = 32
   /// Heights that stay readable.

@@ -36,8 +36,10 @@ final class PipelineFile {
       engine = try Engine(path: path, access: .create, vfs: vfs, profile: .update)
       ledger = try Ledger(on: engine.connection, retaining: retaining)
       data = DataStore(on: engine.connection, ledger: ledger, retaining: retaining)
+    } catch { throw ExecutionFault(error) }
+    try loadValues()
+    do {
       try ledger.rebuild()
-      try loadValues()
       try data.rebuild()
       height = try ledger.recorded(atOrBelow: Height(.max >> 1))?.0 ?? 0
       ledger.trie.seal(height)
@@ -54,7 +56,15 @@ final class PipelineFile {
   }
 
   /// Brings everything that memory keeps of the tables to what the file holds.
-  func loadValues() throws(StorageFault) {
+  func loadValues() throws(ExecutionFault) {
+    let package = try wrapped { () throws(StorageFault) in try loadEntries() }
+    deployed = try package.map { bytes throws(ExecutionFault) in
+      try Deployment.restored(bytes, engine: engine, data: data)
+    }
+  }
+
+  /// - Returns: the package's bytes.
+  private func loadEntries() throws(StorageFault) -> [UInt8]? {
     engine.connection.forgetStatements()
     try data.load()
     account = PipelineAccount()
@@ -64,8 +74,7 @@ final class PipelineFile {
     accountStored = account
     owner = try ledger.get(.value, Key.owner).flatMap { PublicKey($0) }
     deployed = nil
-    guard let bytes = try ledger.get(.value, Key.package) else { return }
-    deployed = Deployment.restored(bytes, engine: engine, data: data)
+    return try ledger.get(.value, Key.package)
   }
 
   // MARK: A block
@@ -125,7 +134,7 @@ final class PipelineFile {
     data.discard()
     ledger.trie.undo(to: marks.0)
     data.trie.undo(to: marks.1)
-    try wrapped { () throws(StorageFault) in try loadValues() }
+    try loadValues()
   }
 
   // MARK: Reading

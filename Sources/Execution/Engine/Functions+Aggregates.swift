@@ -17,12 +17,14 @@ extension Functions {
           { context, count, values in Counter.move(context, count, values, by: -1) }, nil),
         "adding the function count")
     }
-    try connection.check(
-      sqlite3_create_function_v2(
-        connection.handle, "list_sorted", 2, flags, user, nil,
-        { context, count, values in SortedList.add(context, count, values) },
-        { context in SortedList.give(context, asJSON: false) }, nil),
-      "adding the function list_sorted")
+    for arguments: Int32 in 2...3 {
+      try connection.check(
+        sqlite3_create_function_v2(
+          connection.handle, "list_sorted", arguments, flags, user, nil,
+          { context, count, values in SortedList.add(context, count, values) },
+          { context in SortedList.give(context, asJSON: false) }, nil),
+        "adding the function list_sorted")
+    }
     try connection.check(
       sqlite3_create_function_v2(
         connection.handle, "json_list_sorted", 2, flags, user, nil,
@@ -55,6 +57,7 @@ private enum Counter {
 private final class SortedList {
   private var entries: [(key: SQLValue, value: SQLValue)] = []
   private var bytes = 0
+  private var separator = ","
 
   /// The list of this group; made for the first row.
   private static func list(_ context: OpaquePointer?, create: Bool) -> SortedList? {
@@ -79,8 +82,9 @@ private final class SortedList {
     guard let list = list(context, create: true) else {
       return sqlite3_result_error_nomem(context)
     }
+    if call.count == 3 { list.separator = call.text(2) }
     guard !call.isNull(0) else { return }
-    let size = call.bytes(0).count + call.bytes(1).count
+    let size = call.bytes(0).count + call.bytes(1).count + list.separator.utf8.count
     call.state.meter(bytes: size)
     list.bytes += size + 16
     guard list.bytes <= ExecutionLimits.valueBytesMax else {
@@ -101,7 +105,7 @@ private final class SortedList {
     defer { Unmanaged.passUnretained(list).release() }
     list.entries.sort { $0.key == $1.key ? $0.value < $1.value : $0.key < $1.key }
     let parts = list.entries.map { asJSON ? json($0.value) : plain($0.value) }
-    let text = parts.joined(separator: ",")
+    let text = parts.joined(separator: asJSON ? "," : list.separator)
     let whole = asJSON ? "[\(text)]" : text
     quorate_sqlite3_result_text(context, whole, Int32(whole.utf8.count))
   }

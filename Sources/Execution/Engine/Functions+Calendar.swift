@@ -31,14 +31,6 @@ extension Functions {
       guard let day = call.date(0) else { return call.fail("fmt_date takes a date") }
       call.give(ValueFormat.date(day))
     },
-    Scalar(name: "fmt_timestamp", arguments: 1) { context, count, values in
-      guard let call = Invocation(context, count, values) else { return }
-      guard !call.isNull(0) else { return call.giveNull() }
-      guard let moment = call.integer(0), let text = ValueFormat.timestamp(moment) else {
-        return call.fail("fmt_timestamp takes a timestamp")
-      }
-      call.give(text)
-    },
   ]
 }
 

@@ -1,4 +1,5 @@
 import CSQLite
+import SQL
 import Storage
 
 /// The functions that SQL may call: ours are added, the built-in ones that are not allowed are
@@ -9,24 +10,8 @@ enum Functions {
   typealias Body =
     @convention(c) (OpaquePointer?, Int32, UnsafeMutablePointer<OpaquePointer?>?) -> Void
 
-  /// Built-in functions that give the same value everywhere. The parser has a list of its own,
-  /// which is no longer than this one.
-  static let builtInAllowed: [String] = [
-    "abs", "char", "coalesce", "hex", "ifnull", "iif", "json", "json_array", "json_array_length",
-    "json_extract", "json_object", "json_quote", "json_type", "json_valid", "length", "likely",
-    "lower", "ltrim", "max", "min", "nullif", "quote", "rtrim", "sign", "substr",
-    "substring", "sum", "trim", "typeof", "unhex", "unicode", "unlikely", "upper", "zeroblob",
-    "->", "->>", "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag",
-    "lead", "first_value", "last_value", "nth_value",
-  ]
-
-  /// Ours, in the place of a built-in one or beside them.
-  static let own: [String] = [
-    "count", "replace", "instr", "like", "glob", "consensus_time_ms", "consensus_date",
-    "consensus_random", "uuid5", "mul_div", "add_exact", "mul_exact", "year", "month",
-    "date_trunc", "add_months", "iso_week", "list_sorted", "json_list_sorted",
-    "quarantined_ppm", "fmt_decimal", "fmt_date", "fmt_timestamp",
-  ]
+  /// What the parser's table offers, and the operators that are functions to SQLite.
+  static let offered: [String] = FunctionTable.offered.map(\.name) + ["->", "->>"]
 
   /// Floating point: for queries that one replica answers alone.
   static let replicaOnly: [String] = ["avg", "total", "round"]
@@ -34,8 +19,8 @@ enum Functions {
   /// What `profile` may call, in lower case.
   static func allowed(for profile: EngineProfile) -> Set<String> {
     switch profile {
-    case .update: Set(builtInAllowed + own)
-    case .query: Set(builtInAllowed + own + replicaOnly)
+    case .update: Set(offered)
+    case .query: Set(offered + replicaOnly)
     }
   }
 
@@ -104,11 +89,6 @@ enum Functions {
     },
     Scalar(name: "uuid5", arguments: 2) { context, count, values in
       Invocation(context, count, values)?.uuid5()
-    },
-    Scalar(name: "quarantined_ppm", arguments: 0, isPure: false) { context, count, values in
-      guard let call = Invocation(context, count, values) else { return }
-      let (bad, all) = (call.state.rowsQuarantined, call.state.rowsInBatch)
-      call.give(all == 0 ? 0 : 1_000_000 * bad / all)
     },
   ]
 

@@ -26,6 +26,8 @@ final class DataStore {
   /// Old and new rows of tables that models read, while an update runs.
   private(set) var tracked: [String: [RowChange]] = [:]
   var tracking: Set<String> = []
+  /// Tables that the update at hand made.
+  private(set) var fresh: Set<String> = []
 
   struct RowChange {
     let old: StoredRow?
@@ -88,6 +90,7 @@ final class DataStore {
     let table = StoredTable(schema, indexes: indexes, on: connection)
     try table.create()
     tables[name] = table
+    fresh.insert(name)
     try record(table)
     changes.put(TableSchema.catalogKey(of: name), schema.digest)
     rowHashes += 1
@@ -220,6 +223,8 @@ final class DataStore {
     indexEntries = 0
     rowHashes = 0
     growth = 0
+    fresh = []
+    tracking = []
     tracked.removeAll(keepingCapacity: true)
     precondition(changes.isEmpty, "changes of an earlier update were left behind")
   }

@@ -4,39 +4,76 @@ import Signing
 import Storage
 import Wire
 
-/// A package made ready to run on the tables of its file.
+/// A checked package made ready to run on the tables of its file.
 final class Deployment {
-  let package: Package
+  let checked: CheckedPackage
   let digest: Digest
   private var sources: [String: SourcePlan] = [:]
+  private var procedures: [String: ProcedurePlan] = [:]
+  private var models: [ModelPlan] = []
 
-  /// Tables whose changes models need to see.
+  /// Tables whose changes models and tests need to see.
   private(set) var tracked: Set<String> = []
 
-  private init(_ package: Package, digest: Digest) {
-    self.package = package
+  var package: Package { checked.package }
+
+  private init(_ checked: CheckedPackage, digest: Digest) {
+    self.checked = checked
     self.digest = digest
   }
 
-  /// Links a package to its tables, which are there.
+  /// Links a package to its tables and views, which are there.
   static func link(
-    _ package: Package, digest: Digest, engine: Engine, data: DataStore
+    _ checked: CheckedPackage, digest: Digest, engine: Engine, data: DataStore
   ) throws(Stop) -> Deployment {
-    let deployment = Deployment(package, digest: digest)
-    for source in package.sources {
-      guard let bronze = data.tables[source.bronzeTable],
-        let quarantine = data.tables[source.quarantineTable]
+    let deployment = Deployment(checked, digest: digest)
+    for source in checked.sources {
+      guard let bronze = data.tables[source.source.bronzeTable],
+        let quarantine = data.tables[source.source.quarantineTable]
       else {
         throw .failed(ExecutionFault(.damaged, "the tables of the source \(source.name) are gone"))
       }
-      let decoder: RowDecoder
-      do { decoder = try RowDecoder(source: source, defaults: package.defaults) } catch {
-        throw .refused(error)
-      }
-      deployment.sources[source.name] = SourcePlan(
-        source, decoder: decoder, bronze: bronze, quarantine: quarantine)
+      let plan = SourcePlan(
+        source.source, decoder: source.decoder, bronze: bronze, quarantine: quarantine)
+      plan.expectations = try ExpectationPlan.make(source, engine: engine)
+      deployment.sources[source.name] = plan
     }
+    for model in checked.models {
+      let table = model.model.isStored ? data.tables[model.name] : nil
+      guard !model.model.isStored || table != nil else {
+        throw .failed(ExecutionFault(.damaged, "the table of the model \(model.name) is gone"))
+      }
+      deployment.models.append(ModelPlan(model, table: table, package: checked))
+    }
+    for procedure in checked.procedures {
+      deployment.procedures[procedure.name] = ProcedurePlan(procedure)
+    }
+    deployment.tracked = tracked(of: checked)
     return deployment
+  }
+
+  /// What stored models read, through views too, and what has tests or is referred to.
+  private static func tracked(of checked: CheckedPackage) -> Set<String> {
+    var tables: Set<String> = []
+    func follow(_ upstream: Upstream) {
+      guard case .model(let name) = upstream, let model = checked.model(name) else {
+        tables.insert(upstream.table)
+        return
+      }
+      if model.model.isStored {
+        tables.insert(name)
+      } else {
+        model.upstreams.forEach(follow)
+      }
+    }
+    for model in checked.models {
+      if model.model.isStored { model.upstreams.forEach(follow) }
+      if !model.tests.isEmpty { follow(.model(model.name)) }
+      for test in model.tests {
+        if case .references(_, let other, _) = test { follow(.model(other)) }
+      }
+    }
+    return tables
   }
 
   /// What an ingest or a procedure call asks for.
@@ -47,6 +84,13 @@ final class Deployment {
         return .failure(Self.unknownSource(name, of: package))
       }
       return .success(PipelineFile.Task(plan: plan, procedure: nil, grants: plan.source.allow))
+    case .procedure(let name):
+      guard let procedure = procedures[name],
+        let plan = sources[procedure.checked.procedure.emit]
+      else { return .failure(Self.unknownProcedure(name, of: package)) }
+      return .success(
+        PipelineFile.Task(
+          plan: plan, procedure: procedure, grants: procedure.checked.procedure.allow))
     default:
       return .failure(Refusal("UNKNOWN_METHOD", "\(method.label) takes no rows"))
     }
@@ -66,6 +110,61 @@ final class Deployment {
         + package.procedures.map(\.name).joined(separator: ", "))
   }
 
-  /// Brings every model to what its upstreams hold now.
-  func refresh(engine: Engine, data: DataStore, _ budget: inout StepBudget) throws(Stop) {}
+  // MARK: Models
+
+  /// Brings every model to what its upstreams hold now, and runs the tests.
+  func refresh(engine: Engine, data: DataStore, _ budget: inout StepBudget) throws(Stop) {
+    guard !data.tracked.isEmpty else { return }
+    let refresher = Refresher(models: models, package: checked, engine: engine, data: data)
+    try refresher.run(&budget)
+    try ModelTests(refresher: refresher, isWhole: false).run(&budget)
+  }
+
+  /// Fills what is new or changed since an older package, and runs all tests on everything.
+  func recompute(
+    since old: CheckedPackage?, engine: Engine, data: DataStore, _ budget: inout StepBudget
+  ) throws(Stop) {
+    let refresher = Refresher(models: models, package: checked, engine: engine, data: data)
+    var changed: Set<String> = []
+    for model in models {
+      guard isChanged(model.checked, since: old, changed, data) else { continue }
+      changed.insert(model.name)
+      if model.kind == .seed {
+        try refresher.fillSeed(model)
+      } else if model.table != nil {
+        try refresher.refreshWhole(model, &budget)
+      }
+    }
+    try ModelTests(refresher: refresher, isWhole: true).run(&budget)
+  }
+
+  /// Whether a model may hold other rows than before: its own text, its variables, or anything
+  /// that it reads is not what it was.
+  private func isChanged(
+    _ model: CheckedModel, since old: CheckedPackage?, _ changed: Set<String>, _ data: DataStore
+  ) -> Bool {
+    guard let old, let before = old.model(model.name), before.model == model.model,
+      before.columns == model.columns, before.seed == model.seed,
+      old.package.vars == package.vars, !data.fresh.contains(model.name)
+    else { return true }
+    return model.upstreams.contains { upstream in
+      switch upstream {
+      case .source(let name): old.source(name)?.source != checked.source(name)?.source
+      case .model(let name): changed.contains(name)
+      }
+    }
+  }
+
+  /// The deployment of a package that is stored, on tables that are there.
+  static func restored(
+    _ bytes: [UInt8], engine: Engine, data: DataStore
+  ) throws(ExecutionFault) -> Deployment {
+    do {
+      let package = try Package(canonicalBytes: bytes)
+      return try link(
+        try CheckedPackage(package), digest: sha256(bytes), engine: engine, data: data)
+    } catch {
+      throw ExecutionFault(.damaged, "the stored package cannot be run: \(error)")
+    }
+  }
 }

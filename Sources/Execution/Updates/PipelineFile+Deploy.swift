@@ -29,7 +29,7 @@ extension PipelineFile {
       ledger.trie.undo(to: marks.0)
       data.trie.undo(to: marks.1)
       let kept = account
-      try machine { () throws(StorageFault) in try loadValues() }
+      do { try loadValues() } catch { throw .failed(error) }
       account = kept
       precondition((before.0 == nil) == (deployed == nil) && before.1 == owner, "undone in full")
       return try record(call, block, call.receipt(block, .refused(refusal), usage: usage))
@@ -57,12 +57,14 @@ extension PipelineFile {
       throw .refused(
         Refusal("NOT_OWNER", "only the owner of \(name) upgrades it: sign with its key"))
     }
-    let package = try Self.package(call)
-    let old = deployed?.package
-    try refuseDrops(package)
-    try buildTables(package)
+    let checked = try Self.checked(call)
+    let old = deployed?.checked
+    try refuseDrops(checked.package)
+    try dropViews()
+    try buildTables(checked)
+    try buildViews(checked)
     let digest = sha256(call.body)
-    let next = try Deployment.link(package, digest: digest, engine: engine, data: data)
+    let next = try Deployment.link(checked, digest: digest, engine: engine, data: data)
     try machine { () throws(StorageFault) in
       try ledger.put(.value, Key.package, call.body)
       if owner == nil { try ledger.put(.value, Key.owner, sender.bytes) }
@@ -73,7 +75,7 @@ extension PipelineFile {
   }
 
   /// The package in a deploy's body, decoded and checked. A pure function of the call.
-  static func package(_ call: OrderedCall) throws(Stop) -> Package {
+  static func checked(_ call: OrderedCall) throws(Stop) -> CheckedPackage {
     let package: Package
     do { package = try Package(canonicalBytes: call.body) } catch {
       throw .refused(
@@ -85,7 +87,10 @@ extension PipelineFile {
           "PACKAGE_NAME",
           "the package is called \(package.name), the call names \(call.call.pipeline)"))
     }
-    return package
+    do { return try CheckedPackage(package) } catch {
+      let rule = error.list.first { !$0.rule.isEmpty }?.rule
+      throw .refused(Refusal(rule ?? "PACKAGE_REFUSED", "the package is refused: \(error)"))
+    }
   }
 
   // MARK: Tables
@@ -133,7 +138,7 @@ extension PipelineFile {
 
   /// Makes the tables that the package wants of those that are there. A table that stays keeps its
   /// rows; one of a source that gains columns is written again with them.
-  private func buildTables(_ package: Package) throws(Stop) {
+  private func buildTables(_ package: CheckedPackage) throws(Stop) {
     let wanted = TablePlan.all(of: package)
     let names = Set(wanted.map(\.name))
     for name in data.tables.keys.sorted() where !names.contains(name) {
@@ -152,6 +157,38 @@ extension PipelineFile {
           try table.reindex(plan.indexes)
           try data.record(table)
         }
+      }
+    }
+  }
+
+  private func dropViews() throws(Stop) {
+    guard let deployed else { return }
+    try machine { () throws(StorageFault) in
+      for model in deployed.checked.models.reversed() where model.model.kind == .view {
+        try engine.connection.execute("DROP VIEW \(quoted(model.name))")
+      }
+    }
+  }
+
+  /// Views in the order of dependency, and the tables that changed rows are staged in.
+  private func buildViews(_ package: CheckedPackage) throws(Stop) {
+    for model in package.models where model.model.kind == .view {
+      guard let query = model.query else { continue }
+      let columns = model.columns.map { quoted($0.name) }.joined(separator: ", ")
+      let text = SelectText(query).whole
+      // Prepared first as what it is, behind the authorizer.
+      do {
+        _ = try engine.prepareUser(text)
+        try engine.connection.execute(
+          "CREATE VIEW \(quoted(model.name))(\(columns)) AS \(text)")
+      } catch { throw Stop(sql: error, in: "the view \(model.name)") }
+    }
+    try machine { () throws(StorageFault) in
+      for upstream in package.staged {
+        try engine.connection.execute(
+          "DROP TABLE IF EXISTS \(quoted(ChangedTable.name(of: upstream)))")
+        try ChangedTable.create(
+          upstream, columns: package.columns(of: upstream).map(\.name), on: engine)
       }
     }
   }
@@ -197,17 +234,4 @@ extension DataStore {
   func create(_ plan: TablePlan) throws(StorageFault) -> StoredTable {
     try create(plan.name, columns: plan.columns, key: plan.key, indexes: plan.indexes)
   }
-}
-
-extension Deployment {
-  /// The deployment of a package that is stored, on tables that are there.
-  static func restored(_ bytes: [UInt8], engine: Engine, data: DataStore) -> Deployment? {
-    guard let package = try? Package(canonicalBytes: bytes) else { return nil }
-    return try? link(package, digest: sha256(bytes), engine: engine, data: data)
-  }
-
-  /// Fills what is new or changed since an older package.
-  func recompute(
-    since old: Package?, engine: Engine, data: DataStore, _ budget: inout StepBudget
-  ) throws(Stop) {}
 }

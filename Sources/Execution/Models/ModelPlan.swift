@@ -1,0 +1,136 @@
+import Certification
+import Pipelines
+import SQL
+import Storage
+import Wire
+
+/// A model made ready: its table, its statements, and what it reads.
+final class ModelPlan {
+  let checked: CheckedModel
+  /// nil for views.
+  let table: StoredTable?
+  let select: SelectText?
+  /// Places of the refresh key in the model's columns.
+  let by: [Int]
+  /// What the statement for one key is restricted by; nil where only the whole will do.
+  let restrictions: [Restriction]
+  private var wholeStatement: PreparedStatement?
+  private var keyedStatement: PreparedStatement?
+  private var storedStatement: PreparedStatement?
+  private var scanStatement: PreparedStatement?
+  private var mapStatements: [Upstream: PreparedStatement] = [:]
+
+  init(_ checked: CheckedModel, table: StoredTable?, package: CheckedPackage) {
+    self.checked = checked
+    self.table = table
+    select = checked.query.map { SelectText($0) }
+    let names = checked.columns.map(\.name)
+    by = checked.model.refresh?.by.compactMap { name in names.firstIndex(of: name) } ?? []
+    restrictions = Self.restrictions(of: checked, in: package)
+  }
+
+  var name: String { checked.name }
+  var kind: Model.Kind { checked.model.kind }
+  var keyNames: [String] { checked.model.refresh?.by ?? [] }
+
+  /// Upstreams that have the key's columns are read by key; those with a scope, through it.
+  private static func restrictions(
+    of model: CheckedModel, in package: CheckedPackage
+  ) -> [Restriction] {
+    guard let refresh = model.model.refresh else { return [] }
+    var all: [Restriction] = []
+    for upstream in model.upstreams {
+      if let scope = model.scopes.first(where: { $0.upstream == upstream }) {
+        all.append(Restriction(table: upstream.table, kind: .scope(scope.query)))
+      } else if package.has(refresh.by, in: upstream) {
+        all.append(Restriction(table: upstream.table, kind: .columns(refresh.by)))
+      }
+    }
+    return all
+  }
+
+  // MARK: Statements
+
+  func whole(_ engine: Engine) throws(Stop) -> PreparedStatement {
+    if let wholeStatement { return wholeStatement }
+    let made = try prepared(engine, select?.whole ?? "")
+    wholeStatement = made
+    return made
+  }
+
+  func keyed(_ engine: Engine) throws(Stop) -> PreparedStatement {
+    if let keyedStatement { return keyedStatement }
+    let made = try prepared(engine, select?.restricted(restrictions) ?? "")
+    keyedStatement = made
+    return made
+  }
+
+  private func prepared(_ engine: Engine, _ text: String) throws(Stop) -> PreparedStatement {
+    do { return try engine.prepareUser(text) } catch {
+      throw Stop(sql: error, in: "the model \(name)")
+    }
+  }
+
+  /// The stored rows of one refresh key.
+  func stored(_ engine: Engine) throws(Stop) -> PreparedStatement {
+    if let storedStatement { return storedStatement }
+    let filter = keyNames.map { "\(quoted($0)) = ?" }.joined(separator: " AND ")
+    let made = try machine { () throws(StorageFault) in
+      try engine.connection.prepare(
+        "SELECT * FROM \(quoted(name)) WHERE \(filter) ORDER BY \(keyOrder)")
+    }
+    storedStatement = made
+    return made
+  }
+
+  /// All stored rows in the order of the primary key.
+  func scan(_ engine: Engine) throws(Stop) -> PreparedStatement {
+    if let scanStatement { return scanStatement }
+    let made = try machine { () throws(StorageFault) in
+      try engine.connection.prepare("SELECT * FROM \(quoted(name)) ORDER BY \(keyOrder)")
+    }
+    scanStatement = made
+    return made
+  }
+
+  private var keyOrder: String {
+    checked.primaryKey.map { quoted($0) }.joined(separator: ", ")
+  }
+
+  func map(_ upstream: Upstream, _ engine: Engine) throws(Stop) -> PreparedStatement? {
+    if let known = mapStatements[upstream] { return known }
+    guard let map = checked.maps.first(where: { $0.upstream == upstream }) else { return nil }
+    let made = try prepared(
+      engine,
+      SelectText(map.query).restricted([
+        Restriction(table: "changed", kind: .replacement(ChangedTable.name(of: upstream)))
+      ]))
+    mapStatements[upstream] = made
+    return made
+  }
+}
+
+extension CheckedPackage {
+  /// The columns of an upstream, in order.
+  func columns(of upstream: Upstream) -> [ColumnShape] {
+    switch upstream {
+    case .source(let name): source(name)?.source.shape.columns ?? []
+    case .model(let name): model(name)?.shape.columns ?? []
+    }
+  }
+
+  /// Upstreams whose changed rows some statement reads, ascending.
+  var staged: [Upstream] {
+    var found: Set<Upstream> = []
+    for model in models {
+      for map in model.maps { found.insert(map.upstream) }
+      if model.query?.isRowwise == true { found.formUnion(model.upstreams) }
+    }
+    return found.sorted()
+  }
+
+  func has(_ names: [String], in upstream: Upstream) -> Bool {
+    let columns = columns(of: upstream)
+    return names.allSatisfy { name in columns.contains { $0.name == name } }
+  }
+}

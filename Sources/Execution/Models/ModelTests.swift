@@ -1,0 +1,177 @@
+import Certification
+import Pipelines
+import Storage
+import Wire
+
+/// Checks the tests of the models that an update touched, on the rows that it changed.
+///
+/// - Safety: a test that holds before an update and on every row that it wrote or took away holds
+///   after it; where changed rows cannot be told, the whole is looked at.
+struct ModelTests {
+  let refresher: Refresher
+  /// Looks at everything, whatever changed: after a deploy.
+  let isWhole: Bool
+
+  private var engine: Engine { refresher.engine }
+  private var package: CheckedPackage { refresher.package }
+
+  func run(_ budget: inout StepBudget) throws(Stop) {
+    for model in package.models {
+      for test in model.tests { try check(test, of: model, &budget) }
+    }
+  }
+
+  private func check(
+    _ test: CheckedTest, of model: CheckedModel, _ budget: inout StepBudget
+  ) throws(Stop) {
+    let me = Upstream.model(model.name)
+    switch test {
+    case .unique(let columns):
+      guard hasChanged(me), columns != model.primaryKey else { return }
+      try unique(columns, model, &budget)
+    case .notNull(let columns):
+      for column in columns {
+        try none(
+          model, "not_null(\(column))", where: "\(quoted(column)) IS NULL",
+          changedValue: column, &budget
+        ) { $0 == .null }
+      }
+    case .acceptedValues(let column, let values):
+      let accepted = Set(values.map(\.value))
+      let list = values.map { $0.value.literal }.joined(separator: ", ")
+      try none(
+        model, "accepted_values(\(column))",
+        where: "\(quoted(column)) IS NOT NULL AND \(quoted(column)) NOT IN (\(list))",
+        changedValue: column, &budget
+      ) { $0 != .null && !accepted.contains($0) }
+    case .references(let column, let other, let target):
+      guard hasChanged(me) || hasChanged(.model(other)) else { return }
+      try references(column, other, target, model, &budget)
+    }
+  }
+
+  private func hasChanged(_ upstream: Upstream) -> Bool {
+    isWhole || refresher.hasChanged(upstream)
+  }
+
+  private func failed(_ model: CheckedModel, _ test: String, _ value: Value?) -> Stop {
+    let example = value.map { ", for example \($0.shown)" } ?? ""
+    return .refused(
+      Refusal(
+        "TEST_FAILED",
+        "the test \(test) of \(model.name) fails after this update\(example): the batch was not "
+          + "taken; correct it, or the test"))
+  }
+
+  /// The new rows of a stored model; nil where they cannot be told.
+  private func newRows(_ model: CheckedModel) -> [[Value]]? {
+    guard !isWhole, model.model.isStored else { return nil }
+    return (refresher.data.tracked[model.name] ?? []).compactMap { $0.new?.values }
+  }
+
+  /// No row meets a condition: looked for among new rows, or in all of a view.
+  private func none(
+    _ model: CheckedModel, _ test: String, where condition: String, changedValue column: String,
+    _ budget: inout StepBudget, _ isBad: (Value) -> Bool
+  ) throws(Stop) {
+    guard hasChanged(.model(model.name)) else { return }
+    if let rows = newRows(model) {
+      guard let place = model.columns.firstIndex(where: { $0.name == column }) else { return }
+      if let bad = rows.map({ $0[place] }).first(where: isBad) { throw failed(model, test, bad) }
+      return
+    }
+    try nothing(
+      "SELECT \(quoted(column)) FROM \(quoted(model.name)) WHERE \(condition)", [], model, test,
+      &budget)
+  }
+
+  private func unique(
+    _ columns: [String], _ model: CheckedModel, _ budget: inout StepBudget
+  ) throws(Stop) {
+    let test = "unique(\(columns.joined(separator: ", ")))"
+    let list = columns.map { quoted($0) }.joined(separator: ", ")
+    guard let rows = newRows(model) else {
+      return try nothing(
+        "SELECT \(list) FROM \(quoted(model.name)) GROUP BY \(list) HAVING count(*) > 1", [],
+        model, test, &budget)
+    }
+    let places = columns.compactMap { name in model.columns.firstIndex { $0.name == name } }
+    let filter = columns.map { "\(quoted($0)) = ?" }.joined(separator: " AND ")
+    for key in Refresher.distinct(rows.map { row in places.map { row[$0] } })
+    where !key.contains(.null) {
+      try nothing(
+        "SELECT \(list) FROM \(quoted(model.name)) WHERE \(filter) GROUP BY \(list) "
+          + "HAVING count(*) > 1", key, model, test, &budget)
+    }
+  }
+
+  /// Values are there: those of new rows, and those whose target went away.
+  private func references(
+    _ column: String, _ other: String, _ target: String, _ model: CheckedModel,
+    _ budget: inout StepBudget
+  ) throws(Stop) {
+    let test = "references(\(column), \(other))"
+    let missing =
+      "NOT EXISTS (SELECT 1 FROM \(quoted(other)) o WHERE o.\(quoted(target)) = m.\(quoted(column)))"
+    let whole =
+      "SELECT \(quoted(column)) FROM \(quoted(model.name)) m WHERE \(quoted(column)) IS NOT NULL "
+      + "AND \(missing)"
+    guard let mine = newRows(model), let gone = try targetsGone(other, target, &budget),
+      let place = model.columns.firstIndex(where: { $0.name == column })
+    else { return try nothing(whole, [], model, test, &budget) }
+    for key in Refresher.distinct(mine.map { [$0[place]] }) where key != [.null] {
+      try nothing(
+        "SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM \(quoted(other)) WHERE \(quoted(target)) = ?1)",
+        key, model, test, &budget)
+    }
+    for key in Refresher.distinct(gone.map { [$0] }) where key != [.null] {
+      try nothing(
+        "SELECT \(quoted(column)) FROM \(quoted(model.name)) m WHERE \(quoted(column)) = ? "
+          + "AND \(missing)", key, model, test, &budget)
+    }
+  }
+
+  /// Values of a column that changed rows of a model had; nil where they cannot be told.
+  private func targetsGone(
+    _ model: String, _ column: String, _ budget: inout StepBudget
+  ) throws(Stop) -> [Value]? {
+    let upstream = Upstream.model(model)
+    guard hasChanged(upstream) else { return [] }
+    let names = package.columns(of: upstream).map(\.name)
+    guard let place = names.firstIndex(of: column),
+      let rows = try refresher.changes(of: upstream, &budget)
+    else { return nil }
+    return rows.map { $0[place] }
+  }
+
+  /// The statement gives no row.
+  private func nothing(
+    _ sql: String, _ values: [Value], _ model: CheckedModel, _ test: String,
+    _ budget: inout StepBudget
+  ) throws(Stop) {
+    let statement = try machine { () throws(StorageFault) in
+      let statement = try engine.connection.cached("\(sql) LIMIT 1")
+      for (index, value) in values.enumerated() { try statement.bind(index + 1, value: value) }
+      return statement
+    }
+    var found: Value?
+    try engine.run(statement, &budget, "the test \(test) of \(model.name)") { row throws(Stop) in
+      found = row.value(0)
+    }
+    if let found { throw failed(model, test, found) }
+  }
+}
+
+extension Value {
+  /// As SQL writes it.
+  var literal: String {
+    switch self {
+    case .null: "NULL"
+    case .int(let number): String(number)
+    case .text(let text):
+      "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
+        + "'"
+    case .bytes(let bytes): "x'\(bytes.hex)'"
+    }
+  }
+}

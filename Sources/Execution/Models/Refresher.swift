@@ -1,0 +1,346 @@
+import Certification
+import Pipelines
+import Signing
+import Storage
+import Wire
+
+/// Brings the models of one update to what their upstreams hold now, in the order of dependency.
+///
+/// - Safety: a model whose changed keys cannot be told is computed whole, so the result is always
+///   that of the full path; only differences are written.
+struct Refresher {
+  let models: [ModelPlan]
+  let package: CheckedPackage
+  let engine: Engine
+  let data: DataStore
+
+  func run(_ budget: inout StepBudget) throws(Stop) {
+    for model in models {
+      switch model.kind {
+      case .view, .seed: continue
+      case .full:
+        if hasChanged(model) { try refreshWhole(model, &budget) }
+      case .incremental:
+        guard hasChanged(model) else { continue }
+        try refreshKeys(model, &budget)
+      }
+    }
+  }
+
+  // MARK: What changed
+
+  private func hasChanged(_ model: ModelPlan) -> Bool {
+    model.checked.upstreams.contains { hasChanged($0) }
+  }
+
+  /// Whether the rows of an upstream may have changed in this update.
+  func hasChanged(_ upstream: Upstream) -> Bool {
+    if case .model(let name) = upstream, let model = package.model(name),
+      model.model.kind == .view
+    {
+      return model.upstreams.contains { hasChanged($0) }
+    }
+    return !(data.tracked[upstream.table] ?? []).isEmpty
+  }
+
+  /// Old and new rows of an upstream that changed; nil where they cannot be told.
+  func changes(of upstream: Upstream, _ budget: inout StepBudget) throws(Stop) -> [[Value]]? {
+    if case .model(let name) = upstream, let view = package.model(name), view.model.kind == .view {
+      return try changes(ofView: view, &budget)
+    }
+    return (data.tracked[upstream.table] ?? []).flatMap { change in
+      [change.old?.values, change.new?.values].compactMap { $0 }
+    }
+  }
+
+  /// A view that picks and renames columns of one upstream, row by row, has as changed rows the
+  /// view of the upstream's changed rows.
+  private func changes(
+    ofView view: CheckedModel, _ budget: inout StepBudget
+  ) throws(Stop) -> [[Value]]? {
+    guard let query = view.query, query.isRowwise, let upstream = view.upstreams.first,
+      view.upstreams.count == 1, let rows = try changes(of: upstream, &budget)
+    else { return nil }
+    let columns = package.columns(of: upstream).map(\.name)
+    let staged = try ChangedTable.stage(rows, columns: columns, of: upstream, engine)
+    let text = SelectText(query).restricted([
+      Restriction(table: upstream.table, kind: .replacement(staged.name))
+    ])
+    let statement: PreparedStatement
+    do { statement = try engine.prepareUser(text) } catch {
+      throw Stop(sql: error, in: "the view \(view.name)")
+    }
+    var result: [[Value]] = []
+    try engine.run(statement, &budget, "the view \(view.name)") { row throws(Stop) in
+      result.append((0..<row.columnCount).map { row.value($0) })
+    }
+    try staged.clear()
+    return result
+  }
+
+  // MARK: By key
+
+  private func refreshKeys(_ model: ModelPlan, _ budget: inout StepBudget) throws(Stop) {
+    var keys: [[Value]] = []
+    for upstream in model.checked.upstreams where hasChanged(upstream) {
+      guard let found = try self.keys(of: model, from: upstream, &budget),
+        !found.contains(where: { $0.contains(.null) })
+      else { return try refreshWhole(model, &budget) }
+      keys += found
+    }
+    keys = Self.distinct(keys)
+    if try isMany(keys.count, model, &budget) { return try refreshWhole(model, &budget) }
+    for key in keys { try refresh(key, of: model, &budget) }
+  }
+
+  /// The keys of a model that the changed rows of an upstream map to; nil where nothing says so.
+  private func keys(
+    of model: ModelPlan, from upstream: Upstream, _ budget: inout StepBudget
+  ) throws(Stop) -> [[Value]]? {
+    guard let rows = try changes(of: upstream, &budget) else { return nil }
+    let columns = package.columns(of: upstream).map(\.name)
+    if let map = model.checked.maps.first(where: { $0.upstream == upstream }) {
+      let staged = try ChangedTable.stage(rows, columns: columns, of: upstream, engine)
+      guard let statement = try model.map(map.upstream, engine) else { return nil }
+      let places = model.keyNames.compactMap { name in
+        map.query.columns.firstIndex { $0.name == name }
+      }
+      var keys: [[Value]] = []
+      try engine.run(statement, &budget, "the refresh map of \(model.name)") { row throws(Stop) in
+        keys.append(places.map { row.value($0) })
+      }
+      try staged.clear()
+      return keys
+    }
+    let places = model.keyNames.compactMap { name in columns.firstIndex(of: name) }
+    guard places.count == model.keyNames.count else { return nil }
+    return rows.map { row in places.map { row[$0] } }
+  }
+
+  /// In one order everywhere.
+  static func distinct(_ keys: [[Value]]) -> [[Value]] {
+    var seen: Set<[Value]> = []
+    let unique = keys.filter { seen.insert($0).inserted }
+    return unique.map { ($0, encoded($0)) }
+      .sorted { $0.1.lexicographicallyPrecedes($1.1) }.map(\.0)
+  }
+
+  private static func encoded(_ key: [Value]) -> [UInt8] {
+    var encoder = KeyEncoder(table: 0)
+    for value in key { _ = encoder.value(value) }
+    return encoder.bytes
+  }
+
+  /// Whether so many keys are a share above which all rows are computed again.
+  private func isMany(
+    _ count: Int, _ model: ModelPlan, _ budget: inout StepBudget
+  ) throws(Stop) -> Bool {
+    guard count > ExecutionLimits.keysAlwaysOneByOne, let refresh = model.checked.model.refresh
+    else { return false }
+    let counting = try machine { () throws(StorageFault) in
+      try engine.connection.cached("SELECT count(*) FROM \(quoted(model.name))")
+    }
+    var stored: Int64 = 0
+    try engine.run(counting, &budget, "counting the rows of \(model.name)") { row throws(Stop) in
+      stored = row.integer(0)
+    }
+    let (share, overflow) = stored.multipliedReportingOverflow(by: Int64(refresh.fullRatio))
+    return !overflow && Int64(count) > share / 1_000_000
+  }
+
+  private func refresh(
+    _ key: [Value], of model: ModelPlan, _ budget: inout StepBudget
+  ) throws(Stop) {
+    guard let table = model.table else { return }
+    let select = try model.keyed(engine)
+    do throws(StorageFault) {
+      for (name, value) in zip(model.keyNames, key) {
+        guard let place = select.parameter(":\(name)") else { continue }
+        try select.bind(place, value: value)
+      }
+    } catch { throw Stop(machine: error) }
+    var wanted = KeyedRows()
+    try engine.run(select, &budget, "the model \(model.name)") { row throws(Stop) in
+      let values = try self.values(row, model)
+      // What belongs to other keys was computed from a part of its sources.
+      guard zip(model.by, key).allSatisfy({ values[$0] == $1 }) else { return }
+      try self.add(values, to: &wanted, table, model)
+    }
+    let stored = try model.stored(engine)
+    do throws(StorageFault) {
+      for (index, value) in key.enumerated() { try stored.bind(index + 1, value: value) }
+    } catch { throw Stop(machine: error) }
+    var known = KeyedRows()
+    try engine.run(stored, &budget, "the rows of \(model.name)") { row throws(Stop) in
+      let row = table.row(of: row)
+      known.add(row, key: try self.key(row.values, table))
+    }
+    try write(&wanted, over: &known, table, model)
+  }
+
+  // MARK: Whole
+
+  func refreshWhole(_ model: ModelPlan, _ budget: inout StepBudget) throws(Stop) {
+    guard let table = model.table else { return }
+    var wanted = KeyedRows()
+    try engine.run(try model.whole(engine), &budget, "the model \(model.name)") {
+      row throws(Stop) in
+      try self.add(try self.values(row, model), to: &wanted, table, model)
+    }
+    var known = KeyedRows()
+    try engine.run(try model.scan(engine), &budget, "the rows of \(model.name)") {
+      row throws(Stop) in
+      let row = table.row(of: row)
+      known.add(row, key: try self.key(row.values, table))
+    }
+    try write(&wanted, over: &known, table, model)
+  }
+
+  /// The rows of a seed come with the package.
+  func fillSeed(_ model: ModelPlan) throws(Stop) {
+    guard let table = model.table, let seed = model.checked.seed else { return }
+    var wanted = KeyedRows()
+    for row in 0..<seed.rowCount {
+      try add(seed.row(row).map(\.value), to: &wanted, table, model)
+    }
+    var known = KeyedRows()
+    let scan = try model.scan(engine)
+    try machine { () throws(StorageFault) in
+      defer { scan.reset() }
+      while try scan.step() {
+        let row = table.row(of: scan)
+        guard let key = try? table.schema.key(of: row.values) else { continue }
+        known.add(row, key: key)
+      }
+    }
+    try write(&wanted, over: &known, table, model)
+  }
+
+  // MARK: Rows
+
+  private func values(_ row: PreparedStatement, _ model: ModelPlan) throws(Stop) -> [Value] {
+    var values: [Value] = []
+    values.reserveCapacity(row.columnCount)
+    for (index, column) in model.checked.columns.enumerated() {
+      let type = row.type(index)
+      guard type != .real else {
+        throw .refused(
+          Refusal(
+            "QD48",
+            "\(model.name).\(column.name) comes out as a floating-point number, which state does "
+              + "not hold: an integer overflowed, or a text was taken for a number"))
+      }
+      guard column.nullable || type != .null else {
+        throw .refused(
+          Refusal(
+            "SQL_CONSTRAINT", "\(model.name).\(column.name) is null and may not be"))
+      }
+      values.append(row.value(index))
+    }
+    return values
+  }
+
+  private func key(_ values: [Value], _ table: StoredTable) throws(Stop) -> [UInt8] {
+    do { return try table.schema.key(of: values) } catch {
+      throw .refused(Refusal("KEY", "a row of \(table.name): \(error)"))
+    }
+  }
+
+  private func add(
+    _ values: [Value], to rows: inout KeyedRows, _ table: StoredTable, _ model: ModelPlan
+  ) throws(Stop) {
+    let key = try key(values, table)
+    let nonce = table.hasNonce ? nonce(key) : nil
+    rows.add(StoredRow(values: values, nonce: nonce), key: key)
+    guard rows.count <= ExecutionLimits.rowsPerModelMax else {
+      throw .refused(
+        Refusal(
+          "ROW_LIMIT",
+          "\(model.name) comes to more than \(ExecutionLimits.rowsPerModelMax) rows at once"))
+    }
+  }
+
+  private func nonce(_ key: [UInt8]) -> Digest {
+    var encoder = Encoder(capacity: 96)
+    encoder.byte(0x07)
+    encoder.value(engine.functions.call)
+    encoder.blob(key)
+    return sha256(encoder.bytes)
+  }
+
+  private func write(
+    _ wanted: inout KeyedRows, over known: inout KeyedRows, _ table: StoredTable,
+    _ model: ModelPlan
+  ) throws(Stop) {
+    if let twice = wanted.sort() {
+      let key = zip(model.checked.primaryKey, table.key(of: wanted.rows[twice].values))
+        .map { "\($0) = \($1.shown)" }.joined(separator: ", ")
+      throw .refused(
+        Refusal(
+          "QD09",
+          "\(model.name) gives two rows with one primary key (\(key)): group by it, or declare "
+            + "another key"))
+    }
+    _ = known.sort()
+    for difference in wanted.differences(from: known) {
+      switch difference {
+      case .insert(let row): _ = try data.insert(row, into: table)
+      case .delete(let row): try data.delete(row, from: table)
+      case .update(let old, var new):
+        new.nonce = old.nonce
+        try data.update(old, to: new, in: table)
+      }
+    }
+  }
+}
+
+extension Value {
+  /// For messages; short.
+  var shown: String {
+    switch self {
+    case .null: "null"
+    case .int(let number): String(number)
+    case .text(let text): "'\(text.cut(to: 64))'"
+    case .bytes(let bytes): "x'\(Array(bytes.prefix(32)).hex)'"
+    }
+  }
+}
+
+/// Changed rows of an upstream where SQL can read them.
+struct ChangedTable {
+  let name: String
+  private let engine: Engine
+
+  static func name(of upstream: Upstream) -> String { "changed_\(upstream.table)" }
+
+  /// Makes the table that a package's refresh maps and views need.
+  static func create(
+    _ upstream: Upstream, columns: [String], on engine: Engine
+  ) throws(StorageFault) {
+    let list = columns.map { "\(quoted($0)) ANY" }.joined(separator: ", ")
+    try engine.connection.execute(
+      "CREATE TABLE IF NOT EXISTS \(quoted(name(of: upstream)))(\(list)) STRICT")
+  }
+
+  static func stage(
+    _ rows: [[Value]], columns: [String], of upstream: Upstream, _ engine: Engine
+  ) throws(Stop) -> ChangedTable {
+    let table = ChangedTable(name: name(of: upstream), engine: engine)
+    try machine { () throws(StorageFault) in
+      let marks = columns.map { _ in "?" }.joined(separator: ",")
+      let insert = try engine.connection.cached(
+        "INSERT INTO \(quoted(table.name)) VALUES(\(marks))")
+      for row in rows {
+        for index in columns.indices { try insert.bind(index + 1, value: row[index]) }
+        try insert.run()
+      }
+    }
+    return table
+  }
+
+  func clear() throws(Stop) {
+    try machine { () throws(StorageFault) in
+      try engine.connection.cached("DELETE FROM \(quoted(name))").run()
+    }
+  }
+}
