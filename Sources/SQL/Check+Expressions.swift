@@ -4,6 +4,8 @@ struct Typed: Sendable {
   var nullable: Bool
   var pii = false
   var lineage: Set<Lineage> = []
+  /// A literal, an argument or a variable: it takes on the type of what it is compared with.
+  var isGiven = false
 
   static let unknown = Typed(type: .unknown, nullable: true)
 
@@ -89,6 +91,7 @@ extension Checker {
     case .inQuery(var value, var inner, let negated):
       let typed = walk(&value, in: position)
       let found = subquery(&inner)
+      compare(typed, found, at: place)
       expression = rebuilt(expression, .inQuery(value, inner, negated: negated))
       return typed.mixed(with: found).with(.bool)
     default: return predicate(&expression, in: position)
@@ -206,11 +209,11 @@ extension Checker {
 
   private mutating func literal(_ value: Literal, at place: Place) -> Typed {
     switch value {
-    case .null: return Typed(type: .null, nullable: true)
-    case .bool: return Typed(type: .bool, nullable: false)
-    case .integer: return Typed(type: .integer, nullable: false)
-    case .text: return Typed(type: .text, nullable: false)
-    case .blob: return Typed(type: .bytes, nullable: false)
+    case .null: return Typed(type: .null, nullable: true, isGiven: true)
+    case .bool: return Typed(type: .bool, nullable: false, isGiven: true)
+    case .integer: return Typed(type: .integer, nullable: false, isGiven: true)
+    case .text: return Typed(type: .text, nullable: false, isGiven: true)
+    case .blob: return Typed(type: .bytes, nullable: false, isGiven: true)
     case .real(let text):
       real("the number \(text)", at: place, fix: "a whole number of minor units")
       return Typed(type: .real, nullable: false)
@@ -295,7 +298,7 @@ extension Checker {
     }
     usedParameters.insert(name)
     if found.type == .real { usesReal = true }
-    return Typed(type: found.type, nullable: true)
+    return Typed(type: found.type, nullable: true, isGiven: true)
   }
 
   private mutating func variable(_ name: String, at place: Place) -> Typed {
@@ -381,9 +384,19 @@ extension Checker {
     }
   }
 
-  private mutating func compare(_ a: Typed, _ b: Typed, at place: Place) {
+  /// Two columns of different families are refused: '01' and '1' both equal 1, and SQLite leaves
+  /// out an ORDER BY that such an equality seems to make needless (measured on 3.40.1).
+  mutating func compare(_ a: Typed, _ b: Typed, at place: Place) {
     let (first, second) = (a.type.family, b.type.family)
     guard first != .none, second != .none, first != second else { return }
+    if !a.isGiven, !b.isGiven, first != .real, second != .real {
+      let fix = first == .text || second == .text ? "text" : "integer"
+      refuse(
+        "QD23", at: place, "compares \(a.type) with \(b.type)",
+        because: "'01' and '1' would both equal 1, and which is found first depends on the index",
+        fix: "cast(… as \(fix)) on the side that is none")
+      return
+    }
     warn(
       "QD23", at: place, "compares \(a.type) with \(b.type)",
       because: "values of different types are never equal, and 1 < 'a' is true",
@@ -453,10 +466,8 @@ extension Checker {
       call.over = .specified(window)
     }
     if isAggregate { ownColumns(call, at: place) }
-    if call.name.hasPrefix("json_"), !call.name.hasSuffix("_array"), !call.name.hasSuffix("object"),
-      call.name != "json_valid", signature.kind == .scalar,
-      let value = call.arguments.first, let known = typed.first
-    {
+    let readers = ["json_extract", "json_type", "json_array_length"]
+    if readers.contains(call.name), let value = call.arguments.first, let known = typed.first {
       canonicalJSON(known, value)
     }
     if call.over != nil { windowOrder(call, at: place) }

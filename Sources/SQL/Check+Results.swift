@@ -30,12 +30,17 @@ extension Checker {
   mutating func group(_ select: inout Select) {
     for index in select.group.indices {
       select.group[index] = groupTerm(select.group[index], select.items)
+      if isPlace(select.group[index]) {
+        refuse(
+          "SQL05", at: select.group[index].place, "GROUP BY a number",
+          because: "it is the place of no result column", fix: "name the column")
+      }
       _ = walk(&select.group[index], in: .row)
     }
     let aggregates = select.items.contains { item in
       if case .expression(let expression, _) = item { expression.aggregates } else { false }
     }
-    guard !select.group.isEmpty || aggregates || select.having?.aggregates == true else { return }
+    guard !select.group.isEmpty || aggregates else { return }
     var groups = Groups()
     groups.expressions = select.group
     groups.signatures = select.group.map(signature)

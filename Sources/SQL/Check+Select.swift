@@ -251,6 +251,9 @@ extension Checker {
       return
     }
     scopes[scopes.count - 1].space.merge(other)
+    compare(
+      Typed(type: columns[left]?.type ?? .unknown, nullable: true),
+      Typed(type: columns[other]?.type ?? .unknown, nullable: true), at: place)
     if isLeft {
       guard columns[left]?.type.isComparable(with: columns[other]?.type ?? .unknown) == true
       else { return }

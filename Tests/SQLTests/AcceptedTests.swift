@@ -7,9 +7,11 @@ import Testing
       """
       with ord as (
         select transaction_id, side, bank_id, currency, amount, value_date, match_ref,
-               row_number() over (partition by bank_id, match_ref, currency, amount, value_date, side
-                                  order by transaction_id) as k,
-               count(*) over (partition by bank_id, match_ref, currency, amount, value_date, side) as n
+               row_number() over (
+                 partition by bank_id, match_ref, currency, amount, value_date, side
+                 order by transaction_id) as k,
+               count(*) over (
+                 partition by bank_id, match_ref, currency, amount, value_date, side) as n
         from {{ ref('slv_transactions') }}
       )
       select b.transaction_id as bank_transaction_id, l.transaction_id as ledger_transaction_id,
@@ -29,7 +31,8 @@ import Testing
         case
           when exists (select 1 from {{ ref('slv_transactions') }} o where o.bank_id = t.bank_id
                        and o.side <> t.side
-                       and abs(o.value_date - t.value_date) <= {{ var('date_tolerance_days') }}) then 'DATE'
+                       and abs(o.value_date - t.value_date)
+                           <= {{ var('date_tolerance_days') }}) then 'DATE'
           else 'UNMATCHED' end as exception_type
       from {{ ref('slv_transactions') }} t
       where not exists (select 1 from {{ ref('slv_matches') }} m where m.bank_id = t.bank_id

@@ -21,7 +21,7 @@ struct Detour: Sendable, CustomTestStringConvertible {
       refused: "select distinct bank_id \(rows) order by transaction_id limit 3",
       accepted: "select distinct bank_id \(rows) order by bank_id limit 3"),
     Detour(
-      name: "a join over values of different families", rule: "QD05",
+      name: "a join over values of different families", rule: "QD23",
       refused: "select t.transaction_id \(rows) t join \(stages) s on s.transaction_id = "
         + "t.amount and s.seq = 1 order by t.transaction_id limit 3",
       accepted: "select t.transaction_id \(rows) t join \(stages) s on s.transaction_id = "
@@ -69,7 +69,8 @@ struct Detour: Sendable, CustomTestStringConvertible {
       accepted: "select transaction_id \(rows) order by 1 limit {{ var('date_tolerance_days') }}"),
     Detour(
       name: "a frame by a function", rule: "SQL04",
-      refused: "select sum(amount) over (order by value_date range random() preceding) as s \(rows)",
+      refused: "select sum(amount) over (order by value_date range random() preceding) as s "
+        + "\(rows)",
       accepted: "select sum(amount) over (order by value_date range 3 preceding) as s \(rows)"),
     Detour(
       name: "a value out of LIMIT -1", rule: "QD05",
@@ -93,12 +94,30 @@ struct Detour: Sendable, CustomTestStringConvertible {
       refused: "select t.side as side, (select max(t.amount) from \(stages) s) as m \(rows) t",
       accepted: "select t.side as side, (select max(s.seq) from \(stages) s) as m \(rows) t"),
     Detour(
+      name: "HAVING of a SELECT that aggregates nothing", rule: "SQL09",
+      refused: "select 2 as x \(rows) having count(*) > 1",
+      accepted: "select count(*) as x \(rows) having count(*) > 1"),
+    Detour(
+      name: "GROUP BY a place that is none", rule: "SQL05",
+      refused: "select side \(rows) group by 2",
+      accepted: "select side \(rows) group by 1"),
+    Detour(
       name: "an aggregate in ORDER BY alone", rule: "SQL09",
       refused: "select side \(rows) order by max(amount)",
       accepted: "select max(side) as side \(rows) order by max(amount)"),
   ]
 
   static let values: [Detour] = [
+    Detour(
+      name: "an equality of a text and an integer column", rule: "QD23",
+      refused: "select (select max(transaction_id) \(rows) t where t.transaction_id = s.seq) as x "
+        + "from \(stages) s",
+      accepted: "select (select max(transaction_id) \(rows) t where t.transaction_id = "
+        + "cast(s.seq as text)) as x from \(stages) s"),
+    Detour(
+      name: "a text column in a list of integers", rule: "QD23",
+      refused: "select side \(rows) where side in (select seq from \(stages))",
+      accepted: "select side \(rows) where side in (select stage from \(stages))"),
     Detour(
       name: "a number out of JSON", rule: "QD48",
       refused: "select json_extract('{\"a\":1}', '$.a') + 1 as x",
