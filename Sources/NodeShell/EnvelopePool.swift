@@ -50,12 +50,15 @@ final class EnvelopePool: Sendable {
 
   func run() {
     while let batch = jobs.take(limit: NodeLimits.verifierBatch) {
+      // What one peer sent in several messages goes to the core as one input.
+      var gathered: [ReplicaID: [SignedCall]] = [:]
       for job in batch {
         switch job {
-        case .peer(let calls, let peer): verify(calls, from: peer)
+        case .peer(let calls, let peer): gathered[peer, default: []] += calls
         case .client(let call, let answer): answer.resume(returning: verify(call))
         }
       }
+      for (peer, calls) in gathered { verify(calls, from: peer) }
     }
   }
 

@@ -36,6 +36,7 @@ struct ExecutorLoop {
   private let counters: NodeCounters
   private let isStopping: @Sendable () -> Bool
   private var ahead: [Height: StateCertificate] = [:]
+  private var admitted: [VerifiedCall] = []
 
   init(
     _ executor: Executor, jobs: Mailbox<Job>, reader: JournalReader, inbox: Mailbox<Input>,
@@ -55,18 +56,39 @@ struct ExecutorLoop {
 
   /// Runs until its mailbox is closed and empty.
   mutating func run() throws(NodeFault) {
-    while let batch = jobs.take(limit: 1) {
-      for job in batch {
+    turns: while let batch = jobs.take(limit: NodeLimits.executorBatch) {
+      for (place, job) in batch.enumerated() {
         switch job {
-        case .execute(let height, let block): try execute(height, block)
+        case .execute(let height, let block):
+          handIn()
+          try execute(height, block)
         case .certified(let certificate): try certified(certificate)
         case .admit(let call): try admit(call)
         case .look(let digest, let answer): answer.resume(returning: try outcome(of: digest))
         }
+        if isStopping() {
+          release(batch[(place + 1)...])
+          break turns
+        }
       }
+      handIn()
     }
     // Only makes the next start quicker: what is lost is executed again.
     _ = try? executor.checkpoint()
+  }
+
+  /// Hands what was admitted to the core as one input, so that it is spread as one message.
+  private mutating func handIn() {
+    guard !admitted.isEmpty else { return }
+    let bytes = admitted.reduce(0) { $0 + $1.signed.body.count }
+    inbox.post(.calls(admitted, from: nil), weight: bytes)
+    for call in admitted { tracker.admitted(call.digest) }
+    admitted.removeAll(keepingCapacity: true)
+  }
+
+  /// Nobody is left waiting by a replica that stops.
+  private func release(_ jobs: ArraySlice<Job>) {
+    for case .look(_, let answer) in jobs { answer.resume(returning: nil) }
   }
 
   // MARK: Blocks
@@ -173,7 +195,7 @@ struct ExecutorLoop {
 
   // MARK: Calls of clients
 
-  private func admit(_ call: VerifiedCall) throws(NodeFault) {
+  private mutating func admit(_ call: VerifiedCall) throws(NodeFault) {
     if let known = try outcome(of: call.digest) {
       return tracker.settle(call.digest, .done(known))
     }
@@ -183,8 +205,7 @@ struct ExecutorLoop {
       counters.callsRefused.add(1)
       return tracker.settle(call.digest, .refused(error))
     }
-    inbox.post(.calls([call], from: nil), weight: call.signed.body.count)
-    tracker.admitted(call.digest)
+    admitted.append(call)
   }
 
   private func outcome(of call: Digest) throws(NodeFault) -> CertifiedReceipt? {

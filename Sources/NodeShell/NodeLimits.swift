@@ -31,6 +31,8 @@ package enum NodeLimits {
   static let waitersMax = 8_192
   /// How long verifying and admitting a call may take before its client is told "received".
   static let admissionMax = Span.seconds(5)
+  /// Jobs that the executor's thread takes at once; calls among them go on together.
+  static let executorBatch = 256
   /// Jobs of the executor's thread above which no receipt is looked up any more.
   static let lookupsMax = 4_096
   /// How often waiting clients' patience is looked at.

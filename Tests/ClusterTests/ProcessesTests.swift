@@ -53,7 +53,7 @@ final class ProcessCluster {
     process.arguments = ["replica", "run", folder(of: index).path]
     let log = folder(of: index).appending(path: "replica.log")
     if !FileManager.default.fileExists(atPath: log.path) {
-      FileManager.default.createFile(atPath: log.path, contents: nil)
+      _ = FileManager.default.createFile(atPath: log.path, contents: nil)
     }
     let output = try FileHandle(forWritingTo: log)
     try output.seekToEnd()
