@@ -45,7 +45,9 @@ enum Chain {
         kind: full
         primary_key: [city]
         columns: [ { name: city, type: text }, { name: total, type: "decimal(18,2)" } ]
-        sql: "select s.city, sum(t.total) as total from {{ ref('shop_totals') }} t join {{ ref('slv_shops') }} s using (shop) group by s.city"
+        sql: >
+          select s.city, sum(t.total) as total from {{ ref('shop_totals') }} t
+          join {{ ref('slv_shops') }} s using (shop) group by s.city
 
     """
   static let calls = """
@@ -161,36 +163,58 @@ enum Chain {
   }
 
   @Test(arguments: [
-    ("{{ ref('slv_shops') }} s", "{{ ref('city_totals') }} s",
-      "models read one another in a circle: city_totals → city_totals"),
+    (
+      "{{ ref('slv_shops') }} s", "{{ ref('city_totals') }} s",
+      "models read one another in a circle: city_totals → city_totals"
+    ),
     ("primary_key: [shop]\n    refresh", "refresh", "primary_key: a stored model needs one"),
-    ("    refresh: { by: [id] }\n", "",
-      "refresh: an incremental model names the columns whose values it is computed for"),
+    (
+      "    refresh: { by: [id] }\n", "",
+      "refresh: an incremental model names the columns whose values it is computed for"
+    ),
     ("refresh: { by: [id] }", "refresh: { by: [no] }", "by: there is no column no"),
-    ("refresh: { by: [shop] }", "refresh: { by: [total] }",
-      "by: the SELECT computes total, so what it reads cannot be restricted by it"),
-    ("sum(total) as total from {{ ref('slv_orders') }}",
+    (
+      "refresh: { by: [shop] }", "refresh: { by: [total] }",
+      "by: the SELECT computes total, so what it reads cannot be restricted by it"
+    ),
+    (
+      "sum(total) as total from {{ ref('slv_orders') }}",
       "sum(total) as total, count(*) as n from {{ ref('slv_orders') }}",
-      "columns: declares shop, total, but the SELECT gives shop, total, n"),
-    ("{ name: total, type: \"decimal(18,2)\" } ]\n    sql: \"select shop",
+      "columns: declares shop, total, but the SELECT gives shop, total, n"
+    ),
+    (
+      "{ name: total, type: \"decimal(18,2)\" } ]\n    sql: \"select shop",
       "{ name: total, type: text } ]\n    sql: \"select shop",
-      "total: is declared as text, but the SELECT gives decimal"),
-    ("references: { column: shop, model: slv_shops }",
+      "total: is declared as text, but the SELECT gives decimal"
+    ),
+    (
+      "references: { column: shop, model: slv_shops }",
       "references: { column: shop, model: slv_shop }",
-      "references: there is no model slv_shop; did you mean slv_shops?"),
+      "references: there is no model slv_shop; did you mean slv_shops?"
+    ),
     ("emit: shops", "emit: shop", "emit: there is no source shop; did you mean shops?"),
     (":city as city", ":city as town", "emit shops: there is no column town"),
-    ("primary_key: [id]\n  expect", "primary_key: [nr]\n  expect",
-      "primary_key: there is no column nr"),
-    ("primary_key: [id]\n  expect", "primary_key: [id]\n  version: total\n  expect",
-      "version: is for on_duplicate: upsert_if_newer"),
+    (
+      "primary_key: [id]\n  expect", "primary_key: [nr]\n  expect",
+      "primary_key: there is no column nr"
+    ),
+    (
+      "primary_key: [id]\n  expect", "primary_key: [id]\n  version: total\n  expect",
+      "version: is for on_duplicate: upsert_if_newer"
+    ),
     ("type: text, pii: direct", "type: int, matches: \"[0-9]\"", "matches: is for text"),
-    ("type: text, pii: direct", "type: text, parse: yymmdd",
-      "parse: is for dates and timestamps; buyer is text"),
-    ("type: text, pii: direct", "type: date, default: 1.1.26",
-      "buyer: \"1.1.26\" is no date such as 2026-01-31"),
-    ("type: text, pii: direct", "type: int, accepted_values: [one]",
-      "buyer: \"one\" is no integer"),
+    (
+      "type: text, pii: direct", "type: text, parse: yymmdd",
+      "parse: is for dates and timestamps; buyer is text"
+    ),
+    (
+      "type: text, pii: direct", "type: date, default: 1.1.26",
+      "buyer: \"1.1.26\" is no date such as 2026-01-31"
+    ),
+    (
+      "type: text, pii: direct", "type: int, accepted_values: [one]",
+      "buyer: \"one\" is no integer"
+    ),
     ("name: slv_shops", "name: bronze_shops", "names that begin so belong to the tables"),
   ])
   func `names the mistake between its parts`(part: String, by: String, message: String) {

@@ -13,7 +13,8 @@ enum Contracts {
     ], primaryKey: ["id"])
 
   static func one(
-    _ type: ColumnType, parse: ParseRule = .standard, change: (inout SourceColumn) -> Void = { _ in }
+    _ type: ColumnType, parse: ParseRule = .standard,
+    change: (inout SourceColumn) -> Void = { _ in }
   ) -> Source {
     var column = SourceColumn(name: "x", type: type, parse: parse)
     change(&column)
@@ -29,7 +30,9 @@ enum Contracts {
 
   /// One value of a column `x`, quoted in CSV so that any text may stand in it.
   static func value(_ text: String, _ source: Source) throws -> Result<StoredValue, Complaint> {
-    let field = "\"" + text.split(separator: "\"", omittingEmptySubsequences: false)
+    let field =
+      "\""
+      + text.split(separator: "\"", omittingEmptySubsequences: false)
       .joined(separator: "\"\"") + "\""
     let batch = try decode("x\n\(field)\n", source)
     if let rejected = batch.rejected.first { return .failure(Complaint(text: rejected.errors)) }

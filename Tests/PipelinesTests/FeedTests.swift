@@ -41,7 +41,9 @@ import Wire
 @Suite struct `A stream cut into batches` {
   static let stream = Array("h\n1\n\"2\n2\"\n3\n4\n5".utf8)
 
-  static func cut(_ pieces: [[UInt8]], rows: Int, bytes: Int = 1_000) throws -> [BatchSplitter.Batch] {
+  static func cut(_ pieces: [[UInt8]], rows: Int, bytes: Int = 1_000) throws -> [BatchSplitter
+    .Batch]
+  {
     var splitter = BatchSplitter(
       format: .csv, csv: CSVDialect(), rowsMax: rows, bytesMax: bytes)
     var batches: [BatchSplitter.Batch] = []
@@ -51,9 +53,10 @@ import Wire
 
   @Test func `carries the header in each and cuts at records, not at lines`() throws {
     let batches = try Self.cut([Self.stream], rows: 2)
-    #expect(batches.map { String(decoding: $0.bytes, as: UTF8.self) } == [
-      "h\n1\n\"2\n2\"\n", "h\n3\n4\n", "h\n5",
-    ])
+    #expect(
+      batches.map { String(decoding: $0.bytes, as: UTF8.self) } == [
+        "h\n1\n\"2\n2\"\n", "h\n3\n4\n", "h\n5",
+      ])
     #expect(batches.map(\.firstRow) == [1, 3, 5])
     #expect(batches.map(\.rowCount) == [2, 2, 1])
   }

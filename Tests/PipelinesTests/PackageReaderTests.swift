@@ -55,7 +55,8 @@ enum Sample {
 
 @Suite struct `A package's folder` {
   @Test(arguments: ["bank-reconciliation", "berka"])
-  func `of the examples is read, and its canonical bytes are the same package`(name: String) throws {
+  func `of the examples is read, and its canonical bytes are the same package`(name: String) throws
+  {
     let files = try PackageFiles(directory: Folders.pipeline(name))
     let (package, _) = try PackageReader.readUnchecked(files)
     #expect(package.name == name.replacing("-", with: "_"))
@@ -87,7 +88,9 @@ enum Sample {
   }
 
   @Test func `is the same package whatever the order of its files and entries`() throws {
-    let second = "- " + Sample.source.replacing("orders", with: "returns").split(separator: "\n")
+    let second =
+      "- "
+      + Sample.source.replacing("orders", with: "returns").split(separator: "\n")
       .joined(separator: "\n  ")
     let one = try PackageReader.readUnchecked(
       Sample.files([
@@ -108,7 +111,10 @@ enum Sample {
   @Test func `tells all its mistakes in one go, by file and line`() {
     let faults = Sample.faults([
       ("pipeline.yaml", "quorate: 1\nname: Sample\nversion: 1.0.0\nbudgett: {}\n"),
-      ("sources/s.yaml", "source: orders\nprimary_key: [id]\ncolumns:\n  - { name: id, type: txt }\n"),
+      (
+        "sources/s.yaml",
+        "source: orders\nprimary_key: [id]\ncolumns:\n  - { name: id, type: txt }\n"
+      ),
       ("models/gold/x.sql", "select 1"),
     ])
     #expect(
@@ -163,15 +169,23 @@ enum Sample {
     ("name: at", "name: _at", "\"_at\" is no name"),
     ("type: date", "type: date, parse: ddmmyy", "parse: is one of standard, yymmdd"),
     ("type: date", "typ: date", "unknown key typ in a column; did you mean type?"),
-    ("primary_key: [id]", "primary_key: [id]\nevent_time: { column: at, lateness: 3 }",
-      "lateness: is a duration such as 3d, 12h, 15m, 30s or 250ms, not 3"),
-    ("primary_key: [id]", "primary_key: [id]\nallow: [everyone]",
-      "allow: holds public, role:NAME or key:HEX (64 digits), not everyone"),
-    ("primary_key: [id]", "primary_key: [id]\non_duplicate: ignored",
+    (
+      "primary_key: [id]", "primary_key: [id]\nevent_time: { column: at, lateness: 3 }",
+      "lateness: is a duration such as 3d, 12h, 15m, 30s or 250ms, not 3"
+    ),
+    (
+      "primary_key: [id]", "primary_key: [id]\nallow: [everyone]",
+      "allow: holds public, role:NAME or key:HEX (64 digits), not everyone"
+    ),
+    (
+      "primary_key: [id]", "primary_key: [id]\non_duplicate: ignored",
       "on_duplicate: is one of ignore, reject_if_different, upsert_if_newer, not ignored; "
-        + "did you mean ignore?"),
-    ("primary_key: [id]", "primary_key: [id]\ncsv: { delimiter: \"ab\" }",
-      "delimiter: is one ASCII character"),
+        + "did you mean ignore?"
+    ),
+    (
+      "primary_key: [id]", "primary_key: [id]\ncsv: { delimiter: \"ab\" }",
+      "delimiter: is one ASCII character"
+    ),
   ])
   func `names the mistake of a contract`(part: String, by: String, message: String) {
     let faults = Sample.faults(source: Sample.source.replacing(part, with: by))
@@ -181,19 +195,39 @@ enum Sample {
 
   @Test func `names a missing folder, manifest, SQL file and seed`() {
     #expect(throws: PackageFaults.self) { try PackageFiles(directory: "/nowhere/at/all") }
-    #expect(Sample.faults([]) == [
-      "pipeline.yaml: error: the manifest is missing; a package has one at its top"
-    ])
+    #expect(
+      Sample.faults([]) == [
+        "pipeline.yaml: error: the manifest is missing; a package has one at its top"
+      ])
     let faults = Sample.faults([
       ("pipeline.yaml", Sample.manifest),
-      ("models/gold/_gold.yaml", """
+      (
+        "models/gold/_gold.yaml",
+        """
         models:
           - { name: a, kind: view }
           - { name: b, kind: seed, file: seeds/stagee.csv }
-        """), ("seeds/stage.csv", "x\n1\n"),
+        """
+      ), ("seeds/stage.csv", "x\n1\n"),
     ])
-    #expect(faults.contains { $0.contains("a model has no sql: and there is no models/gold/a.sql") })
-    #expect(faults.contains { $0.contains("there is no file seeds/stagee.csv in the package; did you mean seeds/stage.csv?") })
+    #expect(
+      faults.contains { $0.contains("a model has no sql: and there is no models/gold/a.sql") })
+    #expect(
+      faults.contains {
+        $0.contains(
+          "there is no file seeds/stagee.csv in the package; did you mean seeds/stage.csv?")
+      })
     #expect(faults.contains { $0.contains("no model of kind seed reads this file") })
+  }
+
+  @Test func `holds the files of its tests to their form`() {
+    let good = "unit_tests:\n  - { name: a, given: [ { ingest: orders, rows: [] } ], expect: {} }\n"
+    let files = [("pipeline.yaml", Sample.manifest), ("tests/t.yaml", good)]
+    #expect(Sample.faults(files) == [])
+    let faults = Sample.faults(files.map { ($0.0, $0.1.replacing("ingest", with: "ingst")) })
+    #expect(
+      faults == [
+        "tests/t.yaml:2:27: error: unknown key ingst in a step; did you mean ingest?"
+      ])
   }
 }

@@ -3,7 +3,8 @@ import Testing
 import Wire
 
 @Suite struct `A batch of CSV` {
-  @Test func `gives typed values, nulls for empty fields, and fields by the header's names`() throws {
+  @Test func `gives typed values, nulls for empty fields, and fields by the header's names`() throws
+  {
     let batch = try Contracts.decode("booked,id,amount,side\r\n2026-01-31,a,12.5,IN\r\n,b,-3,\n")
     #expect(batch.rejected.isEmpty)
     #expect(batch.row(0) == [.text("a"), .integer(1_250), .integer(20_484), .text("IN")])
@@ -13,10 +14,12 @@ import Wire
 
   @Test func `keeps delimiters, quotes and line feeds inside of quotes`() throws {
     let source = Contracts.one(.text)
-    let batch = try Contracts.decode("x\n\"a,b\"\n\"say \"\"hi\"\"\"\n\"two\nlines\"\n\"\"\n\n", source)
-    #expect((0..<5).map { batch.value(row: $0, column: 0) } == [
-      .text("a,b"), .text("say \"hi\""), .text("two\nlines"), .text(""), .null,
-    ])
+    let batch = try Contracts.decode(
+      "x\n\"a,b\"\n\"say \"\"hi\"\"\"\n\"two\nlines\"\n\"\"\n\n", source)
+    #expect(
+      (0..<5).map { batch.value(row: $0, column: 0) } == [
+        .text("a,b"), .text("say \"hi\""), .text("two\nlines"), .text(""), .null,
+      ])
   }
 
   @Test func `quarantines a row with every reason and its fields as they came`() throws {
@@ -119,7 +122,8 @@ import Wire
     #expect((0..<2).map { json.row($0) } == (0..<2).map { csv.row($0) })
   }
 
-  @Test func `quarantines kinds that do not suit, unknown keys and numbers with exponents`() throws {
+  @Test func `quarantines kinds that do not suit, unknown keys and numbers with exponents`() throws
+  {
     let batch = try Contracts.decode(
       """
       {"id":7,"amount":1}
@@ -154,7 +158,9 @@ import Wire
   ])
   func `is refused whole when a line is no strict JSON`(line: String, message: String) throws {
     let good = #"{"id":"ok","amount":1}"#
-    #expect(try Contracts.decode(good + "\n" + good.replacing("ok", with: "b"), format: .ndjson).rowCount == 2)
+    #expect(
+      try Contracts.decode(good + "\n" + good.replacing("ok", with: "b"), format: .ndjson).rowCount
+        == 2)
     let refusal = #expect(throws: Refusal.self) {
       try Contracts.decode("\(good)\n\(line)\n", format: .ndjson)
     }
@@ -177,7 +183,10 @@ import Wire
     (ColumnType.int, ParseRule.standard, "-9223372036854775808", StoredValue.integer(.min)),
     (.int, .standard, "007", .integer(7)),
     (.decimal(precision: 18, scale: 2), .standard, "-0.05", .integer(-5)),
-    (.decimal(precision: 18, scale: 0), .standard, "999999999999999999", .integer(999_999_999_999_999_999)),
+    (
+      .decimal(precision: 18, scale: 0), .standard, "999999999999999999",
+      .integer(999_999_999_999_999_999)
+    ),
     (.decimal(precision: 4, scale: 2), .standard, "0000012.3", .integer(1_230)),
     (.date, .standard, "1969-12-31", .integer(-1)),
     (.date, .standard, "2024-02-29", .integer(19_782)),
@@ -194,8 +203,10 @@ import Wire
     (.timestamp, .yymmddTime, "700102 00:00:01", .integer(86_401_000)),
     (.bool, .standard, "true", .integer(1)),
     (.bool, .standard, "0", .integer(0)),
-    (.uuid, .standard, "123E4567-e89b-12d3-a456-426614174000",
-      .text("123e4567-e89b-12d3-a456-426614174000")),
+    (
+      .uuid, .standard, "123E4567-e89b-12d3-a456-426614174000",
+      .text("123e4567-e89b-12d3-a456-426614174000")
+    ),
     (.bytes, .standard, "0x00fF", .blob([0, 255])),
     (.bytes, .standard, "AP8=", .blob([0, 255])),
     (.json, .standard, #" {"b": [1, "\u00e4"], "a" : null} "#, .text(#"{"a":null,"b":[1,"ä"]}"#)),
@@ -212,8 +223,10 @@ import Wire
     (.int, .standard, "1.0", "\"1.0\" is no integer"),
     (.int, .standard, " 1", "is no integer"),
     (.int, .standard, "-", "is no integer"),
-    (.decimal(precision: 18, scale: 2), .standard, "12.345",
-      "\"12.345\" has 3 digits after the point; decimal(18,2) has 2"),
+    (
+      .decimal(precision: 18, scale: 2), .standard, "12.345",
+      "\"12.345\" has 3 digits after the point; decimal(18,2) has 2"
+    ),
     (.decimal(precision: 4, scale: 2), .standard, "123", "decimal(4,2) has 2 before the point"),
     (.decimal(precision: 18, scale: 0), .standard, "1000000000000000000", "too many digits"),
     (.decimal(precision: 18, scale: 2), .standard, ".5", "is no decimal number"),
@@ -237,7 +250,8 @@ import Wire
   func `is refused when it is not of its type`(
     type: ColumnType, parse: ParseRule, text: String, message: String
   ) throws {
-    guard case .failure(let complaint) = try Contracts.value(text, Contracts.one(type, parse: parse))
+    guard
+      case .failure(let complaint) = try Contracts.value(text, Contracts.one(type, parse: parse))
     else { return #expect(Bool(false), "\(text) was taken") }
     #expect(complaint.text.contains(message), "\(complaint.text)")
   }

@@ -31,7 +31,8 @@ extension Lint {
     let upstreams = upstreams(of: procedure.sql)
     guard let source = package.source(procedure.emit) else {
       fault(
-        part, "emit: there is no source \(procedure.emit)"
+        part,
+        "emit: there is no source \(procedure.emit)"
           + Spelling.hint(procedure.emit, among: package.sources.map(\.name)))
       return
     }

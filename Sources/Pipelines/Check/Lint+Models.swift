@@ -26,7 +26,8 @@ extension Lint {
     case .full, .incremental:
       if model.primaryKey.isEmpty {
         fault(
-          part, "primary_key: a stored model needs one", fix: "primary_key: [column], or kind: view")
+          part, "primary_key: a stored model needs one", fix: "primary_key: [column], or kind: view"
+        )
       }
     case .seed:
       if model.sql != nil { fault(part, "a seed has a file, no SQL") }

@@ -14,7 +14,8 @@ extension Lint {
     for entry in refresh.map + refresh.scope
     where !upstreams.contains(where: { $0.name == entry.upstream }) {
       fault(
-        part, "the SELECT does not read \(entry.upstream)"
+        part,
+        "the SELECT does not read \(entry.upstream)"
           + Spelling.hint(entry.upstream, among: upstreams.map(\.name)))
     }
     guard faults.count == before else { return ([], []) }
@@ -183,7 +184,8 @@ extension Lint {
   ) -> String? {
     guard let model = models.first(where: { $0.name == other }) else {
       fault(
-        part, "references: there is no model \(other)"
+        part,
+        "references: there is no model \(other)"
           + Spelling.hint(other, among: models.map(\.name)))
       return nil
     }

@@ -45,10 +45,13 @@ extension Lint {
   /// Models with every upstream before what reads it; nil when they read one another in a circle.
   private mutating func order(_ reads: [(String, [Upstream])]) -> [String]? {
     var rest = reads.map { name, upstreams in
-      (name: name, needs: upstreams.compactMap { upstream -> String? in
-        guard case .model(let needed) = upstream, package.model(needed) != nil else { return nil }
-        return needed
-      })
+      (
+        name: name,
+        needs: upstreams.compactMap { upstream -> String? in
+          guard case .model(let needed) = upstream, package.model(needed) != nil else { return nil }
+          return needed
+        }
+      )
     }
     var order: [String] = []
     while !rest.isEmpty {

@@ -71,7 +71,8 @@ struct Lint {
 
   private mutating func check(_ value: Int, in range: ClosedRange<Int>, _ key: String) {
     guard !range.contains(value) else { return }
-    fault("package", "\(key): is \(value); it must lie in \(range.lowerBound)...\(range.upperBound)")
+    fault(
+      "package", "\(key): is \(value); it must lie in \(range.lowerBound)...\(range.upperBound)")
   }
 
   mutating func checkName(_ name: String, _ part: String) {

@@ -1,9 +1,9 @@
 /// Realistic feeds for the bank-reconciliation example, with everything in them that makes
 /// reconciling hard.
 ///
-/// Ledger lines and bank lines of the same payments, references spelled otherwise by the bank, lines
-/// that come late or twice, wrong banks and amounts, pairs that cannot be told apart, lifecycle
-/// stages and audit logs.
+/// Ledger lines and bank lines of the same payments, references spelled otherwise by the bank,
+/// lines that come late or twice, wrong banks and amounts, pairs that cannot be told apart,
+/// lifecycle stages and audit logs.
 ///
 /// - Safety: the same seed, size and prefix give the same bytes on every machine.
 package struct FeedGenerator: Sendable {

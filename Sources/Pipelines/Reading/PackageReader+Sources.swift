@@ -124,9 +124,11 @@ extension PackageReader {
   func columnType(_ text: String, _ fields: Fields, _ value: YAMLValue) -> ColumnType? {
     guard let type = ColumnType(text) else {
       fields.fault(
-        value, "\(text) is no type; types are \(ColumnType.spellings), at most "
+        value,
+        "\(text) is no type; types are \(ColumnType.spellings), at most "
           + "\(PackageLimits.decimalDigitsMax) digits"
-          + Spelling.hint(text, among: ["text", "int", "date", "timestamp", "bool", "uuid", "bytes", "json"]))
+          + Spelling.hint(
+            text, among: ["text", "int", "date", "timestamp", "bool", "uuid", "bytes", "json"]))
       return nil
     }
     return type

@@ -52,8 +52,29 @@ package struct PackageReader {
     for path in files.paths(in: "models", ending: ".yaml") { readModels(path) }
     for path in files.paths(in: "procedures", ending: ".yaml") { readProcedures(path) }
     for path in files.paths(in: "queries", ending: ".yaml") { readQueries(path) }
+    for path in files.paths(in: "tests", ending: ".yaml") { readTests(path) }
     refuseTwins()
     refuseUnused()
+  }
+
+  /// Tests stay with their author: they are held to their form and are no part of the package.
+  private mutating func readTests(_ path: String) {
+    guard let root = document(path),
+      let file = Fields(root, "a file of tests", known: ["unit_tests"], file: path, faults: faults)
+    else { return }
+    for item in file.list("unit_tests") ?? [] {
+      guard
+        let fields = Fields(
+          item, "a test", known: ["name", "given", "expect"], file: path, faults: faults)
+      else { continue }
+      _ = name(fields, "name", "test")
+      for key in ["given", "expect"] where fields[key] == nil { fields.missing(key) }
+      for step in fields.list("given") ?? [] {
+        _ = Fields(
+          step, "a step", known: ["ingest", "rows", "idempotency_key", "replay"], file: path,
+          faults: faults)
+      }
+    }
   }
 
   private mutating func readManifest() {
@@ -211,7 +232,8 @@ package struct PackageReader {
     }
     guard files.file(text) != nil else {
       fields.fault(
-        value, "there is no file \(text) in the package"
+        value,
+        "there is no file \(text) in the package"
           + Spelling.hint(text, among: files.files.map(\.path)))
       return nil
     }

@@ -80,7 +80,8 @@ package struct RejectedRow: Sendable, Hashable {
   package let reasons: [Reason]
 
   package struct Reason: Sendable, Hashable, CustomStringConvertible {
-    /// The rule: `required`, `type`, `accepted_values`, `matches`, `max_bytes`, `unknown_field`, …
+    /// The rule: `required`, `type`, `accepted_values`, `matches`, `max_bytes`, `nfc` or
+    /// `unknown_field`.
     package let rule: String
     /// Empty for rules about the row as a whole.
     package let column: String

@@ -156,8 +156,8 @@ enum FieldParser {
   }
 
   static let momentRange =
-    Calendar.days.lowerBound * Calendar.dayMilliseconds
-    ... (Calendar.days.upperBound + 1) * Calendar.dayMilliseconds - 1
+    Calendar.days.lowerBound * Calendar.dayMilliseconds...(Calendar.days.upperBound + 1)
+    * Calendar.dayMilliseconds - 1
 
   private static func shape(of rule: ParseRule, time: Bool) -> String {
     switch rule {

@@ -113,7 +113,8 @@ package struct ArgumentDecoder: Sendable {
       try members.read(json.span, 0..<json.count, decoder.readers)
     } catch {
       throw Refusal(
-        "ARGUMENTS", "byte \(error.offset + 1): \(error.message). Send one JSON object; \(expected)")
+        "ARGUMENTS", "byte \(error.offset + 1): \(error.message). Send one JSON object; \(expected)"
+      )
     }
     rows.begin()
     for (index, reader) in decoder.readers.enumerated() {

@@ -184,7 +184,8 @@ struct JSONScanner {
         out.append(byte)
         continue
       }
-      out.append(contentsOf: UTF8.encode(try scanner.escape(bytes)) ?? UTF8.encodedReplacementCharacter)
+      out.append(
+        contentsOf: UTF8.encode(try scanner.escape(bytes)) ?? UTF8.encodedReplacementCharacter)
     }
     return out
   }
@@ -265,7 +266,8 @@ enum CanonicalJSON {
       out.append(contentsOf: String(value).utf8)
     } catch {
       throw JSONFault(
-        message: "\(FieldParser.quoted(bytes, range)) is no integer of 64 bits; write it as a string",
+        message:
+          "\(FieldParser.quoted(bytes, range)) is no integer of 64 bits; write it as a string",
         offset: range.lowerBound)
     }
   }
