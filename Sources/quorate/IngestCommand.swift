@@ -282,7 +282,7 @@ final class RowStream: AsyncSequence, Sendable {
         let chunk = try handle.read(upToCount: 1 << 18) ?? Data()
         if chunk.isEmpty {
           state.ended = true
-          if let last = try state.splitter.finish() { state.waiting = [last] }
+          state.waiting = try state.splitter.finish()
         } else {
           state.waiting = try state.splitter.push([UInt8](chunk))
         }

@@ -62,6 +62,7 @@ enum Chain {
     queries:
       - name: total_of
         args: { shop: text }
+        returns: { total: "decimal(18,2)" }
         sql: "select total from {{ ref('shop_totals') }} where shop = :shop"
 
     """

@@ -229,7 +229,7 @@ extension PackageReader {
       let part = "query:\(name)"
       places.note(part, path, item)
       let rows = fields.number("max_rows", in: 1...UInt64(PackageLimits.batchRowsMax))
-      let returns = (fields.list("returns") ?? []).compactMap { modelColumn($0, path, part) }
+      let returns = returns(fields, part)
       guard let sql = script(fields, standard: "queries/\(name).sql") else { continue }
       package.queries.append(
         Query(
@@ -239,16 +239,30 @@ extension PackageReader {
     }
   }
 
+  /// `returns: [ { name: a, type: text } ]`, or `returns: { a: text }` for names and types alone.
+  private mutating func returns(_ fields: Fields, _ part: String) -> [ModelColumn] {
+    guard let value = fields["returns"] else { return [] }
+    guard case .map = value.content else {
+      return (fields.list("returns") ?? []).compactMap { modelColumn($0, fields.file, part) }
+    }
+    return namedTypes(fields, "returns").map { ModelColumn(name: $0.name, type: $0.type) }
+  }
+
   private func arguments(_ fields: Fields) -> [Argument] {
-    guard let value = fields["args"],
-      let inner = Fields(names: value, "args", file: fields.file, faults: faults)
+    namedTypes(fields, "args").map { Argument(name: $0.name, type: $0.type) }
+  }
+
+  /// A mapping of names to types.
+  private func namedTypes(_ fields: Fields, _ key: String) -> [(name: String, type: ColumnType)] {
+    guard let value = fields[key],
+      let inner = Fields(names: value, key, file: fields.file, faults: faults)
     else { return [] }
     return inner.entries.compactMap { entry in
       checkName(entry.key, inner, entry.value)
       guard let text = inner.text(of: entry.value, entry.key),
         let type = columnType(text, inner, entry.value)
       else { return nil }
-      return Argument(name: entry.key, type: type)
+      return (entry.key, type)
     }
   }
 }
