@@ -425,7 +425,8 @@ extension Checker {
       return .unknown
     }
     var isSingle = shape.keys.contains([])
-    if let limit = inner.limit, case .literal(.integer(let count)) = limit.count.kind, (0...1).contains(count)
+    if let limit = inner.limit, case .literal(.integer(let count)) = limit.count.kind,
+      (0...1).contains(count)
     {
       // Its order was checked with the LIMIT.
       isSingle = true

@@ -55,8 +55,11 @@ extension Checker {
         qualifier: alias, name: $0.name, type: $0.type, nullable: $0.nullable, pii: $0.pii,
         lineage: $0.lineage)
     }
-    // The row that a LEFT JOIN makes up is NULL in every column, which a key of NULLs may be too.
-    let lasting = isLeft ? keys.filter { $0.allSatisfy { !columns[$0].nullable } } : keys
+    // The row that a LEFT JOIN makes up is NULL in every column, so only a key that is never NULL
+    // tells it from the others; an empty key tells nothing.
+    let lasting = keys.filter { key in
+      !isLeft || !key.isEmpty && key.allSatisfy { !columns[$0].nullable }
+    }
     let range = scopes[scopes.count - 1].space.add(qualified, keys: lasting)
     for key in keys where !lasting.contains(key) {
       let own = Set(key.map { $0 + range.lowerBound })

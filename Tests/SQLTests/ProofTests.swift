@@ -46,6 +46,12 @@ struct Detour: Sendable, CustomTestStringConvertible {
         + "o.transaction_id = s.transaction_id and o.seq = 1 where s.transaction_id = 'a' "
         + "order by s.seq limit 1"),
     Detour(
+      name: "a single row that a LEFT JOIN finds for some only", rule: "QD05",
+      refused: "select o.m from \(stages) s left join (select max(seq) as m from \(stages)) o "
+        + "on o.m = s.seq group by o.m limit 1",
+      accepted: "select o.m from \(stages) s left join (select max(seq) as m from \(stages)) o "
+        + "on o.m = s.seq group by o.m order by o.m limit 1"),
+    Detour(
       name: "a numbering whose partition a named window hides", rule: "QD05",
       refused: "select k from (select row_number() over w as k \(rows) window p as (partition by "
         + "bank_id), w as (p order by transaction_id)) order by k limit 3",
