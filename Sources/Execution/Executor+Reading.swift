@@ -27,7 +27,7 @@ extension Executor {
       }
       views.append(
         PipelineView(
-          name: name, package: deployed.package, digest: deployed.digest, owner: owner,
+          name: name, checked: deployed.checked, digest: deployed.digest, owner: owner,
           balance: file.account.cycles.balance, storedBytes: file.account.storedBytes,
           freezing: file.freezing,
           schemas: file.data.tables.keys.sorted().compactMap { file.data.tables[$0]?.schema },

@@ -5,7 +5,7 @@
 /// - Safety: each file is whole by itself and knows its own height, so a crash between two files'
 ///   commits is healed by executing the same block again.
 import Certification
-import Foundation
+import Glibc
 import Metering
 import Signing
 import Storage
@@ -56,11 +56,12 @@ package final class Executor {
   }
 
   private static func makeFolders(_ directory: String) throws(ExecutionFault) {
-    do {
-      try FileManager.default.createDirectory(
-        atPath: "\(directory)/pipelines", withIntermediateDirectories: true)
-    } catch {
-      throw ExecutionFault(.environment, "cannot make the folder \(directory): \(error)")
+    var path = directory.hasPrefix("/") ? "" : "."
+    for part in "\(directory)/pipelines".split(separator: "/") {
+      path += "/\(part)"
+      guard mkdir(path, 0o700) != 0, errno != EEXIST else { continue }
+      throw ExecutionFault(
+        .environment, "cannot make the folder \(path): \(String(cString: strerror(errno)))")
     }
   }
 

@@ -43,9 +43,9 @@ package enum ExecutionLimits {
   /// Rows of one answer.
   package static let answerRowsMax = 10_000
   /// Steps of one query.
-  package static let stepsPerQuery: UInt64 = 50_000_000
+  package static let stepsPerQuery: UInt64 = 20_000_000
   /// Milliseconds of one query.
-  package static let queryMillisecondsMax: Int64 = 5_000
+  package static let queryMillisecondsMax: UInt64 = 5_000
   /// Read connections a pipeline, for heights and for queries at one height together.
   package static let readersMax = 16
 }

@@ -23,3 +23,8 @@ extension CheckedQuery {
     return words.count { $0 == "SELECT" } == 1
   }
 }
+
+extension CheckedQuery {
+  /// Whether the statement has an ORDER BY of its own.
+  package var hasOrder: Bool { !query.order.isEmpty }
+}

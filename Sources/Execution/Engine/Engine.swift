@@ -77,6 +77,21 @@ final class Engine {
     connection.limit(SQLITE_LIMIT_VARIABLE_NUMBER, ExecutionLimits.parametersMax)
   }
 
+  private var userStatements: [String: PreparedStatement] = [:]
+
+  /// A SELECT that the parser has printed, prepared once a connection.
+  ///
+  /// - Bound: forgets all when it holds `StorageLimits.statementsCached`.
+  func cachedUser(_ sql: String, _ what: String) throws(Stop) -> PreparedStatement {
+    if let known = userStatements[sql] { return known }
+    if userStatements.count >= StorageLimits.statementsCached { userStatements.removeAll() }
+    do {
+      let made = try prepareUser(sql)
+      userStatements[sql] = made
+      return made
+    } catch { throw Stop(sql: error, in: what) }
+  }
+
   /// Prepares a SELECT that the parser has printed. Nothing else comes through here.
   func prepareUser(_ sql: String) throws(StorageFault) -> PreparedStatement {
     guardian.isOpen = false

@@ -8,7 +8,7 @@ import Wire
 /// go.
 struct PipelineView: Sendable {
   let name: String
-  let package: Package
+  let checked: CheckedPackage
   let digest: Digest
   let owner: PublicKey
   let balance: Cycles
@@ -21,6 +21,16 @@ struct PipelineView: Sendable {
   /// The height since which the file is as it is.
   let since: Height
   let pin: Pin
+
+  var package: Package { checked.package }
+
+  /// Every role that the package names.
+  var roles: [Grant] {
+    let grants =
+      package.sources.flatMap(\.allow) + package.procedures.flatMap(\.allow)
+      + package.queries.flatMap(\.allow)
+    return grants.filter { if case .role = $0 { true } else { false } }
+  }
 
   func schema(_ table: String) -> TableSchema? { schemas.first { $0.name == table } }
 

@@ -23,6 +23,8 @@ package final class Reader: Sendable {
     var views: [HeightView] = []
     var certificates: [StateCertificate] = []
     var pools: [String: ReadPool] = [:]
+    /// Milliseconds that only go up.
+    var clock: (@Sendable () -> UInt64)?
   }
 
   init(directory: String, vfs: String?, genesis: Genesis, prices: PriceTable) {
@@ -65,6 +67,20 @@ package final class Reader: Sendable {
       view.system.release()
       for pipeline in view.pipelines { pipeline.pin.release() }
     }
+  }
+
+  /// Gives queries a clock to be braked by; without one, steps alone brake them.
+  ///
+  /// - Parameter clock: milliseconds that only go up.
+  package func brake(by clock: @escaping @Sendable () -> UInt64) {
+    state.withLock { $0.clock = clock }
+  }
+
+  /// Whether a query that begins now has run too long; nil without a clock.
+  var brake: (() -> Bool)? {
+    guard let clock = state.withLock({ $0.clock }) else { return nil }
+    let end = clock() + ExecutionLimits.queryMillisecondsMax
+    return { clock() > end }
   }
 
   var newest: HeightView? { state.withLock { $0.views.last } }

@@ -1,0 +1,289 @@
+import Certification
+import Pipelines
+import SQL
+import Storage
+import Wire
+
+extension Reader {
+  /// Answers a named query or a SELECT at a certified height.
+  ///
+  /// Rows without an ORDER BY come in the order of their canonical bytes, so equal states give
+  /// equal answers.
+  /// - Throws: `UNKNOWN_PIPELINE`, `UNKNOWN_QUERY`, `NOT_ALLOWED`, `ARGUMENTS`, a rule of the SQL
+  ///   checker, `STEP_LIMIT`, `TOO_MANY_ROWS`, `TOO_LARGE`, `HEIGHT_GONE`, `NOT_READY`.
+  package func query(_ request: QueryRequest) throws(Refusal) -> AnswerContent {
+    let view = try view(at: request.height, proven: false)
+    let pipeline = try pipeline(request.pipeline, in: view)
+    let asked = try Asked(request, of: pipeline)
+    let result = try answering { () throws(Stop) in
+      try pipeline.pin.with { engine throws(Stop) in
+        try asked.authorize(request.caller, engine)
+        return try asked.run(on: engine, time: view.time, isOverTime: self.brake)
+      }
+    }
+    return AnswerContent(
+      subnet: subnet, epoch: 0, subject: request.subject, height: view.height, time: view.time,
+      stateRoot: view.stateRoot, result: result)
+  }
+}
+
+/// One question, checked: the statement with the values of its arguments.
+private struct Asked {
+  let name: String
+  let select: CheckedQuery
+  let columns: [ResultTable.Column]
+  let values: [(name: String, value: Value)]
+  let rowsMax: Int
+  let pipeline: PipelineView
+  /// nil: for the owner, and whoever holds any role.
+  let grants: [Grant]?
+  let mustAgree: Bool
+
+  init(_ request: QueryRequest, of pipeline: PipelineView) throws(Refusal) {
+    self.pipeline = pipeline
+    mustAgree = request.trust != .replica
+    switch request.question {
+    case .named(let wanted):
+      guard let query = pipeline.checked.query(wanted) else {
+        throw Refusal(
+          "UNKNOWN_QUERY",
+          "\(pipeline.name) has no query \(wanted): it has "
+            + pipeline.package.queries.map(\.name).joined(separator: ", "))
+      }
+      name = "the query \(wanted)"
+      select = query.select
+      columns = query.columns.map { .init(name: $0.name, type: $0.type.proven) }
+      values = try Self.values(request.arguments, of: query.query.args)
+      rowsMax = min(Int(query.query.rowsMax), AnswerLimits.rowsMax)
+      grants = query.query.allow
+    case .sql(let text):
+      name = "the query"
+      select = try Self.check(text, request.arguments, pipeline, caller: request.caller)
+      columns = select.columns.map { .init(name: $0.name, type: $0.type.shown) }
+      values = request.arguments.map { ($0.name, $0.value) }
+      rowsMax = ExecutionLimits.answerRowsMax
+      grants = nil
+    }
+    if mustAgree { try refuseDisagreement() }
+  }
+
+  /// What `f + 1` replicas are to answer alike.
+  private func refuseDisagreement() throws(Refusal) {
+    guard select.deterministic else {
+      throw Refusal(
+        "QD20",
+        "\(name) may compute in floating point, which replicas need not agree on: ask at trust "
+          + "replica, or compute with integers")
+    }
+    guard select.isTotallyOrdered || !select.hasOrder else {
+      throw Refusal(
+        "QD06",
+        "the ORDER BY of \(name) leaves ties, which replicas may order differently: end it with a "
+          + "unique key, or leave it out")
+    }
+  }
+
+  // MARK: Arguments
+
+  private static func values(
+    _ given: [Certification.Argument], of wanted: [Pipelines.Argument]
+  ) throws(Refusal) -> [(name: String, value: Value)] {
+    for argument in given where !wanted.contains(where: { $0.name == argument.name }) {
+      throw Refusal("ARGUMENTS", "no argument is called \(argument.name)")
+    }
+    var values: [(name: String, value: Value)] = []
+    for argument in wanted {
+      guard let found = given.first(where: { $0.name == argument.name }) else {
+        throw Refusal("ARGUMENTS", "\(argument.name) is missing: it is \(argument.type)")
+      }
+      guard let value = fitted(found.value, argument.type) else {
+        throw Refusal(
+          "ARGUMENTS", "\(argument.name) is \(argument.type), and \(found.value.shown) is none")
+      }
+      values.append((argument.name, value))
+    }
+    return values
+  }
+
+  /// A value as it is stored, given so or as people write it.
+  private static func fitted(_ value: Value, _ type: Pipelines.ColumnType) -> Value? {
+    switch (value, type.storage) {
+    case (.null, _), (.int, .integer), (.bytes, .blob), (.text, .text): value
+    case (.text(let text), .integer), (.text(let text), .blob): type.proven.value(from: text)
+    default: nil
+    }
+  }
+
+  // MARK: SQL of people
+
+  private static func check(
+    _ text: String, _ arguments: [Certification.Argument], _ pipeline: PipelineView,
+    caller: PublicKey?
+  ) throws(Refusal) -> CheckedQuery {
+    let parameters = arguments.map { argument -> (name: String, type: SQLType) in
+      switch argument.value {
+      case .null: (argument.name, .null)
+      case .int: (argument.name, .integer)
+      case .text: (argument.name, .text)
+      case .bytes: (argument.name, .bytes)
+      }
+    }
+    let shows = caller == pipeline.owner
+    do throws(Diagnostics) {
+      let query: SQL.Query
+      do { query = try parse(SQLText(file: "query", text: text), form: .adhoc) } catch {
+        throw Diagnostics([error])
+      }
+      return try SQL.check(
+        query, catalog: catalog(of: pipeline, personal: shows), profile: .adhoc,
+        parameters: parameters)
+    } catch {
+      throw Refusal(error.list[0].rule, error.description)
+    }
+  }
+
+  /// Every table; without its personal columns for whoever is not the owner.
+  private static func catalog(of pipeline: PipelineView, personal: Bool) -> SQL.Catalog {
+    func seen(_ shape: TableShape) -> TableShape {
+      guard !personal else { return shape }
+      let columns = shape.columns.filter { !$0.pii }
+      let names = columns.map(\.name)
+      return TableShape(
+        name: shape.name, columns: columns,
+        keys: shape.keys.filter { $0.allSatisfy { names.contains($0) } })
+    }
+    var entries: [SQL.Catalog.Entry] = []
+    for source in pipeline.package.sources {
+      entries.append(.init(kind: .source, name: source.name, shape: seen(source.shape)))
+      entries.append(
+        .init(
+          kind: .source, name: source.quarantineTable, shape: seen(source.quarantineShape)))
+    }
+    for model in pipeline.checked.models {
+      entries.append(.init(kind: .ref, name: model.name, shape: seen(model.shape)))
+    }
+    return SQL.Catalog(entries)
+  }
+
+  // MARK: Running
+
+  func authorize(_ caller: PublicKey?, _ engine: Engine) throws(Stop) {
+    let isAllowed: Bool
+    if let grants {
+      isAllowed = try pipeline.isAllowed(caller, grants, engine)
+    } else {
+      isAllowed =
+        caller == nil ? false : try pipeline.isAllowed(caller, pipeline.roles, engine)
+    }
+    guard isAllowed else {
+      let who = caller.map { "the key \($0)" } ?? "an unsigned query"
+      throw .refused(
+        Refusal(
+          "NOT_ALLOWED",
+          "\(who) may not ask \(name) of \(pipeline.name): ask its owner to grant a role, or sign "
+            + "with a key that has it"))
+    }
+  }
+
+  func run(
+    on engine: Engine, time: Moment, isOverTime: (() -> Bool)?
+  ) throws(Stop) -> ResultTable {
+    engine.functions.begin(time: time, randomness: .zero, call: .zero)
+    engine.meter.isOverTime = isOverTime
+    defer { engine.meter.isOverTime = nil }
+    let statement = try engine.cachedUser(select.print(), name)
+    try machine { () throws(StorageFault) in
+      statement.reset()
+      for (name, value) in values {
+        guard let place = statement.parameter(":\(name)") else { continue }
+        try statement.bind(place, value: value)
+      }
+    }
+    var budget = StepBudget(limit: ExecutionLimits.stepsPerQuery)
+    var rows: [[Value]] = []
+    var size = 0
+    try engine.run(statement, &budget, name) { row throws(Stop) in
+      let values = try self.values(row)
+      size += StoredRow(values: values).size
+      try self.bound(rows.count + 1, size)
+      rows.append(values)
+    }
+    if !select.hasOrder { rows = Self.ordered(rows) }
+    return ResultTable(columns: columns, rows: rows)
+  }
+
+  private func bound(_ rows: Int, _ size: Int) throws(Stop) {
+    guard rows <= rowsMax else {
+      throw .refused(
+        Refusal(
+          "TOO_MANY_ROWS",
+          "\(name) gives more than \(rowsMax) rows, and a part would not be an answer: narrow it"))
+    }
+    guard size <= AnswerLimits.resultBytesMax else {
+      throw .refused(
+        Refusal(
+          "TOO_LARGE",
+          "\(name) gives more than \(AnswerLimits.resultBytesMax) bytes: narrow it, or ask for "
+            + "fewer columns"))
+    }
+  }
+
+  private func values(_ row: PreparedStatement) throws(Stop) -> [Value] {
+    var values: [Value] = []
+    values.reserveCapacity(columns.count)
+    for index in columns.indices {
+      guard row.type(index) == .real else {
+        values.append(row.value(index))
+        continue
+      }
+      guard !mustAgree else {
+        throw .refused(
+          Refusal(
+            "QD48",
+            "\(columns[index].name) comes out as a floating-point number, which replicas need not "
+              + "agree on: ask at trust replica"))
+      }
+      values.append(.text(String(row.real(index))))
+    }
+    return values
+  }
+
+  private static func ordered(_ rows: [[Value]]) -> [[Value]] {
+    rows.map { row -> (row: [Value], key: [UInt8]) in
+      var encoder = Encoder()
+      for value in row { encoder.value(value) }
+      return (row, encoder.bytes)
+    }.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.row)
+  }
+}
+
+extension SQLType {
+  /// The type of a column of a result whose meaning nobody declared.
+  var shown: Certification.ColumnType {
+    switch self {
+    case .text: .text
+    case .integer: .int
+    case .decimal(_, let scale): UInt8(exactly: scale).map { .decimal(scale: $0) } ?? .int
+    case .date: .date
+    case .timestamp: .timestamp
+    case .bool: .bool
+    case .uuid: .uuid
+    case .bytes: .bytes
+    case .json: .json
+    case .real, .null, .unknown: .undeclared
+    }
+  }
+}
+
+extension Source {
+  /// The quarantine table as SQL sees it.
+  var quarantineShape: TableShape {
+    let columns = SourcePlan.quarantineColumns(of: self).map { column in
+      ColumnShape(
+        name: column.name, type: column.type == .int ? .integer : .text,
+        nullable: column.nullable, pii: column.personal)
+    }
+    let key = SourcePlan.quarantineKey(of: self).map { columns[$0].name }
+    return TableShape(name: quarantineTable, columns: columns, keys: [key])
+  }
+}

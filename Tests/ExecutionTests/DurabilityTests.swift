@@ -1,0 +1,259 @@
+import CSQLite
+import Certification
+import Foundation
+import Pipelines
+import Signing
+import Storage
+import Testing
+import Wire
+
+@testable import Execution
+
+private let header = "id,customer,amount,day\n"
+
+private let totals = Model(
+  name: "totals", layer: .silver, kind: .incremental, primaryKey: ["customer"],
+  refresh: Refresh(by: ["customer"]),
+  sql: sql(
+    """
+    select customer, sum(amount) as total from {{ source('orders') }} group by customer
+    """))
+
+/// Blocks that touch the system file and two pipelines.
+private func played(pii: Sensitivity? = nil) throws -> (Subnet, [BlockOutcome]) {
+  let subnet = try Subnet()
+  var outcomes: [BlockOutcome] = []
+  var twin = Package.shop(sources: [.orders(pii: pii)])
+  twin.name = "twin"
+  outcomes.append(
+    try subnet.execute([
+      subnet.deploy(.shop(sources: [.orders(pii: pii)], models: [totals])), subnet.deploy(twin),
+    ]))
+  outcomes.append(
+    try subnet.execute([
+      subnet.call("shop", .topUp(5_000_000_000_000)), subnet.call("twin", .topUp(5_000_000_000_000)),
+    ]))
+  for round in 0..<4 {
+    outcomes.append(
+      try subnet.execute([
+        subnet.ingest("orders", header + "a\(round),anna,1.00,\n"),
+        subnet.ingest("orders", header + "b\(round),ben,2.00,\n", pipeline: "twin"),
+        subnet.call("shop", .topUp(1_000)),
+        subnet.call("", .transfer(to: Subnet.stranger.publicKey, 7)),
+      ]))
+    outcomes.append(try subnet.execute([]))
+  }
+  return (subnet, outcomes)
+}
+
+@Suite struct `Files of a replica` {
+  @Test func `reopen at the same root, and go on`() throws {
+    let (subnet, outcomes) = try played(pii: .direct)
+    let root = subnet.root()
+    try subnet.reopen()
+    // The last block was empty, so nothing was written for it.
+    #expect(subnet.executor.height == Height(UInt64(outcomes.count - 1)))
+    #expect(subnet.root() == root)
+    #expect(
+      try subnet.executor.outcome(at: subnet.executor.height)?.stateRoot
+        == outcomes.last?.stateRoot)
+    let next = try subnet.execute([subnet.ingest("orders", header + "z,anna,1.00,\n")])
+    #expect(next.stateRoot != outcomes.last?.stateRoot)
+    #expect(subnet.executor.totals.isConserved)
+  }
+
+  /// After each block all files are copied aside; then each combination of an older and the
+  /// newest copy of the three files is what a crash between commits, or a power cut, may leave.
+  @Test(arguments: [
+    ["system.sqlite"], ["pipelines/shop.sqlite"], ["pipelines/twin.sqlite"],
+    ["system.sqlite", "pipelines/shop.sqlite"], ["pipelines/shop.sqlite", "pipelines/twin.sqlite"],
+  ])
+  func `that stopped at different heights replay to equal roots`(behind: [String]) throws {
+    let (subnet, outcomes) = try played()
+    let older = 3
+    let old = subnet.path + "-old"
+    defer { try? FileManager.default.removeItem(atPath: old) }
+    let replay = try Executor(directory: old, vfs: nil, genesis: subnet.genesis)
+    for block in subnet.blocks.prefix(older) {
+      _ = try replay.execute(block, digest: block.header.digest)
+    }
+    let mixed = subnet.path + "-mixed"
+    defer { try? FileManager.default.removeItem(atPath: mixed) }
+    try FileManager.default.createDirectory(
+      atPath: mixed + "/pipelines", withIntermediateDirectories: true)
+    for file in ["system.sqlite", "pipelines/shop.sqlite", "pipelines/twin.sqlite"] {
+      let source = (behind.contains(file) ? old : subnet.path) + "/" + file
+      for suffix in ["", "-wal"] where FileManager.default.fileExists(atPath: source + suffix) {
+        try FileManager.default.copyItem(
+          atPath: source + suffix, toPath: "\(mixed)/\(file)\(suffix)")
+      }
+    }
+    let healed = try Executor(directory: mixed, vfs: nil, genesis: subnet.genesis)
+    #expect(healed.height == Height(UInt64(older)))
+    for block in subnet.blocks.dropFirst(older) {
+      let outcome = try healed.execute(block, digest: block.header.digest)
+      #expect(outcome == outcomes[Int(outcome.height.number) - 1])
+    }
+    #expect(healed.totals.isConserved)
+    for name in ["shop", "twin"] {
+      #expect(
+        healed.pipelines[name]?.committedRoots == subnet.executor.pipelines[name]?.committedRoots)
+    }
+  }
+
+  @Test func `hold the same root on another page size`() throws {
+    let (subnet, _) = try played()
+    let before = subnet.executor.pipelines["shop"]?.committedRoots
+    #expect(try subnet.executor.checkpoint() != nil)
+    let copy = subnet.path + "-copy"
+    defer { try? FileManager.default.removeItem(atPath: copy) }
+    try FileManager.default.copyItem(atPath: subnet.path, toPath: copy)
+    do {
+      let connection = try Connection(path: copy + "/pipelines/shop.sqlite")
+      try connection.pragma("journal_mode", "DELETE")
+      try connection.pragma("page_size", "512")
+      try connection.execute("VACUUM")
+      #expect(try connection.integer("PRAGMA page_size") == 512)
+    }
+    let other = try Executor(directory: copy, vfs: nil, genesis: subnet.genesis)
+    #expect(other.pipelines["shop"]?.committedRoots == before)
+    // Steps do not depend on the layout either.
+    let call = subnet.ingest("orders", header + "x,anna,1.00,\ny,ben,1.00,\n")
+    let (block, digest) = subnet.block([call])
+    _ = try subnet.executor.execute(block, digest: digest)
+    while other.height.next < block.header.height {
+      let (empty, digest) = (subnet.blocks[Int(other.height.number)], Digest.zero)
+      _ = try other.execute(empty, digest: digest)
+    }
+    _ = try other.execute(block, digest: digest)
+    #expect(
+      try other.receipt(of: call.call.digest)?.receipt
+        == subnet.executor.receipt(of: call.call.digest)?.receipt)
+  }
+
+  @Test func `hold the same rows whatever the order of arrival`() throws {
+    let rows = (0..<20).map { "o\($0),c\($0 % 3),\($0).50,\n" }
+    var roots: [Digest?] = []
+    for order in [rows, rows.reversed()] {
+      let subnet = try Subnet()
+      let bare = Model(
+        name: "bare", layer: .silver, kind: .full, primaryKey: ["id"],
+        sql: sql("select id, customer, amount from {{ source('orders') }}"))
+      try subnet.run(subnet.deploy(.shop(models: [bare, totals])))
+      try subnet.fund()
+      for row in order { try subnet.run(subnet.ingest("orders", header + row)) }
+      let file = try #require(subnet.executor.pipelines["shop"])
+      var trie = ChangeList()
+      for name in ["bare", "totals"] {
+        let table = try #require(file.data.tables[name])
+        let scan = try file.engine.connection.prepare("SELECT * FROM \(name)")
+        while try scan.step() {
+          let leaf = table.leaf(table.row(of: scan))
+          trie.put(leaf.key, leaf.hash)
+        }
+      }
+      let fresh = StateTrie()
+      fresh.apply(trie.sorted())
+      roots.append(fresh.root)
+    }
+    #expect(roots[0] == roots[1])
+  }
+
+  @Test func `are durable when a checkpoint says so`() throws {
+    let (subnet, _) = try played()
+    #expect(try subnet.executor.checkpoint() == subnet.executor.height)
+  }
+
+  @Test func `hash rows as proofs do`() throws {
+    let (subnet, _) = try played(pii: .direct)
+    let file = try #require(subnet.executor.pipelines["shop"])
+    let table = try #require(file.data.tables["bronze_orders"])
+    let scan = try file.engine.connection.prepare("SELECT * FROM bronze_orders")
+    var hasher = RowHasher(schema: table.schema)
+    var count = 0
+    while try scan.step() {
+      let row = table.row(of: scan)
+      let leaf = table.leaf(row)
+      #expect(row.nonce != nil)
+      #expect(leaf.hash == hasher.hash(row.values, nonce: row.nonce))
+      #expect(try leaf.key == table.schema.key(of: row.values))
+      count += 1
+    }
+    #expect(count == 4)
+  }
+}
+
+@Suite struct `A full disk` {
+  @Test func `is a fault and no receipt, and the block runs later`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    try subnet.fund()
+    let root = subnet.root()
+    let connection = try #require(subnet.executor.pipelines["shop"]).engine.connection
+    let pages = try #require(try connection.integer("PRAGMA page_count"))
+    try connection.pragma("max_page_count", "\(pages)")
+    let body = header + (0..<2_000).map { "o\($0),somebody with a name,1.00,\n" }.joined()
+    let call = subnet.ingest("orders", body)
+    let (block, digest) = subnet.block([call])
+    let fault = #expect(throws: ExecutionFault.self) {
+      try subnet.executor.execute(block, digest: digest)
+    }
+    #expect(fault?.kind == .full)
+    #expect(try subnet.executor.receipt(of: call.call.digest) == nil)
+    #expect(subnet.root() == root)
+    try connection.pragma("max_page_count", "1000000")
+    _ = try subnet.executor.execute(block, digest: digest)
+    #expect(try subnet.executor.receipt(of: call.call.digest)?.receipt.status == .applied)
+    #expect(subnet.executor.totals.isConserved)
+  }
+}
+
+@Suite struct `The second lock` {
+  @Test(arguments: [
+    "SELECT random()", "SELECT date('now')", "SELECT sqlite_version()", "SELECT changes()",
+    "SELECT * FROM sqlite_schema", "SELECT * FROM pragma_table_info('bronze_orders')",
+    "SELECT * FROM ledger_rows", "DELETE FROM bronze_orders", "CREATE TEMP TABLE x(a)",
+    "PRAGMA user_version", "ATTACH ':memory:' AS x", "EXPLAIN SELECT 1", "BEGIN",
+    "SELECT * FROM dbstat", "SELECT load_extension('x')", "SELECT sqrt(2)", "SELECT avg(1)",
+    "SELECT \"nope\"", "SELECT group_concat(id) FROM bronze_orders", "VACUUM", "ANALYZE",
+    "SELECT CURRENT_TIMESTAMP", "SELECT printf('%1000000s', 'x')",
+  ])
+  func `refuses what the parser should have refused`(text: String) throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    let engine = try #require(subnet.executor.pipelines["shop"]).engine
+    _ = try engine.prepareUser("SELECT count(*) FROM bronze_orders")
+    #expect(throws: StorageFault.self) { try engine.prepareUser(text) }
+  }
+
+  @Test func `makes a denied function fail even where nothing asks the authorizer`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    let connection = try #require(subnet.executor.pipelines["shop"]).engine.connection
+    #expect(throws: StorageFault.self) { try connection.text("SELECT random()") }
+    #expect(throws: StorageFault.self) {
+      try connection.execute("CREATE TABLE d(a, b DEFAULT (random())); INSERT INTO d(a) VALUES(1)")
+    }
+  }
+
+  @Test(arguments: [
+    ("mul_div(7, 3, 2)", "10"), ("mul_div(7, 1, 2, 'half_up')", "4"),
+    ("mul_div(5, 1, 2)", "2"), ("mul_div(-7, 1, 2, 'floor')", "-4"),
+    ("mul_div(9223372036854775807, 2, 2)", "9223372036854775807"),
+    ("add_exact(1, 2)", "3"), ("year(0)", "1970"), ("month(31)", "2"),
+    ("date_trunc('month', 45)", "31"), ("date_trunc('week', 0)", "-3"),
+    ("add_months(30, 1)", "58"), ("iso_week(0)", "197001"), ("iso_week(-4)", "196952"),
+    ("replace('a-b-c', '-', '')", "abc"), ("instr('naïve', 'v')", "4"),
+    ("'Abc' LIKE 'a%C'", "1"), ("'abc' GLOB 'A*'", "0"), ("'b7' GLOB '[a-c][0-9]'", "1"),
+    ("'50%' LIKE '50!%' ESCAPE '!'", "1"), ("'aaa' LIKE '%a_a%'", "1"),
+    ("uuid5('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'www.example.com')",
+      "2ed6657d-e927-568b-95e1-2665a8aea6a2"),
+    ("fmt_decimal(-5, 2)", "-0.05"), ("fmt_date(20454)", "2026-01-01"),
+  ])
+  func `has functions that say`(expression: String, value: String) throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    let engine = try #require(subnet.executor.pipelines["shop"]).engine
+    #expect(try engine.connection.text("SELECT CAST(\(expression) AS TEXT)") == value)
+  }
+}

@@ -1,0 +1,179 @@
+import Certification
+import Pipelines
+import Signing
+import Testing
+import Wire
+
+@testable import Execution
+
+private let header = "id,customer,amount,day\n"
+
+private let ledger = Model(
+  name: "ledger", layer: .silver, kind: .full, primaryKey: ["id"],
+  sql: sql("select id, customer, amount, day from {{ source('orders') }}"), certified: true)
+
+private let large = Query(
+  name: "large", args: [.init(name: "least", type: .decimal(precision: 18, scale: 2))],
+  allow: [.anyone],
+  sql: sql(
+    "select id, amount, day from {{ ref('ledger') }} where amount >= :least order by amount, id"))
+
+private func prepared(pii: Sensitivity? = nil) throws -> Subnet {
+  let subnet = try Subnet()
+  let receipt = try subnet.run(
+    subnet.deploy(.shop(sources: [.orders(pii: pii)], models: [ledger], queries: [large])))
+  if case .refused(let refusal) = receipt.status { throw refusal }
+  try subnet.fund()
+  try subnet.run(
+    subnet.ingest(
+      "orders", header + "a,anna,1.50,2026-01-01\nb,ben,2.00,\nc,carl,3.25,2026-02-03\n"))
+  try subnet.certify()
+  return subnet
+}
+
+extension Subnet {
+  fileprivate func ask(
+    _ question: QueryRequest.Question, _ arguments: [Certification.Argument] = [],
+    height: Height? = nil, trust: Trust = .replica, caller: PublicKey? = Subnet.owner.publicKey
+  ) throws(Refusal) -> AnswerContent {
+    try executor.reader.query(
+      QueryRequest(
+        subnet: genesis.subnet, pipeline: "shop", question: question, arguments: arguments,
+        height: height, trust: trust, caller: caller))
+  }
+}
+
+@Suite struct `A reader` {
+  @Test func `answers a named query with its types`() throws {
+    let subnet = try prepared()
+    let answer = try subnet.ask(
+      .named("large"), [.init(name: "least", value: .text("2.00"))], caller: nil)
+    #expect(answer.result.texts == [["b", "2.00", nil], ["c", "3.25", "2026-02-03"]])
+    #expect(answer.height == subnet.executor.height)
+    #expect(answer.stateRoot == (try subnet.executor.outcome(at: answer.height)?.stateRoot))
+  }
+
+  @Test func `answers SQL of the owner, and refuses strangers`() throws {
+    let subnet = try prepared()
+    let question = QueryRequest.Question.sql("select sum(amount) as total from ledger")
+    #expect(try subnet.ask(question, trust: .quorum).result.texts == [["6.75"]])
+    let refused = #expect(throws: Refusal.self) {
+      try subnet.ask(question, caller: Subnet.stranger.publicKey)
+    }
+    #expect(refused?.code == "NOT_ALLOWED")
+  }
+
+  @Test(arguments: [
+    "select sum(amount) as total from ledger; select 1",
+    "pragma table_info(ledger)",
+    "attach 'x' as y",
+    "select 1 as a union select name from sqlite_schema",
+    "select value as v from ledger_rows",
+    "select load_extension('x') as a",
+    "delete from ledger",
+  ])
+  func `refuses what is no SELECT of the pipeline's tables`(text: String) throws {
+    let subnet = try prepared()
+    #expect(throws: Refusal.self) { try subnet.ask(.sql(text)) }
+  }
+
+  @Test func `refuses floating point at trust quorum alone`() throws {
+    let subnet = try prepared()
+    let question = QueryRequest.Question.sql("select avg(amount) as mean from ledger")
+    #expect(try subnet.ask(question).result.rows == [[.text("225.0")]])
+    #expect(throws: Refusal.self) { try subnet.ask(question, trust: .quorum) }
+  }
+
+  @Test func `stops a query that runs too long`() throws {
+    let subnet = try prepared()
+    let endless = """
+      with recursive n(x) as (select 1 union all select x + 1 from n where x < 1000000000)
+      select count(*) as c from n
+      """
+    let refused = #expect(throws: Refusal.self) { try subnet.ask(.sql(endless)) }
+    #expect(refused?.code == "STEP_LIMIT")
+  }
+
+  @Test func `keeps older heights readable, and says which`() throws {
+    let subnet = try prepared()
+    let before = subnet.executor.height
+    try subnet.run(subnet.ingest("orders", header + "d,dora,4.00,\n"))
+    try subnet.certify()
+    let question = QueryRequest.Question.sql("select count(*) as n from ledger")
+    #expect(try subnet.ask(question, height: before).result.rows == [[.int(3)]])
+    #expect(try subnet.ask(question).result.rows == [[.int(4)]])
+    let refused = #expect(throws: Refusal.self) { try subnet.ask(question, height: 900) }
+    #expect(refused?.code == "HEIGHT_GONE")
+  }
+
+  @Test func `serves nothing that is not certified`() throws {
+    let subnet = try prepared()
+    let certified = subnet.executor.height
+    try subnet.run(subnet.ingest("orders", header + "d,dora,4.00,\n"))
+    #expect(subnet.executor.reader.heights?.upperBound == certified)
+    #expect(throws: Refusal.self) {
+      try subnet.ask(.sql("select count(*) as n from ledger"), height: certified.next)
+    }
+  }
+
+  @Test func `is readable again after a barrier`() throws {
+    let subnet = try prepared()
+    while subnet.executor.height.number % 100 != 1 { try subnet.execute([]) }
+    try subnet.certify()
+    let answer = try subnet.ask(.sql("select count(*) as n from ledger"))
+    #expect(answer.result.rows == [[.int(3)]])
+    #expect(subnet.executor.reader.heights == 100...101)
+  }
+
+  @Test func `proves rows of a certified table, and that there are no others`() throws {
+    let subnet = try prepared()
+    for (selection, ids) in [
+      (RowsRequest.Selection.key([.text("b")]), ["b"]), (.key([.text("x")]), []),
+      (.prefix([]), ["a", "b", "c"]), (.range(from: [.text("b")], to: nil), ["b", "c"]),
+    ] {
+      let request = RowsRequest(
+        subnet: subnet.genesis.subnet, pipeline: "shop", table: "ledger", selection: selection,
+        caller: Subnet.owner.publicKey)
+      let rows = try subnet.executor.reader.rows(request)
+      #expect(rows.table.rows.map { $0[0] } == ids.map { .text($0) })
+      #expect(rows.complete)
+      let hasher = RowHasher(schema: rows.schema)
+      let proven = try rows.rows.map { row in
+        ProofRow(
+          key: try rows.schema.key(of: row.cells.map { $0.value ?? .null }),
+          row: RowHash.row(schema: hasher.schema.digest, cells: row.cells.map(\.digest)))
+      }
+      try rows.rowsProof.check(
+        proven, of: try rows.schema.range(of: selection), coverage: .whole,
+        under: rows.pipelineRoot)
+      try ComponentTrie.check(
+        Component(name: "shop", root: rows.pipelineRoot), rows.componentProof,
+        under: rows.certificate.statement.stateRoot)
+    }
+  }
+
+  @Test func `withholds personal columns from all but the owner`() throws {
+    let subnet = try prepared(pii: .direct)
+    func rows(_ caller: PublicKey?) throws -> CertifiedRows {
+      try subnet.executor.reader.rows(
+        RowsRequest(
+          subnet: subnet.genesis.subnet, pipeline: "shop", table: "ledger",
+          selection: .key([.text("a")]), caller: caller))
+    }
+    let shown = try rows(Subnet.owner.publicKey)
+    #expect(shown.rows[0].cells[1].value == .text("anna"))
+    let masked = try rows(nil)
+    #expect(masked.rows[0].cells[1].value == nil)
+    #expect(masked.rows[0].cells[1].digest == shown.rows[0].cells[1].digest)
+  }
+
+  @Test func `tells balances and the catalog`() throws {
+    let subnet = try prepared()
+    let catalog = try subnet.executor.reader.catalog()
+    #expect(catalog.pipelines.map(\.name) == ["shop"])
+    #expect(catalog.pipelines[0].tables.map(\.name).contains("ledger"))
+    #expect(
+      try subnet.executor.reader.balance(of: Subnet.owner.publicKey).number
+        == subnet.executor.system.balance(of: Subnet.owner.publicKey))
+  }
+}
