@@ -6,6 +6,8 @@ package struct RunOptions: Sendable {
   package var executes = true
   /// Clients read certified rows of what was acknowledged.
   package var reads = true
+  /// Told what each replica notices, a line each, for whoever writes a scenario.
+  package var narrate: (@Sendable (String) -> Void)?
 
   package init() {}
 }

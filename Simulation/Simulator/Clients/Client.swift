@@ -30,6 +30,8 @@ struct Client {
 
   static let patience: UInt64 = 2_000_000
   static let lifetime = Span.seconds(120)
+  /// How long after its expiry a call without a receipt is given up.
+  static let expiredFor = Span.seconds(10)
   static let stepLimit: UInt64 = 2_000_000
   static let pendingMax = 16
 

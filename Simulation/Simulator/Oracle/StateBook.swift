@@ -13,9 +13,11 @@ struct StateBook {
 }
 
 extension Oracle {
+  /// Shares that were signed before the certificate came may still leave.
+  static let sharesUnderWay: UInt64 = 8
+
   func executed(_ outcome: BlockOutcome, by machine: Int) {
     states.outcomes[machine, default: [:]][outcome.height] = outcome
-    compare(machine, outcome.height)
     guard machines[machine].correct else { return }
     let index = Int(outcome.height.number)
     if index < states.roots.count {
@@ -37,12 +39,10 @@ extension Oracle {
   func saw(_ certificate: StateCertificate, _ machine: Int) {
     let statement = certificate.statement
     let height = statement.height
-    for (other, _) in machines.enumerated() where other == machine { compare(other, height) }
     if let known = states.certified[height] {
       if known != statement {
         report(.state, machine, nil, "shows a second state certificate of height \(height)")
       }
-      noteDivergence(machine, statement)
       return
     }
     let signers = certificate.signers.ids
@@ -57,15 +57,10 @@ extension Oracle {
       report(.state, machine, nil, "the state certificate of height \(height) names another block")
     }
     states.certified[height] = statement
-    noteDivergence(machine, statement)
-  }
-
-  private func compare(_ machine: Int, _ height: Height) {
-    if let statement = states.certified[height] { noteDivergence(machine, statement) }
   }
 
   /// The machine knows the certificate and its own root; when they differ it must fall silent.
-  private func noteDivergence(_ machine: Int, _ statement: StateStatement) {
+  func knows(_ statement: StateStatement, _ machine: Int) {
     guard let own = states.outcomes[machine]?[statement.height] else { return }
     if own.stateRoot != statement.stateRoot, states.diverged[machine] == nil {
       states.diverged[machine] = statement.height
@@ -94,7 +89,9 @@ extension Oracle {
 
   /// A replica that runs honest code on a wrong state is told by the certificate, and stops.
   func voicedByDiverged(_ share: StateShare, _ machine: Int) {
-    guard let since = states.diverged[machine], share.statement.height > since else { return }
+    guard let since = states.diverged[machine],
+      share.statement.height > since.advanced(by: Self.sharesUnderWay)
+    else { return }
     report(
       .state, machine, nil,
       "signs the state of height \(share.statement.height), though its state differs since "

@@ -15,6 +15,7 @@ package struct RunStatistics: Sendable, Hashable {
   package var callsSent: UInt64 = 0
   package var callsApplied: UInt64 = 0
   package var callsRefused: UInt64 = 0
+  package var callsExpired: UInt64 = 0
   package var reads: UInt64 = 0
   package var viewHighest: View = 0
   package var heightHighest: Height = 0

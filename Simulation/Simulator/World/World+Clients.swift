@@ -87,11 +87,23 @@ extension World {
       clients[index].pending[place].tries += 1
       late.append(clients[index].pending[place].signed)
     }
+    giveUpExpired(index)
     for signed in late {
       guard let target = clients[index].pending.first(where: { $0.signed == signed })?.target
       else { continue }
       submit(signed, to: target, index)
     }
+  }
+
+  /// A call is never executed in a block whose time is above its expiry.
+  private func giveUpExpired(_ index: Int) {
+    let time = genesis.time.advanced(by: now / 1_000)
+    let before = clients[index].pending.count
+    clients[index].pending.removeAll { pending in
+      time.above(pending.signed.call.expiry) > Client.expiredFor.milliseconds
+    }
+    statistics.callsExpired += UInt64(before - clients[index].pending.count)
+    if clients[index].pending.count < before { faultEngine.mayBeOver = true }
   }
 
   /// Asks each call's replica for its receipt, and verifies it as the client library does.

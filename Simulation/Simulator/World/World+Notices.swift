@@ -4,6 +4,9 @@ import Wire
 extension World {
   /// A replica tells something; nothing in the protocol depends on it.
   func note(_ notice: Notice, _ machine: Machine) {
+    if let narrate = options.narrate, let words = words(notice) {
+      narrate("\(now / 1_000) ms  \(machine.name) \(words)")
+    }
     switch notice {
     case .entered(let view, _):
       machine.view = view
@@ -13,6 +16,7 @@ extension World {
       noteFinalized(height, view, header, machine)
     case .stateCertified(let certificate):
       machine.certifiedHeight = max(machine.certifiedHeight, certificate.height)
+      oracle.knows(certificate.statement, machine.index)
       certified(certificate, on: machine)
       faultEngine.mayBeOver = true
     case .accused(let evidence): oracle.accuse(evidence, by: machine.index)
@@ -29,6 +33,27 @@ extension World {
     case .recovering, .recovered: picture.mark(machine.index, machine.view, .catchingUp)
     case .reached(let mark): if !reached.contains(mark) { reached.append(mark) }
     case .proposed, .voted, .expired: break
+    }
+  }
+
+  private func words(_ notice: Notice) -> String? {
+    switch notice {
+    case .entered(let view, let leader): "enters view \(view) of \(leader)"
+    case .proposed(let view, let height, _): "proposes height \(height) in view \(view)"
+    case .voted(let vote): "\(When.verb(vote.ballot.kind)) \(vote.ballot.view)"
+    case .certified(let certificate):
+      "holds the \(MessageKind(.certificate(certificate)).rawValue) of \(certificate.view)"
+    case .finalized(let height, let view, _): "finalizes height \(height), view \(view)"
+    case .stateCertified(let certificate): "holds the state certificate of \(certificate.height)"
+    case .accused(let evidence): "accuses \(evidence.culprit)"
+    case .misbehaved(let peer, let what): "says that \(peer) \(what)"
+    case .quarantined: "quarantines itself"
+    case .split(let height, _): "sees a split at height \(height)"
+    case .catchingUp(let from, let to): "catches up from \(from) to \(to)"
+    case .recovering(let answers, let needed): "recovers: \(answers) of \(needed) answers"
+    case .recovered(let view): "recovered, abstains through \(view)"
+    case .reached(let mark): "reached \(mark)"
+    case .expired: nil
     }
   }
 
