@@ -155,8 +155,8 @@ extension SystemFile {
           call, block, .refused(
             Refusal(
               "INSUFFICIENT_CYCLES",
-              "a deploy with this step limit may cost \(most) cycles and the balance is \(balance): "
-                + "declare a lower step limit, or have the account filled up"))))
+              "a deploy with this step limit may cost \(most) cycles and the balance is "
+                + "\(balance): declare a lower step limit, or have the account filled up"))))
     }
     try debit(sender, most.number)
     ledger.settle()

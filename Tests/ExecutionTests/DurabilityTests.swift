@@ -31,7 +31,8 @@ private func played(pii: Sensitivity? = nil) throws -> (Subnet, [BlockOutcome]) 
     ]))
   outcomes.append(
     try subnet.execute([
-      subnet.call("shop", .topUp(5_000_000_000_000)), subnet.call("twin", .topUp(5_000_000_000_000)),
+      subnet.call("shop", .topUp(5_000_000_000_000)),
+      subnet.call("twin", .topUp(5_000_000_000_000)),
     ]))
   for round in 0..<4 {
     outcomes.append(

@@ -112,7 +112,8 @@ struct ModelTests {
   ) throws(Stop) {
     let test = "references(\(column), \(other))"
     let missing =
-      "NOT EXISTS (SELECT 1 FROM \(quoted(other)) o WHERE o.\(quoted(target)) = m.\(quoted(column)))"
+      "NOT EXISTS (SELECT 1 FROM \(quoted(other)) o "
+      + "WHERE o.\(quoted(target)) = m.\(quoted(column)))"
     let whole =
       "SELECT \(quoted(column)) FROM \(quoted(model.name)) m WHERE \(quoted(column)) IS NOT NULL "
       + "AND \(missing)"

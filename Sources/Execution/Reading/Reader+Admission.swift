@@ -48,11 +48,12 @@ extension Reader {
         "the call expired at \(call.expiry), this replica's clock says \(now) (milliseconds since "
           + "1970): set the clock, or sign the call anew")
     }
-    guard call.expiry <= now.advanced(by: Limits.callLifetimeMax.milliseconds) else {
+    let most = Limits.callLifetimeMax.milliseconds
+    guard call.expiry <= now.advanced(by: most) else {
       throw Refusal(
         "LIFETIME",
-        "the call expires at \(call.expiry), more than \(Limits.callLifetimeMax.milliseconds / 1_000)"
-          + " s after this replica's clock (\(now)): let it expire sooner, or set the clock")
+        "the call expires at \(call.expiry), more than \(most / 1_000) s after this replica's "
+          + "clock (\(now)): let it expire sooner, or set the clock")
     }
   }
 

@@ -10,7 +10,7 @@ final class Deployment {
   let digest: Digest
   private var sources: [String: SourcePlan] = [:]
   private var procedures: [String: ProcedurePlan] = [:]
-  private var models: [ModelPlan] = []
+  private(set) var models: [ModelPlan] = []
 
   /// Tables whose changes models and tests need to see.
   private(set) var tracked: Set<String> = []
