@@ -341,7 +341,7 @@ extension Checker {
       return top.groups?.expressions.compactMap(\.plainName) ?? []
     }
     var names: [String] = []
-    for keys in top.space.keys {
+    for keys in top.space.sourceKeys {
       guard let key = keys.first else { return [] }
       names += key.sorted().compactMap { top.space.columns[$0]?.name }
     }

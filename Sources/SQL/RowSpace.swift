@@ -34,21 +34,21 @@ struct RowSpace: Sendable {
   private(set) var columns: [RowColumn?] = []
   private(set) var marks: [Int] = []
   /// The keys of each source, as elements.
-  private(set) var keys: [[Set<Int>]] = []
+  private(set) var sourceKeys: [[Set<Int>]] = []
   private var dependencies: [Dependency] = []
 
   /// Adds a source; its columns are the next elements.
-  mutating func add(_ source: [RowColumn], keys sourceKeys: [[Int]]) -> Range<Int> {
+  mutating func add(_ source: [RowColumn], keys given: [[Int]]) -> Range<Int> {
     let first = columns.count
     columns += source
     let range = first..<columns.count
     let mark = columns.count
     columns.append(nil)
-    let own = sourceKeys.map { Set($0.map { $0 + first }) }
+    let own = given.map { Set($0.map { $0 + first }) }
     for key in own { depend(key, [mark]) }
     depend([mark], Set(range))
     marks.append(mark)
-    keys.append(own)
+    sourceKeys.append(own)
     return range
   }
 
@@ -109,7 +109,7 @@ struct RowSpace: Sendable {
   /// Unique keys of a result whose columns stand for these elements (nil: for none), as places.
   func outputKeys(_ outputs: [Int?], extra: [Set<Int>]) -> [[Int]] {
     var candidates: [Set<Int>] = [[]]
-    for source in keys {
+    for source in sourceKeys {
       candidates = candidates.flatMap { set in source.map { set.union($0) } }
       candidates = Array(candidates.prefix(SQLLimits.keyCombinationsMax))
     }

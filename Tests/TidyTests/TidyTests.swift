@@ -38,15 +38,16 @@ import Testing
 
   @Test(arguments: SourceTree.shared.deterministic)
   func `lets no chance, clock or task into the value modules`(file: SourceTree.File) {
-    let banned = [
-      ".shuffled(", ".randomElement(", ".random(in", "SystemRandomNumberGenerator", "Date()",
-      "Date.now", "ContinuousClock", "SuspendingClock", "Task {", "Task.detached", "hashValue",
-      "UUID()", "import Dispatch", "await ",
+    let banned: [Regex<Substring>] = [
+      #/\.shuffled\(/#, #/\.randomElement\(/#, #/\.random\(in/#, #/SystemRandomNumberGenerator/#,
+      #/\bDate\(\)/#, #/\bDate\.now/#, #/ContinuousClock/#, #/SuspendingClock/#,
+      #/(=|^|\() *Task \{/#, #/Task\.detached/#, #/\bhashValue\b/#, #/\bUUID\(\)/#,
+      #/import Dispatch/#, #/\bawait /#,
     ]
     for (number, line) in file.lines.enumerated() {
       let code = line.split(separator: "//", maxSplits: 1, omittingEmptySubsequences: false)[0]
       for call in banned where code.contains(call) {
-        Issue.record("\(file.path):\(number + 1) uses \(call)")
+        Issue.record("\(file.path):\(number + 1): \(line)")
       }
     }
   }

@@ -144,7 +144,7 @@ final class StoredTable {
   /// The trie's key and the hash of a row.
   func leaf(_ row: StoredRow) -> (key: [UInt8], hash: Digest, size: Int) {
     hasher.begin(nonce: row.nonce)
-    for value in row.values { hasher.value(value) }
+    for index in row.values.indices { hasher.value(row.values[index]) }
     let hash = hasher.finish()
     return (hasher.key, hash, hasher.size)
   }
