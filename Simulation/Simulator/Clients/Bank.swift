@@ -6,8 +6,7 @@ enum Bank {
   static let name = "bank_transfers"
   static let accounts = 8
   static let table = "slv_transfers"
-  /// No run sends more.
-  static let transfersMax = 100_000
+  static let pageRows: UInt32 = 1_000
 
   static let packageBytes = package.canonicalBytes
 
@@ -20,7 +19,8 @@ enum Bank {
       queries: [
         Query(
           name: "transfers", allow: [.anyone], rowsMax: 5_000,
-          sql: script("select transfer_id, amount from {{ ref('slv_transfers') }} order by transfer_id"))
+          sql: script(
+            "select transfer_id, amount from {{ ref('slv_transfers') }} order by transfer_id"))
       ])
   }
 

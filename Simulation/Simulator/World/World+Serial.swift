@@ -71,24 +71,35 @@ extension World {
     else { return }
     executor.reader.certify(
       StateCertificate(statement: statement, signers: Signers([], of: 1), signatures: []))
-    let request = RowsRequest(
-      subnet: committee.subnet, pipeline: Bank.name, table: Bank.table, selection: .prefix([]),
-      limit: UInt32(Bank.transfersMax))
-    let rows = try executor.reader.rows(request)
-    guard rows.complete else { return }
-    var there: Set<String> = []
-    for row in rows.rows {
-      if case .text(let id)? = row.cells.first?.value { there.insert(id) }
-    }
+    let there = try transfers(executor)
     for client in clients {
       for settled in client.settled { judge(settled, there) }
+    }
+  }
+
+  /// The keys of all transfers in the state, page by page.
+  private func transfers(_ executor: Executor) throws -> Set<String> {
+    var there: Set<String> = []
+    var selection = RowsRequest.Selection.prefix([])
+    while true {
+      let rows = try executor.reader.rows(
+        RowsRequest(
+          subnet: committee.subnet, pipeline: Bank.name, table: Bank.table, selection: selection,
+          limit: Bank.pageRows))
+      let before = there.count
+      for row in rows.rows {
+        guard case .text(let id)? = row.cells.first?.value else { continue }
+        there.insert(id)
+        selection = .range(from: [.text(id)], to: nil)
+      }
+      if rows.complete || there.count == before { return there }
     }
   }
 
   private func judge(_ settled: Client.Settled, _ there: Set<String>) {
     guard let receipt = settled.receipt else { return }
     var applied = false
-    if case .applied = receipt.status { applied = settled.oddity == .none }
+    if case .applied = receipt.status { applied = settled.oddity != .negative }
     for id in settled.transfers where there.contains(id) != applied {
       oracle.report(
         .exactlyOnce, nil, nil,
