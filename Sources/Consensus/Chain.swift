@@ -33,7 +33,6 @@ package struct Chain: Sendable {
   private var links: [Digest: Link] = [:]
   /// Digests of links above the delivered tip, in order of arrival.
   private(set) var open: [Digest] = []
-  package var openDigests: [Digest] { open }
   /// Digests of delivered links still held, ascending by height.
   private var retained: [Digest] = []
   /// The last block of the finalized chain without a gap.
@@ -57,8 +56,16 @@ package struct Chain: Sendable {
 
   package func block(_ digest: Digest) -> Block? { links[digest]?.block }
 
-  /// The delivered blocks in memory, ascending.
-  package var retainedBlocks: [Block] { retained.compactMap { links[$0]?.block } }
+  /// The first result of `find` among the blocks in memory, delivered ones first, from the last.
+  package func firstHeld<Found>(_ find: (Block) -> Found?) -> Found? {
+    for digest in retained.reversed() {
+      if let block = links[digest]?.block, let found = find(block) { return found }
+    }
+    for digest in open {
+      if let block = links[digest]?.block, let found = find(block) { return found }
+    }
+    return nil
+  }
 
   /// A delivered block in memory.
   package func block(at height: Height) -> Block? {

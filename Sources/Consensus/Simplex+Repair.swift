@@ -162,14 +162,12 @@ extension Simplex {
   /// Notarized views above the floor whose blocks are not held.
   package var lackingBlocks: [(digest: Digest, view: View)] {
     var out: [(digest: Digest, view: View)] = []
-    var target = floor.next
-    while target <= view.advanced(by: Limits.viewsAheadMax) {
+    for target in views.keys.sorted() where target > floor {
       if let block = views[target]?.notarization?.ballot.block, chain[block]?.block == nil,
         !(broken(.readinessDropped) && views[target]?.nullification != nil)
       {
         out.append((block, target))
       }
-      target = target.next
     }
     switch chain.pathToFloor() {
     case .missing(let digest, _): out.append((digest, floor))

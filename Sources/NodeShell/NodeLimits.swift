@@ -9,6 +9,8 @@ package enum NodeLimits {
   /// reading goes on.
   static let inboxBytesHigh = 48 << 20
   static let inboxBytesLow = 16 << 20
+  /// What a waiting message takes besides its own bytes.
+  static let inputBytes = 256
   /// How often the core is asked where it stands.
   static let standingTick = Span.milliseconds(200)
   static let threadStackBytes = 4 << 20

@@ -56,7 +56,9 @@ final class NodeParts: Sendable {
         envelopes.take(calls, from: arrival.peer)
       default:
         weight =
-          inbox.post(.received(arrival.message, from: arrival.peer), weight: arrival.bytes) ?? 0
+          inbox.post(
+            .received(arrival.message, from: arrival.peer),
+            weight: arrival.bytes + NodeLimits.inputBytes) ?? 0
       }
     }
     guard weight > NodeLimits.inboxBytesHigh else { return }

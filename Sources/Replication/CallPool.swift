@@ -25,18 +25,27 @@ struct CallPool: Sendable {
   private var arrived: UInt64 = 0
   private(set) var bytes = 0
   private var perPeer: [Int]
+  private var perPeerBytes: [Int]
   private let peerCallsMax: Int
+  private let peerBytesMax: Int
   private var ordered: Set<Digest> = []
   private var orderedRing: [Digest] = []
   private var orderedNext = 0
   /// Announcements of bodies that are not here yet.
   private var rumours: [Digest: MemberSet] = [:]
   private var rumourOrder: [Digest] = []
+  /// Rumours that each member began since they were forgotten.
+  private var rumoursBegun: [Int]
+  private let peerRumoursMax: Int
 
   init(committee: Committee) {
     perPeer = [Int](repeating: 0, count: committee.size)
-    peerCallsMax = min(
-      Limits.poolCallsPerPeerMax, Limits.poolCallsMax / (committee.faultsMax + 1))
+    perPeerBytes = perPeer
+    rumoursBegun = perPeer
+    let shares = committee.faultsMax + 1
+    peerCallsMax = min(Limits.poolCallsPerPeerMax, Limits.poolCallsMax / shares)
+    peerBytesMax = Limits.poolBytesMax / shares
+    peerRumoursMax = Limits.poolCallsMax / shares
   }
 
   var count: Int { entries.count }
@@ -57,8 +66,11 @@ struct CallPool: Sendable {
       return .full
     }
     if let origin {
-      guard perPeer[origin.index] < peerCallsMax else { return .full }
+      guard perPeer[origin.index] < peerCallsMax,
+        perPeerBytes[origin.index] + size <= peerBytesMax
+      else { return .full }
       perPeer[origin.index] += 1
+      perPeerBytes[origin.index] += size
     }
     var entry = Entry(call: call, origin: origin, order: arrived)
     if let heard = rumours.removeValue(forKey: call.digest) { entry.announcers = heard }
@@ -79,8 +91,13 @@ struct CallPool: Sendable {
       return true
     }
     if ordered.contains(digest) { return true }
-    guard rumours.count < Limits.poolCallsMax || rumours[digest] != nil else { return false }
-    if rumours[digest] == nil { rumourOrder.append(digest) }
+    if rumours[digest] == nil {
+      guard rumours.count < Limits.poolCallsMax, rumoursBegun[id.index] < peerRumoursMax else {
+        return false
+      }
+      rumoursBegun[id.index] += 1
+      rumourOrder.append(digest)
+    }
     rumours[digest, default: MemberSet()].insert(id)
     return false
   }
@@ -102,8 +119,12 @@ struct CallPool: Sendable {
   mutating func remove(_ digest: Digest) -> Bool {
     rumours[digest] = nil
     guard let entry = entries.removeValue(forKey: digest) else { return false }
-    bytes -= entry.call.signed.body.count + 512
-    if let origin = entry.origin { perPeer[origin.index] -= 1 }
+    let size = entry.call.signed.body.count + 512
+    bytes -= size
+    if let origin = entry.origin {
+      perPeer[origin.index] -= 1
+      perPeerBytes[origin.index] -= size
+    }
     while first < queue.count, entries[queue[first]] == nil { first += 1 }
     if first > 1_024, first * 2 > queue.count {
       queue.removeFirst(first)
@@ -158,6 +179,7 @@ struct CallPool: Sendable {
   mutating func forgetTold() {
     rumours.removeAll()
     rumourOrder.removeAll()
+    for index in rumoursBegun.indices { rumoursBegun[index] = 0 }
     for place in first..<queue.count { entries[queue[place]]?.told = MemberSet() }
   }
 }

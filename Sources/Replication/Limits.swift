@@ -14,6 +14,8 @@ package enum ReplicaLimits {
   package static let answersPerTickMax = 32
   /// Bytes of blocks and bodies that one peer is answered with a tick; one answer may pass it.
   package static let answerBytesPerTickMax = 16 << 20
+  /// What looking through the blocks in memory for one body is taken to weigh.
+  package static let searchBytes = 1 << 10
   /// What an answer out of the journal is taken to weigh.
   package static let servedBytes = 1 << 20
   /// Announced bodies that never came, asked for a tick.
@@ -30,6 +32,6 @@ package enum ReplicaLimits {
   package static let leadersAnnounced: UInt64 = 2
   /// Ticks after which an unordered call is spread and announced anew.
   package static let spreadAgainTicks: UInt64 = 8
-  /// Misbehaviour told of one peer a tick.
+  /// Misbehaviour told of one peer a tick; after so much it is not listened to in that tick.
   package static let noticesPerPeerMax = 4
 }

@@ -125,28 +125,27 @@ extension Replica {
   mutating func answer(callsWanted digests: [Digest], to peer: ReplicaID) {
     guard repair.mayAnswer(peer) else { return }
     var found: [SignedCall] = []
-    var bytes = 0
+    var (bytes, searches) = (0, 0)
     for digest in digests.prefix(Limits.digestsPerMessageMax) {
-      guard let call = pool[digest]?.call.signed ?? retained(digest) else { continue }
+      var call = pool[digest]?.call.signed
+      if call == nil {
+        searches += 1
+        call = retained(digest)
+      }
+      guard let call else { continue }
       bytes += call.body.count + 512
       guard bytes <= Limits.blockBytesMax else { break }
       found.append(call)
     }
-    repair.charge(peer, bytes)
+    repair.charge(peer, bytes + searches * ReplicaLimits.searchBytes)
     for chunk in chunks(found) { send(.calls(chunk), to: peer) }
   }
 
   /// A body from the blocks in memory.
   private func retained(_ digest: Digest) -> SignedCall? {
-    for block in simplex.chain.retainedBlocks.reversed() {
-      if let place = block.header.calls.place(of: digest) { return block.calls[place] }
+    simplex.chain.firstHeld { block in
+      block.header.calls.place(of: digest).map { block.calls[$0] }
     }
-    for open in simplex.chain.openDigests {
-      if let block = simplex.chain.block(open), let place = block.header.calls.place(of: digest) {
-        return block.calls[place]
-      }
-    }
-    return nil
   }
 
   // MARK: Proposals received
@@ -167,7 +166,14 @@ extension Replica {
 
   private mutating func assemble(_ header: Header, _ digest: Digest, from peer: ReplicaID) {
     guard !assemblies.contains(where: { $0.digest == digest }) else { return }
-    if assemblies.count >= ReplicaLimits.assembliesMax { assemblies.removeFirst() }
+    if assemblies.count >= ReplicaLimits.assembliesMax {
+      // The lowest view gives way, so that old leaders cannot push the current one out.
+      let views = assemblies.map(\.header.view)
+      guard let lowest = views.min(), lowest < header.view,
+        let place = views.firstIndex(of: lowest)
+      else { return }
+      assemblies.remove(at: place)
+    }
     var assembly = Assembly(
       digest: digest, header: header, source: peer,
       bodies: [VerifiedCall?](repeating: nil, count: header.calls.count),
@@ -283,17 +289,13 @@ extension Replica {
   }
 
   /// Calls in the order of arrival, within the limits of a block.
-  private mutating func pick(at time: Moment, besides ancestors: Set<Digest>) -> Picked {
+  private func pick(at time: Moment, besides ancestors: Set<Digest>) -> Picked {
     var picked = Picked()
     var (bytes, inlineBytes, steps) = (0, 0, UInt64(0))
-    var dead: [Digest] = []
     let announcersNeeded = committee.faultsMax + 1
     pool.forEach { entry in
       let call = entry.call.signed.call
-      guard call.expiry >= time else {
-        dead.append(entry.call.digest)
-        return true
-      }
+      guard call.expiry >= time else { return true }
       let size = entry.call.signed.body.count
       guard !ancestors.contains(entry.call.digest), bytes + size <= Limits.blockBytesMax,
         steps + call.stepLimit <= Limits.stepsPerBlockMax
@@ -308,7 +310,6 @@ extension Replica {
       picked.calls.append(entry.call)
       return picked.calls.count < Limits.callsPerBlockMax
     }
-    for digest in dead { drop(digest) }
     return picked
   }
 

@@ -9,6 +9,7 @@ struct ExecutionQueue: Sendable {
   struct Mark: Hashable, Sendable {
     let digest: Digest
     let time: Moment
+    let view: View
   }
 
   /// The last height whose outcome came.
@@ -51,7 +52,15 @@ extension Replica {
     outbox.now(.notice(.finalized(header.height, header.view, header)))
     for call in header.calls { pool.order(call) }
     if !header.calls.isEmpty { lastCallHeight = header.height }
-    execution.note(header.height, ExecutionQueue.Mark(digest: digest, time: header.time))
+    if halt == .quarantined {
+      if header.height.number > ReplicaLimits.statesRetained {
+        states.forget(below: Height(header.height.number - ReplicaLimits.statesRetained))
+      }
+    } else {
+      execution.note(
+        header.height,
+        ExecutionQueue.Mark(digest: digest, time: header.time, view: header.view))
+    }
     assemblies.removeAll { $0.header.view <= header.view }
     if let certified = header.certified, certified.height >= states.lowestKept,
       states[certified.height]?.certificate == nil
@@ -83,13 +92,13 @@ extension Replica {
     if states[height]?.certificate != nil {
       compare(height)
     } else {
-      sign(statement)
+      sign(statement, of: mark.view)
       tally(height, statement)
     }
   }
 
   /// One signature a height for ever; one that exists is sent again and not made anew.
-  private mutating func sign(_ statement: StateStatement) {
+  private mutating func sign(_ statement: StateStatement, of view: View) {
     let height = statement.height
     if let old = restored.stateShares.first(where: { $0.statement.height == height }) {
       if old.statement != statement { reached("state.replay-differs") }
@@ -97,6 +106,8 @@ extension Replica {
       return
     }
     guard height > stateSignedHighest else { return }
+    // What a lost log held was of views that are abstained from, whatever height others claim.
+    guard height > restored.abstainStatesThrough || view > simplex.abstainThrough else { return }
     let share = configuration.signer.share(statement, as: me, in: committee).value
     stateSignedHighest = height
     outbox.record(.stateShare(share))

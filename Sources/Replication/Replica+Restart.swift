@@ -32,8 +32,7 @@ extension Replica {
 
   /// Starts from what was restored.
   private mutating func resume() {
-    stateSignedHighest = max(
-      stateSignedHighest, restored.stateSignedHighest, restored.abstainStatesThrough)
+    stateSignedHighest = max(stateSignedHighest, restored.stateSignedHighest)
     if let certificate = restored.stateCertificate { states.note(certificate) }
     simplex.knownCertificate = states.highest
     if restored.quarantined { halt = .quarantined }
@@ -56,7 +55,8 @@ extension Replica {
 
   private mutating func note(_ header: Header) {
     execution.note(
-      header.height, ExecutionQueue.Mark(digest: header.digest, time: header.time))
+      header.height,
+      ExecutionQueue.Mark(digest: header.digest, time: header.time, view: header.view))
   }
 
   // MARK: The lost log

@@ -121,6 +121,7 @@ package struct Replica: Sendable {
   }
 
   private mutating func receive(_ message: Message, from peer: ReplicaID) {
+    guard repair.bears(peer) else { return }
     if recovery != nil {
       if case .recoveryAnswer(let answer, let signature) = message {
         receive(answer, signature, from: peer)

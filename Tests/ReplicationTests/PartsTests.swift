@@ -10,8 +10,10 @@ private let committee = Committee(
   subnet: subnet, epoch: 0,
   keys: (0..<4).compactMap { PublicKey(sha256([UInt8($0)]).bytes) })
 
-private func call(_ number: Int, expiry: Moment = 1_000) throws -> VerifiedCall {
-  let body = Array("\(number)".utf8)
+private func call(
+  _ number: Int, expiry: Moment = 1_000, bytes: Int = 0
+) throws -> VerifiedCall {
+  let body = Array("\(number)".utf8) + [UInt8](repeating: 32, count: bytes)
   let call = Call(
     subnet: subnet, pipeline: "p", method: .deploy, bodyDigest: sha256(body),
     bodyBytes: UInt32(body.count), idempotencyKey: "\(number)", sender: nil, expiry: expiry,
@@ -42,6 +44,34 @@ private func call(_ number: Int, expiry: Moment = 1_000) throws -> VerifiedCall 
     #expect(pool.count == most)
     let admission = pool.add(try call(most + 20), from: 2)
     #expect(admission == .added)
+  }
+
+  @Test func `lets one peer fill its share of the bytes only`() throws {
+    var pool = CallPool(committee: committee)
+    let half = Limits.callBodyBytesMax / 2
+    for number in 0..<Limits.poolBytesMax / half {
+      _ = pool.add(try call(number, bytes: half), from: 3)
+    }
+    let share = Limits.poolBytesMax / (committee.faultsMax + 1)
+    #expect(pool.bytes <= share && pool.bytes > share - 2 * half)
+    var admission = pool.add(try call(1_000, bytes: half), from: 2)
+    #expect(admission == .added)
+    admission = pool.add(try call(1_001, bytes: half), from: nil)
+    #expect(admission == .added)
+    pool.remove(try call(0, bytes: half).digest)
+    admission = pool.add(try call(1_002, bytes: half), from: 3)
+    #expect(admission == .added)
+  }
+
+  @Test func `keeps room for rumours of others`() throws {
+    var pool = CallPool(committee: committee)
+    for number in 0..<Limits.poolCallsMax {
+      pool.announce(sha256(Array("\(number)".utf8)), by: 3)
+    }
+    let call = try call(1)
+    pool.announce(call.digest, by: 2)
+    _ = pool.add(call, from: nil)
+    #expect(pool[call.digest]?.announcers.ids == [2])
   }
 
   @Test func `does not take back what was ordered`() throws {

@@ -1,0 +1,202 @@
+import Consensus
+import Signing
+import Testing
+import Wire
+
+@testable import Replication
+
+private let committee = Committee(
+  subnet: sha256([9]), epoch: 0,
+  keys: (0..<4).compactMap { PublicKey(sha256([UInt8($0)]).bytes) })
+
+/// One replica whose disk is at once durable, and what others send it.
+private struct Lone {
+  var replica: Replica
+  var now: Moment = 1_000
+  var records: [Record] = []
+  var sent: [Message] = []
+  var expired: [Digest] = []
+
+  init(firstStart: Bool = true) {
+    let configuration = Configuration(
+      committee: committee, me: 0, signer: .mock(committee.members[0].key), verifier: .mock,
+      genesisRoot: .zero, genesisTime: 0, firstStart: firstStart, executedHeight: 0,
+      nonce: sha256([5]))
+    replica = Replica(configuration, restored: Restored())
+    var effects: [Effect] = []
+    replica.start(at: now, effects: &effects)
+    perform(effects)
+  }
+
+  mutating func step(_ input: Input) {
+    var effects: [Effect] = []
+    replica.step(input, at: now, effects: &effects)
+    perform(effects)
+  }
+
+  mutating func receive(_ message: Message, from peer: ReplicaID) {
+    step(.received(message, from: peer))
+  }
+
+  mutating func tick() { step(.alarmRang(.repair)) }
+
+  private mutating func perform(_ effects: [Effect]) {
+    for effect in effects {
+      switch effect {
+      case .journal(let ticket, let more):
+        records += more
+        step(.journaled(ticket))
+      case .send(let message, _): sent.append(message)
+      case .execute(let height, _):
+        let root = sha256([UInt8(truncatingIfNeeded: height.number)])
+        step(.executed(BlockOutcome(height: height, stateRoot: root, receiptsRoot: root)))
+      case .notice(.expired(let call)): expired.append(call)
+      default: break
+      }
+    }
+  }
+
+  var signedHeights: [Height] {
+    records.compactMap {
+      if case .stateShare(let share) = $0 { share.statement.height } else { nil }
+    }
+  }
+}
+
+private func certificate(_ ballot: Ballot, spoiled: Bool = false) -> Certificate {
+  var signatures = (1...3).map { index in
+    let id = ReplicaID(UInt16(index))
+    return Signer.mock(committee.members[index].key).vote(ballot, as: id, in: committee).value
+      .signature
+  }
+  if spoiled { signatures[2] = signatures[0] }
+  return Certificate(ballot: ballot, signers: Signers([1, 2, 3], of: 4), signatures: signatures)
+}
+
+private func nullification(_ view: View, spoiled: Bool = false) -> Certificate {
+  certificate(.nullify(subnet: committee.subnet, epoch: 0, view: view), spoiled: spoiled)
+}
+
+private func header(
+  _ view: View, _ height: Height, on parent: Header?, time: Moment, calls: [Digest] = []
+) -> Header {
+  Header(
+    subnet: committee.subnet, epoch: 0, view: view, parentView: parent?.view ?? 0,
+    parent: parent?.digest ?? .zero, height: height, time: time, calls: calls, certified: nil)
+}
+
+private func finalization(of header: Header) -> Certificate {
+  certificate(
+    .finalize(
+      subnet: committee.subnet, epoch: 0, view: header.view, parentView: header.parentView,
+      block: header.digest))
+}
+
+extension Lone {
+  /// A finalization, and the block when it is asked for.
+  fileprivate mutating func finalize(_ header: Header) {
+    receive(.certificate(finalization(of: header)), from: 1)
+    for peer in [1, 2, 3] as [ReplicaID] {
+      receive(.blocks([Block(header: header, calls: [])], finalizations: []), from: peer)
+    }
+  }
+
+  fileprivate mutating func answerRecovery(
+    from peer: ReplicaID, view: View, stateSigned: Height
+  ) {
+    let answer = RecoveryAnswer(
+      subnet: committee.subnet, epoch: 0, asker: 0, nonce: sha256([5]), responder: peer,
+      view: view, certificate: nullification(View(view.number - 1)), stateSigned: stateSigned)
+    receive(
+      .recoveryAnswer(answer, Signer.mock(committee.members[peer.index].key).sign(answer)),
+      from: peer)
+  }
+}
+
+@Suite struct `A hostile member` {
+  @Test(arguments: [2, Height(UInt64.max)])
+  func `cannot keep a replica with a lost log from signing states for ever`(claim: Height) {
+    var lone = Lone(firstStart: false)
+    lone.answerRecovery(from: 1, view: 5, stateSigned: 2)
+    lone.answerRecovery(from: 2, view: 5, stateSigned: 2)
+    lone.answerRecovery(from: 3, view: 5, stateSigned: claim)
+    #expect(lone.records.contains(.abstain(through: 6, statesThrough: claim)))
+    let old = header(4, 1, on: nil, time: 500)
+    let late = header(7, 2, on: old, time: 600)
+    lone.finalize(old)
+    #expect(lone.replica.status.executed == 1)
+    #expect(lone.signedHeights == [])
+    lone.finalize(late)
+    #expect(lone.replica.status.executed == 2)
+    #expect(lone.signedHeights == [2])
+  }
+
+  @Test func `is not listened to in a tick in which it sent many bad certificates`() {
+    var lone = Lone()
+    lone.receive(.certificate(nullification(1)), from: 3)
+    #expect(lone.replica.status.view == 2)
+    for _ in 0..<ReplicaLimits.noticesPerPeerMax {
+      lone.receive(.certificate(nullification(2, spoiled: true)), from: 3)
+    }
+    lone.receive(.certificate(nullification(2)), from: 3)
+    #expect(lone.replica.status.view == 2)
+    lone.receive(.certificate(nullification(2)), from: 2)
+    #expect(lone.replica.status.view == 3)
+    lone.tick()
+    lone.receive(.certificate(nullification(3)), from: 3)
+    #expect(lone.replica.status.view == 4)
+  }
+
+  @Test func `cannot push the current leader's block out with headers of old views`() {
+    var lone = Lone()
+    for view in 1...97 as ClosedRange<UInt64> {
+      lone.receive(.certificate(nullification(View(view))), from: 2)
+    }
+    #expect(lone.replica.status.view == 98)
+    lone.propose(98, by: 2)
+    #expect(lone.replica.assemblies.map(\.header.view) == [98])
+    for view in stride(from: UInt64(3), to: 98, by: 4) { lone.propose(View(view), by: 3) }
+    #expect(lone.replica.assemblies.count == ReplicaLimits.assembliesMax)
+    #expect(lone.replica.assemblies.contains { $0.header.view == 98 })
+  }
+}
+
+extension Lone {
+  /// A proposal that names a body which nobody has.
+  fileprivate mutating func propose(_ view: View, by peer: ReplicaID) {
+    let header = header(
+      view, 1, on: nil, time: 900, calls: [sha256([UInt8(truncatingIfNeeded: view.number)])])
+    let ballot = Ballot.notarize(
+      subnet: committee.subnet, epoch: 0, view: view, parentView: 0, block: header.digest)
+    let vote = Signer.mock(committee.members[peer.index].key)
+      .vote(ballot, as: peer, in: committee).value
+    receive(.proposal(header: header, inlined: [], vote: vote), from: peer)
+  }
+}
+
+@Suite struct `An expired call` {
+  private func call(expiry: Moment) throws -> VerifiedCall {
+    let call = Call(
+      subnet: committee.subnet, pipeline: "p", method: .deploy, bodyDigest: sha256([]),
+      bodyBytes: 0, idempotencyKey: "1", sender: nil, expiry: expiry, stepLimit: 1)
+    return try Verifier.mock.verify(
+      SignedCall(call: call, body: [], signature: nil), subnet: committee.subnet)
+  }
+
+  @Test func `is given up when the chain's time is past it, not when a clock is`() throws {
+    var lone = Lone()
+    let call = try call(expiry: 1_500)
+    lone.step(.calls([call], from: nil))
+    lone.now = 9_000
+    lone.tick()
+    #expect(lone.expired == [])
+    lone.finalize(header(1, 1, on: nil, time: 1_500))
+    lone.tick()
+    #expect(lone.replica.status.finalized == 1)
+    #expect(lone.expired == [])
+    lone.finalize(header(2, 2, on: header(1, 1, on: nil, time: 1_500), time: 1_501))
+    lone.tick()
+    #expect(lone.replica.status.finalized == 2)
+    #expect(lone.expired == [call.digest])
+  }
+}
