@@ -32,6 +32,8 @@ package enum ExecutionLimits {
   package static let keysAlwaysOneByOne = 256
   /// Rows of one model that are computed at once, and rows that a procedure gives.
   package static let rowsPerModelMax = 1_000_000
+  /// Pages that a writer keeps in memory; more dirty ones are written before the commit.
+  package static let writerCacheKibibytes = 8_192
   /// Heights whose roots the tries keep: more than may be uncertified.
   package static let heightsRetained: UInt64 = 32
   /// Heights that stay readable.

@@ -61,6 +61,7 @@ final class Engine {
       try connection.pragma("synchronous", "NORMAL")
       // Checkpoints happen when the executor says so, between blocks.
       try connection.pragma("wal_autocheckpoint", "0")
+      try connection.pragma("cache_size", "-\(ExecutionLimits.writerCacheKibibytes)")
     } else {
       try connection.pragma("query_only", "1")
     }

@@ -91,6 +91,14 @@ struct CellHasher {
     }
   }
 
+  /// A cell whose hash is known, outside of the key and not personal.
+  mutating func known(_ digest: Digest, size: Int) {
+    precondition(!isKeyColumn[column] && !isPersonal[column], "column \(column) is no such cell")
+    append(digest)
+    self.size += size
+    column += 1
+  }
+
   /// The hash of the row; `key` is complete now.
   mutating func finish() -> Digest {
     precondition(column == isPersonal.count, "\(column) cells of \(isPersonal.count)")

@@ -217,11 +217,18 @@ private struct Inserter {
   let statement: PreparedStatement
   let batchName: [UInt8]
   let height: Int64
+  /// Hashes of the system cells that are the same in all rows of a batch.
+  private let batchCell: Digest
+  private let heightCell: Digest
+  private let lateCells: [Digest]
 
   init(_ plan: SourcePlan, _ batchName: [UInt8], _ height: Height) throws(Stop) {
     self.plan = plan
     self.batchName = batchName
     self.height = Int64(clamping: height.number)
+    batchCell = RowHash.cell(.text(String(decoding: batchName, as: UTF8.self)))
+    heightCell = RowHash.cell(.int(self.height))
+    lateCells = [RowHash.cell(.int(0)), RowHash.cell(.int(1))]
     do { statement = try plan.bronze.insert() } catch { throw Stop(machine: error) }
   }
 
@@ -296,10 +303,10 @@ private struct Inserter {
         }
       }
     }
-    batchName.withUnsafeBytes { table.hasher.text($0) }
+    table.hasher.known(batchCell, size: batchName.count)
     table.hasher.integer(Int64(number))
-    table.hasher.integer(height)
-    table.hasher.integer(late ? 1 : 0)
+    table.hasher.known(heightCell, size: 8)
+    table.hasher.known(lateCells[late ? 1 : 0], size: 8)
     return table.hasher.finish()
   }
 }
