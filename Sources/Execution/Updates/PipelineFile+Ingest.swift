@@ -61,8 +61,8 @@ extension PipelineFile {
     let who = call.sender.map { "the key \($0)" } ?? "an unsigned call"
     return Refusal(
       "NOT_ALLOWED",
-      "\(who) may not \(call.method.label) on \(call.pipeline): ask its owner to grant the role, or "
-        + "sign with a key that has it")
+      "\(who) may not \(call.method.label) on \(call.pipeline): ask its owner to grant the role, "
+        + "or sign with a key that has it")
   }
 
   // MARK: Replays and refusals that cost their ingress
