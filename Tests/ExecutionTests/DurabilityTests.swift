@@ -1,4 +1,3 @@
-import CSQLite
 import Certification
 import Foundation
 import Pipelines
