@@ -41,7 +41,9 @@ struct Client {
   var pending: [Pending] = []
   var settled: [Settled] = []
   /// Verified rows are asked for once a settled transfer.
-  var toRead: [(transfer: String, height: Height)] = []
+  var toRead: [(transfer: String, height: Height, tries: Int)] = []
+  /// A replica may refuse to read for a while; not for ever.
+  static let readTriesMax = 40
   private var serial = 0
 
   init(index: Int, signer: Signer, seed: UInt64) {

@@ -129,7 +129,7 @@ extension World {
       if case .applied = certified.status {
         statistics.callsApplied += 1
         if pending.oddity == .none, let id = pending.transfers.first {
-          clients[index].toRead.append((id, certified.height))
+          clients[index].toRead.append((id, certified.height, 0))
         }
       } else {
         statistics.callsRefused += 1

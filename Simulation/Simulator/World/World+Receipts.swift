@@ -44,17 +44,33 @@ extension World {
     let request = RowsRequest(
       subnet: committee.subnet, pipeline: Bank.name, table: Bank.table,
       selection: .key([.text(wanted.transfer)]))
+    let answer: CertifiedRows
     do {
-      let answer = try executor.reader.rows(request)
-      let rows = try clientCheck.check(answer, to: request)
-      if rows.rows.count != 1 {
-        judgeRead(
-          machine,
-          "proves at height \(rows.height) that transfer \(wanted.transfer), "
-            + "acknowledged at height \(wanted.height), is not there")
-      }
+      answer = try executor.reader.rows(request)
     } catch {
-      judgeRead(machine, "cannot show transfer \(wanted.transfer): \(error)")
+      retry(wanted, of: index, machine, error)
+      return
+    }
+    do {
+      let rows = try clientCheck.check(answer, to: request)
+      guard rows.rows.count != 1 else { return }
+      judgeRead(
+        machine,
+        "proves at height \(rows.height) that transfer \(wanted.transfer), "
+          + "acknowledged at height \(wanted.height), is not there")
+    } catch {
+      judgeRead(machine, "gives rows of \(wanted.transfer) that do not verify: \(error)")
+    }
+  }
+
+  private func retry(
+    _ wanted: (transfer: String, height: Height, tries: Int), of index: Int, _ machine: Machine,
+    _ refusal: Refusal
+  ) {
+    if wanted.tries < Client.readTriesMax {
+      clients[index].toRead.append((wanted.transfer, wanted.height, wanted.tries + 1))
+    } else {
+      judgeRead(machine, "refuses again and again to read \(wanted.transfer): \(refusal)")
     }
   }
 
