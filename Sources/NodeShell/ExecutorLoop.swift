@@ -8,7 +8,7 @@ import Wire
 /// The one thread that executes blocks, admits clients' calls and reads receipts.
 ///
 /// - Safety: a height is served and its receipts are given out only once it is executed here and
-///   certified.
+///   certified with the roots that it has here.
 /// - Liveness: a full disk is waited for, every other failure ends the replica.
 /// - Bound: certificates that came ahead of execution: `certificatesAheadMax`.
 struct ExecutorLoop {
@@ -162,6 +162,8 @@ struct ExecutorLoop {
   }
 
   private func serve(_ certificate: StateCertificate) throws(NodeFault) {
+    // Of a state that differs nothing is given out: the core is about to quarantine this replica.
+    guard try agrees(with: certificate) else { return }
     executor.reader.certify(certificate)
     if let heights = executor.reader.heights { self.heights.reached(heights.upperBound) }
     for call in tracker.certified(certificate.height) {
@@ -174,6 +176,17 @@ struct ExecutorLoop {
       } catch {
         throw NodeFault("the receipts of height \(certificate.height) cannot be read: \(error)")
       }
+    }
+  }
+
+  private func agrees(with certificate: StateCertificate) throws(NodeFault) -> Bool {
+    let statement = certificate.statement
+    do throws(ExecutionFault) {
+      let outcome = try executor.outcome(at: statement.height)
+      return outcome?.stateRoot == statement.stateRoot
+        && outcome?.receiptsRoot == statement.receiptsRoot
+    } catch {
+      throw NodeFault("the outcome of height \(statement.height) cannot be read: \(error)")
     }
   }
 
