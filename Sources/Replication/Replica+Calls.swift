@@ -19,6 +19,10 @@ extension Replica {
       missing -= 1
     }
 
+    func lacks(_ call: Digest) -> Bool {
+      header.calls.place(of: call).map { bodies[$0] == nil } ?? false
+    }
+
     var missingDigests: [Digest] {
       zip(header.calls, bodies).filter { $0.1 == nil }.map(\.0)
     }
@@ -157,7 +161,13 @@ extension Replica {
     let isWanted = simplex.receive(proposal: header, digest, vote: vote, from: peer)
     guard isWanted else { return }
     assemble(header, digest, from: peer)
-    for call in verified(inlined, from: peer) { fillAssemblies(call) }
+    for signed in inlined {
+      // Whatever else a leader sends beside its proposal is not worth a signature's time.
+      guard assemblies.contains(where: { $0.digest == digest && $0.lacks(signed.call.digest) })
+      else { continue }
+      guard let call = verified([signed], from: peer).first else { break }
+      fillAssemblies(call)
+    }
     completeAssemblies()
     if let place = assemblies.firstIndex(where: { $0.digest == digest }) {
       askBodies(place, of: peer)

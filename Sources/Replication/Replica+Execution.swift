@@ -143,11 +143,14 @@ extension Replica {
       height <= execution.executed.advanced(by: ReplicaLimits.statesAheadMax)
     else { return }
     if case .conflicting(let first) = states.admit(share, verified: false) {
+      guard !simplex.accused.contains(peer) else { return }
       let evidence = Evidence.states(first, share)
-      if configuration.verifier.verify(evidence, in: committee) != nil {
-        reached("state.conflict")
-        if simplex.accept(evidence) { outbox.voice(.send(.evidence(evidence), to: .all)) }
+      guard configuration.verifier.verify(evidence, in: committee) != nil else {
+        misbehaved(peer, "sent two states of height \(height), one with a bad signature")
+        return
       }
+      reached("state.conflict")
+      if simplex.accept(evidence) { outbox.voice(.send(.evidence(evidence), to: .all)) }
       return
     }
     if states[height]?.certificate == nil { tally(height, statement) }

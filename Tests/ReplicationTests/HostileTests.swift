@@ -147,6 +147,23 @@ extension Lone {
     #expect(lone.replica.status.view == 4)
   }
 
+  @Test func `is not listened to in a tick in which it sent many badly signed states`() {
+    var lone = Lone()
+    for number in 0...ReplicaLimits.noticesPerPeerMax {
+      let statement = StateStatement(
+        subnet: committee.subnet, epoch: 0, height: 1, block: .zero,
+        stateRoot: sha256([UInt8(number)]), receiptsRoot: .zero, time: 1)
+      let forged = Signer.mock(committee.members[1].key).sign(statement)
+      lone.receive(.certificate(nullification(View(UInt64(number) + 1))), from: 3)
+      #expect(lone.replica.status.view.number == UInt64(number) + 2)
+      lone.receive(
+        .stateShare(StateShare(statement: statement, signer: 3, signature: forged)), from: 3)
+    }
+    lone.receive(.certificate(nullification(6)), from: 3)
+    #expect(lone.replica.status.view == 6)
+    #expect(lone.replica.status.cutOff == [])
+  }
+
   @Test func `cannot push the current leader's block out with headers of old views`() {
     var lone = Lone()
     for view in 1...97 as ClosedRange<UInt64> {
