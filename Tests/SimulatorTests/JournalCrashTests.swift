@@ -10,7 +10,9 @@ import Wire
 
   private func vote(_ view: UInt64) -> Vote {
     let ballot = Ballot.nullify(subnet: subnet, epoch: 0, view: View(view))
-    let key = PublicKey([UInt8](repeating: 1, count: 32))!
+    guard let key = PublicKey([UInt8](repeating: 1, count: 32)) else {
+      preconditionFailure("32 bytes make a key")
+    }
     return Vote(ballot: ballot, signer: 0, signature: Signer.mock(key).sign(ballot))
   }
 
@@ -56,7 +58,9 @@ import Wire
   @Test func `is not found after a wipe, and found after a crash`() throws {
     let disk = SimulatedDisk(seed: 1)
     let machine = disk.machine("r0")
-    try Journal(path: "r0/consensus.sqlite", vfs: disk.name, firstStart: true).append([.vote(vote(1))])
+    try Journal(path: "r0/consensus.sqlite", vfs: disk.name, firstStart: true).append([
+      .vote(vote(1))
+    ])
     machine.crash(.unsynced)
     machine.powerOn()
     #expect(try Journal(path: "r0/consensus.sqlite", vfs: disk.name).restore().journalFound)

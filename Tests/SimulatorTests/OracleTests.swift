@@ -14,7 +14,7 @@ import Wire
     subnet = sha256([0])
     committee = Committee(
       subnet: subnet, epoch: 0,
-      keys: (0..<4).map { PublicKey([UInt8](repeating: UInt8($0 + 1), count: 32))! })
+      keys: (0..<4).compactMap { PublicKey([UInt8](repeating: UInt8($0 + 1), count: 32)) })
   }
 
   private func oracle() -> Oracle {
@@ -24,7 +24,10 @@ import Wire
   }
 
   private func signature(_ byte: UInt8) -> Signature {
-    Signature([UInt8](repeating: byte, count: 64))!
+    guard let signature = Signature([UInt8](repeating: byte, count: 64)) else {
+      preconditionFailure("64 bytes make a signature")
+    }
+    return signature
   }
 
   private func vote(_ signer: Int, _ ballot: Ballot) -> Vote {
@@ -160,7 +163,8 @@ import Wire
     let oracle = oracle()
     oracle.guilty = [3]
     let evidence = { (culprit: Int) in
-      Evidence.votes(self.vote(culprit, self.notarize(1, self.blockA)),
+      Evidence.votes(
+        self.vote(culprit, self.notarize(1, self.blockA)),
         self.vote(culprit, self.notarize(1, self.blockB)))
     }
     oracle.accuse(evidence(3), by: 0)

@@ -15,7 +15,8 @@ struct Flood: Adversary {
     }
     out.append((.announce((0..<64).compactMap { _ in Digest(chance.bytes(32)) }), .all))
     out.append((.callsWanted((0..<64).compactMap { _ in Digest(chance.bytes(32)) }), .all))
-    out.append((.viewsWanted((0..<16).map { View(chance.below(context.view.number + 8) + $0) }), .all))
+    out.append(
+      (.viewsWanted((0..<16).map { View(chance.below(context.view.number + 8) + $0) }), .all))
     out.append((.blocksWanted(from: Height(chance.below(UInt64.max)), count: .max), .all))
     out.append((.stateWanted(Height(chance.next())), .all))
     return out

@@ -83,9 +83,11 @@ extension Oracle {
         "takes \(signers.count) of \(committee.members.count) signers for a quorum in view "
           + "\(certificate.view)")
     }
-    if certificate.ballot.subnet != committee.subnet || certificate.ballot.epoch != committee.epoch {
+    if certificate.ballot.subnet != committee.subnet || certificate.ballot.epoch != committee.epoch
+    {
       report(
-        .oneNotarization, machine, certificate.view, "takes a certificate of another subnet or epoch")
+        .oneNotarization, machine, certificate.view,
+        "takes a certificate of another subnet or epoch")
     }
     judgeSignatures(certificate, signers, machine)
     for watched in machines where watched.correct && signers.contains(watched.id) {

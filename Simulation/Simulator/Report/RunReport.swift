@@ -72,7 +72,8 @@ package struct RunReport: Sendable, Hashable {
     lines.append("trace \(traceHash)")
     lines.append(verdict)
     for other in violations.dropFirst().prefix(4) {
-      lines.append("  also \(other.check.rawValue): \(other.replica.map { "\($0) " } ?? "")\(other.text)")
+      lines.append(
+        "  also \(other.check.rawValue): \(other.replica.map { "\($0) " } ?? "")\(other.text)")
     }
     if !passed { lines.append("next: \(nextCommand(file))") }
     return lines.joined(separator: "\n")

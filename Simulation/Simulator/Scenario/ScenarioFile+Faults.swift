@@ -167,7 +167,8 @@ func readLatency(_ text: String) throws(TextFault) -> (base: Span, jitter: Span)
     guard let first = parts.first, parts.count <= 2 else {
       throw TextFault("'\(text)' is no latency; write 20ms ± 5ms, or a profile", "lan")
     }
-    if first.allSatisfy(\.isLetter), let profile = nearest(first, ["lan", "metro", "europe", "world"])
+    if first.allSatisfy(\.isLetter),
+      let profile = nearest(first, ["lan", "metro", "europe", "world"])
     {
       throw TextFault("'\(text)' is no profile; there are: lan, metro, europe, world", profile)
     }
@@ -205,7 +206,9 @@ func readBytes(_ text: String) throws(TextFault) -> UInt64 {
 }
 
 func readBandwidth(_ text: String) throws(TextFault) -> UInt64 {
-  guard text.hasSuffix("/s") else { throw TextFault("'\(text)' is no bandwidth; write 200kB/s", nil) }
+  guard text.hasSuffix("/s") else {
+    throw TextFault("'\(text)' is no bandwidth; write 200kB/s", nil)
+  }
   return try readBytes(String(text.dropLast(2)))
 }
 

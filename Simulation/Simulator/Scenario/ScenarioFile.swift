@@ -116,15 +116,17 @@ private struct Reading {
     }
     cluster.lossPPM = map.value("loss", &faults, readShare) ?? 0
     cluster.leaderTimeout = map.value("leader-timeout", &faults, readSpan) ?? cluster.leaderTimeout
-    cluster.seed = map.value("seed", &faults) { text throws(TextFault) in
-      try number(text, "seed")
-    } ?? 0
+    cluster.seed =
+      map.value("seed", &faults) { text throws(TextFault) in
+        try number(text, "seed")
+      } ?? 0
     cluster.sync = map.value("sync", &faults, readSpan) ?? cluster.sync
     cluster.sql = map.value("sql", &faults, readSpan) ?? cluster.sql
     cluster.duration = map.value("duration", &faults, readSpan)
-    cluster.signatures = map.value("signatures", &faults) { text throws(TextFault) in
-      try choice(text, "signature scheme", of: Scenario.Signatures.self)
-    } ?? .mock
+    cluster.signatures =
+      map.value("signatures", &faults) { text throws(TextFault) in
+        try choice(text, "signature scheme", of: Scenario.Signatures.self)
+      } ?? .mock
     return cluster
   }
 
@@ -132,15 +134,18 @@ private struct Reading {
     let map = ScenarioNode(node, "load")
     map.check(["clients", "pipeline", "rate"], &faults)
     var load = Scenario.Load()
-    load.clients = map.value("clients", &faults) { text throws(TextFault) in
-      Int(try number(text, "count of clients")) } ?? load.clients
+    load.clients =
+      map.value("clients", &faults) { text throws(TextFault) in
+        Int(try number(text, "count of clients"))
+      } ?? load.clients
     load.rate = map.value("rate", &faults, readRate) ?? load.rate
-    load.pipeline = map.value("pipeline", &faults) { text throws(TextFault) in
-      guard text == "bank-transfers" else {
-        throw TextFault("'\(text)' is no built-in pipeline", "bank-transfers")
-      }
-      return text
-    } ?? load.pipeline
+    load.pipeline =
+      map.value("pipeline", &faults) { text throws(TextFault) in
+        guard text == "bank-transfers" else {
+          throw TextFault("'\(text)' is no built-in pipeline", "bank-transfers")
+        }
+        return text
+      } ?? load.pipeline
     return load
   }
 

@@ -63,7 +63,8 @@ extension Scenario {
   private func quoted(_ text: String) -> String {
     let plain = text.allSatisfy { $0.isLetter || $0.isNumber || " -,.()/".contains($0) }
     if plain, let first = text.first, first.isLetter { return text }
-    return "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
+    return "'"
+      + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
       + "'"
   }
 

@@ -182,7 +182,9 @@ extension Span {
       else { continue }
       var micros = whole * scale
       if parts.count == 2 {
-        guard let tenths = UInt64(parts[1]), !parts[1].isEmpty, parts[1].count <= 3 else { continue }
+        guard let tenths = UInt64(parts[1]), !parts[1].isEmpty, parts[1].count <= 3 else {
+          continue
+        }
         micros += tenths * scale / [1, 10, 100, 1_000][parts[1].count]
       }
       self.init(micros)

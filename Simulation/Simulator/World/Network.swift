@@ -107,7 +107,8 @@ struct Network {
         delay += extra.number
         if let bytesPerSecond {
           let start = max(now, busyUntil[link])
-          busyUntil[link] = start + UInt64(delivery.bytes.count) * 1_000_000 / max(1, bytesPerSecond)
+          busyUntil[link] =
+            start + UInt64(delivery.bytes.count) * 1_000_000 / max(1, bytesPerSecond)
           delay += busyUntil[link] - now
         }
       }

@@ -141,7 +141,6 @@ extension World {
         oddity: pending.oddity))
   }
 
-
   /// Calls that were sent and not settled, though everything is calm.
   var unanswered: [String] {
     clients.flatMap { client in
