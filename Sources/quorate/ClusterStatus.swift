@@ -65,7 +65,8 @@ struct StatusCommand: AsyncParsableCommand {
     let network = try location.network()
     let client = try Client(network: network, identity: nil)
     if roots {
-      Terminal.say(try await RootComparison(network: network).run(client, within: wait, json: json))
+      var comparison = RootComparison(network: network)
+      Terminal.say(try await comparison.run(client, within: wait, json: json))
     } else if let pick {
       Terminal.say(try await victims(pick, network, client).map(\.description).joined(separator: " "))
     } else {

@@ -92,9 +92,7 @@ struct IngestCommand: AsyncParsableCommand {
   /// The file's digest: the same bytes are the same ingest.
   private func keyOfFile() throws -> String {
     guard file != "-" else { return Session.freshKey() }
-    guard let handle = FileHandle(forReadingAtPath: file) else {
-      throw Failure("Cannot read \(file); check the name.")
-    }
+    guard let handle = FileHandle(forReadingAtPath: file) else { throw unreadable(file) }
     defer { try? handle.close() }
     var hash = SHA256()
     while let chunk = try handle.read(upToCount: 1 << 20), !chunk.isEmpty {
@@ -242,7 +240,7 @@ final class RowStream: AsyncSequence, Sendable {
     intention: @escaping @Sendable (Int, [UInt8]) -> Intention
   ) throws {
     guard let handle = path == "-" ? .standardInput : FileHandle(forReadingAtPath: path) else {
-      throw Failure("Cannot read \(path); check the name.")
+      throw unreadable(path)
     }
     self.handle = handle
     self.known = known
@@ -289,4 +287,8 @@ final class RowStream: AsyncSequence, Sendable {
       }
     }
   }
+}
+
+private func unreadable(_ path: String) -> Failure {
+  Failure("Cannot read \(path); check the name.")
 }

@@ -1,6 +1,9 @@
 import ArgumentParser
 import Foundation
 
+/// Several modules have an `Argument`; on the command line it is the parser's.
+typealias Argument<Value> = ArgumentParser.Argument<Value>
+
 /// The command line. Exit status: 0 done, 1 refused or failed, 64 wrong usage; `simulate` has
 /// its own, told by its help.
 @main
