@@ -1,0 +1,83 @@
+import QuorateClient
+import Synchronization
+
+/// A load on a cluster: so many requests under way at any time, the next when one has ended.
+struct Load {
+  let cluster: MeasuredCluster
+  /// Requests under way.
+  let width: Int
+  /// Seconds.
+  let seconds: Double
+
+  /// What a load came to.
+  struct Outcome {
+    /// What the requests counted in all: calls, rows, answers.
+    var done = 0
+    var elapsed = 0.0
+    /// Seconds of each request, ascending.
+    var latencies: [Double] = []
+    /// Shares of all the cores' time.
+    var replicasShare = 0.0
+    var clientShare = 0.0
+
+    var rate: Double { Double(done) / elapsed }
+    func percentile(_ share: Double) -> Double {
+      guard !latencies.isEmpty else { return .nan }
+      return latencies[min(latencies.count - 1, Int(share * Double(latencies.count)))]
+    }
+    var note: String {
+      "p50 \(milliseconds(percentile(0.5))), processors: replicas \(percent(replicasShare)), "
+        + "client \(percent(clientShare))"
+    }
+  }
+
+  /// Requests that one client has under way at most; one with more waits for its connections.
+  private static let widthOfOne = 32
+
+  /// - Parameter work: one request, by a client, with a number that no other has; gives what it
+  ///   counts for.
+  func run(
+    cores: Int, _ work: @escaping @Sendable (Client, Int) async throws -> Int
+  ) async throws -> Outcome {
+    let count = max(1, (width + Self.widthOfOne - 1) / Self.widthOfOne)
+    let clients = try (0..<count).map { _ in try cluster.client() }
+    // Connections are made before the time counts.
+    for client in clients { _ = await client.statuses() }
+    let numbers = Numbers()
+    let before = cluster.work()
+    let watch = Stopwatch()
+    var outcome = Outcome()
+    let results = try await withThrowingTaskGroup(of: (Int, [Double]).self) { group in
+      for worker in 0..<width {
+        let client = clients[worker % count]
+        group.addTask { [seconds] in
+          var done = 0
+          var latencies: [Double] = []
+          while watch.seconds < seconds {
+            let begin = watch.seconds
+            done += try await work(client, numbers.next())
+            latencies.append(watch.seconds - begin)
+          }
+          return (done, latencies)
+        }
+      }
+      return try await group.reduce(into: [(Int, [Double])]()) { $0.append($1) }
+    }
+    outcome.elapsed = watch.seconds
+    let after = cluster.work()
+    outcome.done = results.map(\.0).reduce(0, +)
+    outcome.latencies = results.flatMap(\.1).sorted()
+    let all = outcome.elapsed * Double(cores)
+    outcome.replicasShare = (after.replicas - before.replicas) / all
+    outcome.clientShare = (after.client - before.client) / all
+    for client in clients { await client.close() }
+    try cluster.checkAlive()
+    return outcome
+  }
+}
+
+/// 1, 2, 3 and so on, each once.
+private final class Numbers: Sendable {
+  private let last = Atomic<Int>(0)
+  func next() -> Int { last.wrappingAdd(1, ordering: .relaxed).newValue }
+}
