@@ -95,6 +95,11 @@ final class Oracle {
     for block in restored.blocks {
       machines[machine].ballots.blocks.insert(block.header.digest)
     }
+    // A sync that nobody heard of any more may have kept certificates, with the votes in them.
+    let last = restored.blocks.first { $0.header.height == restored.finalizedHeight }
+    for certificate in restored.certificates where certificate.view > last?.header.view ?? 0 {
+      saw(certificate, machine)
+    }
   }
 
   /// The machine's disk is gone; what it said stays said.
