@@ -224,6 +224,9 @@ extension Replica {
   /// Rule R2, the part that needs the pool: what to order, or how long to wait for it.
   mutating func considerProposing() {
     guard let seat = simplex.seat else { return }
+    // A state of the height at hand is certified already: this replica is behind, and whatever it
+    // proposed could not be valid.
+    guard states.highestHeight <= seat.parentHeader.height else { return }
     let ancestors = openAncestors(of: seat)
     let mayOrder = mayOrder(at: seat.parentHeader.height.next)
     let hasCalls = mayOrder && hasCallsToOrder(ancestors.calls)

@@ -191,19 +191,40 @@ extension Lone {
   }
 }
 
-@Suite struct `An expired call` {
-  private func call(expiry: Moment) throws -> VerifiedCall {
-    let call = Call(
-      subnet: committee.subnet, pipeline: "p", method: .deploy, bodyDigest: sha256([]),
-      bodyBytes: 0, idempotencyKey: "1", sender: nil, expiry: expiry, stepLimit: 1)
-    return try Verifier.mock.verify(
-      SignedCall(call: call, body: [], signature: nil), subnet: committee.subnet)
-  }
+private func call(expiry: Moment) throws -> VerifiedCall {
+  let call = Call(
+    subnet: committee.subnet, pipeline: "p", method: .deploy, bodyDigest: sha256([]),
+    bodyBytes: 0, idempotencyKey: "1", sender: nil, expiry: expiry, stepLimit: 1)
+  return try Verifier.mock.verify(
+    SignedCall(call: call, body: [], signature: nil), subnet: committee.subnet)
+}
 
+@Suite struct `A leader that is behind` {
+  @Test(arguments: [false, true])
+  func `proposes nothing at a height whose state is certified`(isCertified: Bool) throws {
+    var lone = Lone()
+    for view in [1, 2, 3] as [View] { lone.receive(.certificate(nullification(view)), from: 1) }
+    #expect(lone.replica.status.leader == 0)
+    let statement = StateStatement(
+      subnet: committee.subnet, epoch: 0, height: 1, block: sha256([4]), stateRoot: .zero,
+      receiptsRoot: .zero, time: 1)
+    for id in [1, 2, 3] as [ReplicaID] where isCertified {
+      let share = Signer.mock(committee.members[id.index].key)
+        .share(statement, as: id, in: committee)
+      lone.receive(.stateShare(share.value), from: id)
+    }
+    #expect(lone.replica.status.certified == (isCertified ? 1 : 0))
+    lone.step(.calls([try call(expiry: 5_000)], from: nil))
+    let proposals = lone.sent.count { if case .proposal = $0 { true } else { false } }
+    #expect(proposals == (isCertified ? 0 : 1))
+  }
+}
+
+@Suite struct `An expired call` {
   @Test func `is given up when the chain's time is past it, not when a clock is`() throws {
     var lone = Lone()
-    let call = try call(expiry: 1_500)
-    lone.step(.calls([call], from: nil))
+    let short = try call(expiry: 1_500)
+    lone.step(.calls([short], from: nil))
     lone.now = 9_000
     lone.tick()
     #expect(lone.expired == [])
@@ -214,6 +235,6 @@ extension Lone {
     lone.finalize(header(2, 2, on: header(1, 1, on: nil, time: 1_500), time: 1_501))
     lone.tick()
     #expect(lone.replica.status.finalized == 2)
-    #expect(lone.expired == [call.digest])
+    #expect(lone.expired == [short.digest])
   }
 }
