@@ -108,6 +108,14 @@ let package = Package(
         "Execution", "NodeShell", "QuorateClient", "Simulator", arguments, lifecycle, logging,
       ], swiftSettings: strict),
 
+    // Measurements, outside of the test command.
+    .executableTarget(
+      name: "benchmarks",
+      dependencies: [
+        "Wire", "Signing", "Certification", "Pipelines", "Replication", "Storage", "NodeShell",
+        "QuorateClient", "Simulator", arguments,
+      ], path: "Tests/Benchmarks", swiftSettings: strict),
+
     // Tests.
     tests("StorageTests", ["Storage", "CSQLite"]),
     tests("SQLTests", ["SQL"]),
