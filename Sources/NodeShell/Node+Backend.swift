@@ -21,7 +21,8 @@ extension Node: GatewayBackend {
     }
     switch parts.tracker.follow(verified.digest) {
     case .full: return refused(Self.overloaded)
-    case .known(let progress) where progress.isSettled || patience == 0: return progress
+    case .known(let progress) where progress.isSettled || patience == 0:
+      return await resolved(progress, of: verified.digest)
     case .known: break
     case .new:
       guard parts.executions.post(.admit(verified)) != nil else {
@@ -30,9 +31,20 @@ extension Node: GatewayBackend {
       }
     }
     let isImpatient = patience == 0
-    return await parts.tracker.wait(
+    let progress = await parts.tracker.wait(
       for: verified.digest, until: deadline(isImpatient ? NodeLimits.admissionMax : patience),
       untilAdmitted: isImpatient)
+    return await resolved(progress, of: verified.digest)
+  }
+
+  /// A call that another replica took in and that was executed since is no refusal: it has a
+  /// receipt, or will have one once its height is certified.
+  private func resolved(_ progress: CallProgress, of call: Digest) async -> CallProgress {
+    guard case .refused(let refusal) = progress, refusal.code == "ALREADY_EXECUTED" else {
+      return progress
+    }
+    if let receipt = await look(call) { return .done(receipt) }
+    return .received
   }
 
   package func progress(of call: Digest, patience: Span) async -> CallProgress {
