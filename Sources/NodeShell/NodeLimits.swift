@@ -27,6 +27,8 @@ package enum NodeLimits {
 
   // Answers to peers from the journal.
   static let servingMax = 1_024
+  /// Of one peer, so that others are answered too.
+  static let servingPerPeerMax = 32
 
   // Calls that clients of this replica follow.
   static let trackedCallsMax = 32_768

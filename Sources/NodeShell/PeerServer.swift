@@ -1,13 +1,17 @@
 import Journaling
 import Replication
+import Synchronization
 import Transport
 import Wire
 
 /// Answers peers from the journal, on a thread of its own.
 ///
-/// - Bound: `servingMax` requests wait; more are dropped, the peers ask again.
+/// - Bound: `servingMax` requests wait, `servingPerPeerMax` of one peer; more are dropped, the
+///   peers ask again.
 final class PeerServer: Sendable {
   private let requests = Mailbox<(request: JournalRequest, peer: ReplicaID)>()
+  /// How many wait of each peer.
+  private let waits = Mutex<[ReplicaID: Int]>([:])
   private let reader: JournalReader
   private let links: Links
   private let board: ReplicaBoard
@@ -23,7 +27,14 @@ final class PeerServer: Sendable {
   var waiting: Int { requests.count }
 
   func take(_ request: JournalRequest, for peer: ReplicaID) {
-    guard requests.count < NodeLimits.servingMax else {
+    let isTaken = waits.withLock { waits in
+      guard requests.count < NodeLimits.servingMax,
+        waits[peer, default: 0] < NodeLimits.servingPerPeerMax
+      else { return false }
+      waits[peer, default: 0] += 1
+      return true
+    }
+    guard isTaken else {
       counters.servesDropped.add(1)
       return
     }
@@ -35,6 +46,7 @@ final class PeerServer: Sendable {
   func run() {
     while let batch = requests.take(limit: 1) {
       for (request, peer) in batch {
+        waits.withLock { $0[peer, default: 1] -= 1 }
         do throws(JournalFault) {
           if let frame = try answer(request) { send(frame, to: peer) }
         } catch {

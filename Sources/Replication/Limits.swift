@@ -18,6 +18,7 @@ package enum ReplicaLimits {
   package static let searchBytes = 1 << 10
   /// What an answer out of the journal is taken to weigh.
   package static let servedBytes = 1 << 20
+  package static let servedRangeBytes = 4 << 20
   /// Announced bodies that never came, asked for a tick.
   package static let bodiesPulledMax = 64
   /// Bodies of one peer that may fail to verify before the rest of its message is dropped.

@@ -175,7 +175,7 @@ extension Replica {
     guard repair.mayAnswer(peer), from > 0, from <= simplex.chain.delivered.header.height,
       count > 0
     else { return }
-    repair.charge(peer, ReplicaLimits.servedBytes)
+    repair.charge(peer, ReplicaLimits.servedRangeBytes)
     let most = min(count, UInt32(Limits.blocksPerAnswerMax))
     outbox.now(.serve(.blocks(from: from, count: most), to: peer))
   }
