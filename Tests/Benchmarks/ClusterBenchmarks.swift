@@ -55,7 +55,7 @@ struct ClusterBenchmarks {
   /// Signed calls a second: the smallest update that there is, a transfer.
   func updates() async throws {
     let receiver = KeyPair.generate().publicKey
-    let outcome = try await Load(cluster: cluster, width: 256, seconds: seconds).run(
+    let outcome = try await Load(cluster: cluster, width: 1_024, seconds: seconds).run(
       cores: limits.cores
     ) { client, number in
       _ = try await client.submit(
@@ -73,7 +73,7 @@ struct ClusterBenchmarks {
 
   /// Rows a second into a bare source.
   func ingest(rows: Int) async throws {
-    let width = rows >= 1_000 ? 16 : rows >= 100 ? 64 : 256
+    let width = rows >= 1_000 ? 16 : rows >= 100 ? 128 : 1_024
     // Apart from the rows of every other size.
     let first = rows * 1_000_000_000
     let outcome = try await Load(cluster: cluster, width: width, seconds: seconds).run(

@@ -1,5 +1,6 @@
 import QuorateClient
 import Synchronization
+import Wire
 
 /// A load on a cluster: so many requests under way at any time, the next when one has ended.
 struct Load {
@@ -19,6 +20,8 @@ struct Load {
     /// Shares of all the cores' time.
     var replicasShare = 0.0
     var clientShare = 0.0
+    /// Heights that were certified meanwhile.
+    var blocks = 0.0
 
     var rate: Double { Double(done) / elapsed }
     func percentile(_ share: Double) -> Double {
@@ -26,8 +29,8 @@ struct Load {
       return latencies[min(latencies.count - 1, Int(share * Double(latencies.count)))]
     }
     var note: String {
-      "p50 \(milliseconds(percentile(0.5))), processors: replicas \(percent(replicasShare)), "
-        + "client \(percent(clientShare))"
+      "p50 \(milliseconds(percentile(0.5))), \(figure(blocks / elapsed)) blocks/s, processors: "
+        + "replicas \(percent(replicasShare)), client \(percent(clientShare))"
     }
   }
 
@@ -42,7 +45,8 @@ struct Load {
     let count = max(1, (width + Self.widthOfOne - 1) / Self.widthOfOne)
     let clients = try (0..<count).map { _ in try cluster.client() }
     // Connections are made before the time counts.
-    for client in clients { _ = await client.statuses() }
+    var first: Height = 0
+    for client in clients { first = max(first, await Self.height(client)) }
     let numbers = Numbers()
     let before = cluster.work()
     let watch = Stopwatch()
@@ -70,9 +74,17 @@ struct Load {
     let all = outcome.elapsed * Double(cores)
     outcome.replicasShare = (after.replicas - before.replicas) / all
     outcome.clientShare = (after.client - before.client) / all
+    outcome.blocks = Double(await Self.height(clients[0]).above(first))
     for client in clients { await client.close() }
     try cluster.checkAlive()
     return outcome
+  }
+
+  /// The highest height that a replica holds a certificate of.
+  private static func height(_ client: Client) async -> Height {
+    await client.statuses().map { _, answer in
+      if case .success(let checked) = answer { checked.certificate?.height ?? 0 } else { 0 }
+    }.max() ?? 0
   }
 }
 
