@@ -12,7 +12,9 @@ private struct StatusLine: Encodable {
   let finalized: UInt64
   let executed: UInt64
   let certified: UInt64
-  let root: String
+  /// The newest state that it signed: height and root. Replicas asked at one moment may be at
+  /// different heights; `--roots` compares them at one.
+  let signed: String
   let peers: Int
   let awaiting: [String]
 
@@ -26,12 +28,12 @@ private struct StatusLine: Encodable {
       finalized = status.finalized.number
       executed = status.executed.number
       certified = checked.certificate?.height.number ?? 0
-      root = checked.share?.statement.stateRoot.short ?? ""
+      signed = checked.share.map { "\($0.statement.height) \($0.statement.stateRoot)" } ?? ""
       peers = status.connected.count
       awaiting = status.awaiting
     case .failure:
       state = pid == nil ? "down" : "does not answer"
-      (view, finalized, executed, certified, root, peers, awaiting) = (0, 0, 0, 0, "", 0, [])
+      (view, finalized, executed, certified, signed, peers, awaiting) = (0, 0, 0, 0, "", 0, [])
     }
   }
 
@@ -40,7 +42,7 @@ private struct StatusLine: Encodable {
   var cells: [String] {
     guard isUp else { return [replica, state] + Array(repeating: "", count: 6) }
     return [
-      replica, state, "\(view)", "\(finalized)", "\(executed)", "\(certified)", root, "\(peers)",
+      replica, state, "\(view)", "\(finalized)", "\(executed)", "\(certified)", signed, "\(peers)",
     ]
   }
 }
@@ -68,7 +70,8 @@ struct StatusCommand: AsyncParsableCommand {
       var comparison = RootComparison(network: network)
       Terminal.say(try await comparison.run(client, within: wait, json: json))
     } else if let pick {
-      Terminal.say(try await victims(pick, network, client).map(\.description).joined(separator: " "))
+      Terminal.say(
+        try await victims(pick, network, client).map(\.description).joined(separator: " "))
     } else {
       repeat {
         let lines = await lines(client, network)
@@ -95,7 +98,7 @@ struct StatusCommand: AsyncParsableCommand {
       : "\(up) of \(committee.size) are up, \(committee.quorum) are needed: no update can be "
         + "final. 'quorate cluster why' tells more."
     return Terminal.table(
-      ["replica", "state", "view", "finalized", "executed", "certified", "root", "peers"],
+      ["replica", "state", "view", "finalized", "executed", "certified", "signed state", "peers"],
       lines.map(\.cells)) + "\n" + verdict
   }
 
@@ -207,7 +210,9 @@ struct WhyCommand: AsyncParsableCommand {
       Terminal.say("\(up) are up and \(committee.quorum) suffice: updates become final.")
     }
     for line in lines where line.isUp {
-      if line.state != ReplicaStatus.Phase.serving.label { Terminal.say("\(line.replica) is \(line.state).") }
+      if line.state != ReplicaStatus.Phase.serving.label {
+        Terminal.say("\(line.replica) is \(line.state).")
+      }
       for sentence in line.awaiting { Terminal.say("\(line.replica): \(sentence)") }
     }
   }

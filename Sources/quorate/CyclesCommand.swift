@@ -32,7 +32,8 @@ struct CyclesCommand: AsyncParsableCommand {
         let balance = try await session.client.balance(of: keys.publicKey)
         await session.client.close()
         Terminal.say(
-          json ? try Terminal.json(["balance": balance.number])
+          json
+            ? try Terminal.json(["balance": balance.number])
             : "\(cyclesText(balance.number)) cycles (\(grouped(balance.number)))")
         return
       }
@@ -56,7 +57,8 @@ struct CyclesCommand: AsyncParsableCommand {
         """)
       if found.isFrozen {
         let missing = found.freezesBelow.above(found.balance)
-        Terminal.say("Top it up: quorate cycles top-up \(pipeline) \(max(1, missing / 500_000_000_000))T")
+        Terminal.say(
+          "Top it up: quorate cycles top-up \(pipeline) \(max(1, missing / 500_000_000_000))T")
       }
     }
   }

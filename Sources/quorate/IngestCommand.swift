@@ -53,7 +53,8 @@ struct IngestCommand: AsyncParsableCommand {
     let session = try Session(location, caller)
     let prefix = try key ?? keyOfFile()
     let done = try Acknowledged(
-      file: location.folder.appending(path: "ingests/\(prefix.replacingOccurrences(of: "/", with: "_"))"),
+      file: location.folder.appending(
+        path: "ingests/\(prefix.replacingOccurrences(of: "/", with: "_"))"),
       resume: resume)
     let rows = try RowStream(
       path: file, format: rowFormat, hasHeader: !noHeader, rowsMax: batch, skipping: done.numbers

@@ -35,7 +35,8 @@ struct LocalCluster {
   func ids(_ names: [String]) throws -> [ReplicaID] {
     try names.map { name in
       let digits = name.hasPrefix("r") ? name.dropFirst() : name[...]
-      guard let number = UInt16(digits), let found = processes.first(where: { $0.id.number == number })
+      guard let number = UInt16(digits),
+        let found = processes.first(where: { $0.id.number == number })
       else {
         throw Failure(
           "There is no replica '\(name)' in \(folder.path); it has \(list(processes.map(\.id))).")
@@ -60,7 +61,8 @@ struct LocalCluster {
       guard await process(id).ended(within: 10) else {
         throw Failure("\(id) does not end, not even by kill -9; look for a hung disk.")
       }
-      Terminal.warn("\(id) did not stop within \(seconds) s and was killed; it loses nothing by it.")
+      Terminal.warn(
+        "\(id) did not stop within \(seconds) s and was killed; it loses nothing by it.")
     }
   }
 

@@ -12,10 +12,10 @@ struct QueryCommand: AsyncParsableCommand {
       Trust: 'replica' is one replica's signed word; 'quorum' is f + 1 equal signed answers at one
       height; 'certified' is rows of a certified table with a proof up to the certificate.
 
-        quorate query bank_reconciliation auto_match_report --arg bank_id=B001 \\
-          --arg from=2026-01-01 --arg to=2026-12-31 --trust quorum
+        quorate query bank_reconciliation auto_match_report --arg bank_id=B01 \\
+          --arg from=2024-09-01 --arg to=2025-08-31 --trust quorum
         quorate query bank_reconciliation --sql 'select count(*) as n from slv_matches'
-        quorate query bank_reconciliation fct_transaction_audit --trust certified --key L000001
+        quorate query bank_reconciliation fct_transaction_audit --trust certified --key K0000033
       """)
   @OptionGroup var location: ClusterLocation
   @OptionGroup var caller: Caller

@@ -18,8 +18,8 @@ struct Quorate: AsyncParsableCommand {
         quorate cluster init && quorate cluster up --detach
         quorate pipeline deploy deploy/pipelines/bank-reconciliation
         quorate ingest bank_reconciliation financial_transactions feed.csv
-        quorate query bank_reconciliation auto_match_report --arg bank_id=B001 \\
-          --arg from=2026-01-01 --arg to=2026-12-31 --trust quorum
+        quorate query bank_reconciliation auto_match_report --arg bank_id=B01 \\
+          --arg from=2024-09-01 --arg to=2025-08-31 --trust quorum
       """,
     version: "quorate 0.1.0",
     subcommands: [

@@ -67,7 +67,8 @@ struct SimulateCommand: AsyncParsableCommand {
 
     private func scenario(_ seed: UInt64) throws -> Scenario {
       var scenario = Scenario.random(
-        seed: seed, replicas: replicas, duration: .milliseconds(UInt64(duration / .milliseconds(1))))
+        seed: seed, replicas: replicas, duration: .milliseconds(UInt64(duration / .milliseconds(1)))
+      )
       if let planted { try scenario.plant(planted) }
       return scenario
     }

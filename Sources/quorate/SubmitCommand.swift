@@ -10,7 +10,7 @@ struct SubmitCommand: AsyncParsableCommand {
     commandName: "submit", abstract: "Call a procedure; returns once its certificate is verified.",
     discussion: """
         quorate submit bank_reconciliation advance_stage \\
-          --arg transaction_id=L000001 --arg stage=processed --key my-key-1
+          --arg transaction_id=K0000033 --arg stage=processed --key my-key-1
       """)
   @OptionGroup var location: ClusterLocation
   @OptionGroup var caller: Caller
@@ -126,7 +126,9 @@ struct ReceiptReport: Encodable {
     dropped = receipt.tally.dropped
     duplicates = receipt.tally.duplicates
     late = receipt.tally.late
-    notes = receipt.notes.map { "\($0.name) \($0.count)×, first in row \($0.firstRow): \($0.message)" }
+    notes = receipt.notes.map {
+      "\($0.name) \($0.count)×, first in row \($0.firstRow): \($0.message)"
+    }
     steps = receipt.usage.steps
     cycles = receipt.charged.number
     signatures = certified.certificate.signers.count
