@@ -22,7 +22,7 @@ extension Node: GatewayBackend {
     switch parts.tracker.follow(verified.digest) {
     case .full: return refused(Self.overloaded)
     case .known(let progress) where progress.isSettled || patience == 0:
-      return await resolved(progress, of: verified.digest)
+      return await resolved(progress, of: verified.digest, until: 0)
     case .known: break
     case .new:
       guard parts.executions.post(.admit(verified)) != nil else {
@@ -34,17 +34,41 @@ extension Node: GatewayBackend {
     let progress = await parts.tracker.wait(
       for: verified.digest, until: deadline(isImpatient ? NodeLimits.admissionMax : patience),
       untilAdmitted: isImpatient)
-    return await resolved(progress, of: verified.digest)
+    return await resolved(
+      progress, of: verified.digest, until: isImpatient ? 0 : deadline(patience))
   }
 
   /// A call that another replica took in and that was executed since is no refusal: it has a
   /// receipt, or will have one once its height is certified.
-  private func resolved(_ progress: CallProgress, of call: Digest) async -> CallProgress {
-    guard case .refused(let refusal) = progress, refusal.code == "ALREADY_EXECUTED" else {
-      return progress
-    }
+  private func resolved(
+    _ progress: CallProgress, of call: Digest, until end: UInt64
+  ) async -> CallProgress {
+    guard isExecutedMeanwhile(progress) else { return progress }
     if let receipt = await look(call) { return .done(receipt) }
-    return .received
+    return await watch(call, until: end)
+  }
+
+  private func isExecutedMeanwhile(_ progress: CallProgress) -> Bool {
+    if case .refused(let refusal) = progress { refusal.code == "ALREADY_EXECUTED" } else { false }
+  }
+
+  /// Waits for a call and looks for its receipt now and then: what was ordered before anybody here
+  /// followed it is not told to the tracker.
+  private func watch(_ call: Digest, until end: UInt64) async -> CallProgress {
+    var pause = NodeLimits.lookAgainFirst
+    while true {
+      let (next, overflow) = Clocks.monotonic.addingReportingOverflow(pause.nanoseconds)
+      let until = overflow ? end : min(end, next)
+      let progress = await parts.tracker.wait(for: call, until: until)
+      let isExecuted = isExecutedMeanwhile(progress)
+      if progress.isSettled, !isExecuted { return progress }
+      if let receipt = await look(call) { return .done(receipt) }
+      guard Clocks.monotonic < end, !parts.board.now.isStopping, !Task.isCancelled else {
+        return isExecuted ? .received : progress
+      }
+      if isExecuted { try? await Task.sleep(for: .microseconds(Int64(pause.number))) }
+      pause = min(Span(pause.number * 2), NodeLimits.lookAgainMax)
+    }
   }
 
   package func progress(of call: Digest, patience: Span) async -> CallProgress {
@@ -57,7 +81,7 @@ extension Node: GatewayBackend {
     }
     if let known, known.isSettled { return known }
     guard patience > 0 else { return known ?? .unknown }
-    return await parts.tracker.wait(for: call, until: deadline(patience))
+    return await watch(call, until: deadline(patience))
   }
 
   private func look(_ call: Digest) async -> CertifiedReceipt? {

@@ -39,6 +39,9 @@ package enum NodeLimits {
   static let executorBatch = 256
   /// Jobs of the executor's thread above which no receipt is looked up any more.
   static let lookupsMax = 4_096
+  /// How long a waiting client's receipt is not looked for again, at first and at most.
+  static let lookAgainFirst = Span.milliseconds(50)
+  static let lookAgainMax = Span.seconds(2)
   /// How often waiting clients' patience is looked at.
   static let patienceTick = Span.milliseconds(50)
 
