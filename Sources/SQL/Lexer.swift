@@ -148,7 +148,8 @@ struct Lexer {
   private mutating func quotedName() throws(Diagnostic) -> String {
     let start = place
     advance()
-    let begin = offset
+    // Not `offset`: optimizing, Swift 6.3.1 takes its value from before `advance()` here.
+    let begin = start.offset + 1
     while let byte = peek(), byte.isNamePart { advance() }
     guard peek() == UInt8(ascii: "\""), offset > begin, bytes[begin].isNameStart else {
       throw source.refusal(
