@@ -13,6 +13,8 @@ final class MeasuredCluster {
   let folder: URL
   let network: Network
   let key: KeyPair
+  /// Rows that sources took so far.
+  var rowsTaken = 0
   private var processes: [Process] = []
 
   /// - Parameter program: the `quorate` that was built beside this one.
@@ -123,6 +125,7 @@ final class MeasuredCluster {
     guard accepted == MeasuredPipelines.ledgerRows else {
       throw BenchmarkFailure("the ledger took \(accepted) rows")
     }
+    rowsTaken += accepted
     await client.close()
   }
 
