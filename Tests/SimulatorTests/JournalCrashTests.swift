@@ -20,6 +20,7 @@ import Wire
   func `gives back every vote that it took, whatever a power loss leaves`(loss: PowerLoss) throws {
     for seed in UInt64(0)..<25 {
       let disk = SimulatedDisk(seed: seed)
+      defer { withExtendedLifetime(disk) {} }
       let machine = disk.machine("r0")
       var chance = RandomStream(seed: seed, label: "test")
       var taken: UInt64 = 0
@@ -57,6 +58,7 @@ import Wire
 
   @Test func `is not found after a wipe, and found after a crash`() throws {
     let disk = SimulatedDisk(seed: 1)
+    defer { withExtendedLifetime(disk) {} }
     let machine = disk.machine("r0")
     try Journal(path: "r0/consensus.sqlite", vfs: disk.name, firstStart: true).append([
       .vote(vote(1))

@@ -61,6 +61,7 @@ final class RawConnection {
   func `keeps every commit that SQLite synced, whatever a power loss takes`(loss: PowerLoss) {
     for seed in UInt64(0)..<40 {
       let disk = SimulatedDisk(seed: seed)
+      defer { withExtendedLifetime(disk) {} }
       let machine = disk.machine("r0")
       var chance = RandomStream(seed: seed, label: "test")
       var acknowledged = 0
@@ -84,6 +85,7 @@ final class RawConnection {
     var lost = 0
     for seed in UInt64(0)..<10 {
       let disk = SimulatedDisk(seed: seed)
+      defer { withExtendedLifetime(disk) {} }
       let done = commitUntilPowerLoss(on: disk, from: 1, operations: 50, synchronous: "off")
       disk.machine("r0").crash(.unsynced)
       disk.machine("r0").powerOn()
@@ -94,6 +96,7 @@ final class RawConnection {
 
   @Test func `keeps unsynced commits when only the process dies`() {
     let disk = SimulatedDisk(seed: 1)
+    defer { withExtendedLifetime(disk) {} }
     let done = commitUntilPowerLoss(on: disk, from: 1, operations: 50, synchronous: "off")
     disk.machine("r0").crash(.nothing)
     disk.machine("r0").powerOn()
@@ -103,6 +106,7 @@ final class RawConnection {
 
   @Test func `lets a reader of one process see the writer's commits and its own snapshot`() {
     let disk = SimulatedDisk(seed: 2)
+    defer { withExtendedLifetime(disk) {} }
     let writer = RawConnection("r0/a.sqlite", on: disk)
     let reader = RawConnection("r0/a.sqlite", on: disk)
     #expect(writer?.run("create table t(k)") == true)
@@ -117,6 +121,7 @@ final class RawConnection {
 
   @Test func `refuses a second writer while one is at work`() {
     let disk = SimulatedDisk(seed: 3)
+    defer { withExtendedLifetime(disk) {} }
     let first = RawConnection("r0/a.sqlite", on: disk)
     let second = RawConnection("r0/a.sqlite", on: disk)
     #expect(first?.run("create table t(k)") == true)
@@ -128,6 +133,7 @@ final class RawConnection {
 
   @Test func `reports a full disk and goes on when there is room again`() {
     let disk = SimulatedDisk(seed: 4)
+    defer { withExtendedLifetime(disk) {} }
     let connection = RawConnection("r0/a.sqlite", on: disk)
     #expect(connection?.run("create table t(k)") == true)
     disk.machine("r0").bytesMax = disk.machine("r0").bytes + 8_192
@@ -138,6 +144,7 @@ final class RawConnection {
 
   @Test func `fails a commit when the sync fails`() {
     let disk = SimulatedDisk(seed: 5)
+    defer { withExtendedLifetime(disk) {} }
     let connection = RawConnection("r0/a.sqlite", on: disk)
     #expect(connection?.run("create table t(k)") == true)
     disk.machine("r0").syncFails = true
@@ -146,6 +153,7 @@ final class RawConnection {
 
   @Test func `keeps a dead process from writing after its crash`() {
     let disk = SimulatedDisk(seed: 6)
+    defer { withExtendedLifetime(disk) {} }
     let dying = RawConnection("r0/a.sqlite", on: disk)
     #expect(dying?.run("create table t(k)") == true)
     disk.machine("r0").crash(.nothing)

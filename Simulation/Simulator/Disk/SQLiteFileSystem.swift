@@ -69,6 +69,8 @@ struct OpenFile {
 
 /// One open file of one connection.
 final class FileHandle {
+  /// SQLite's own pointer to the file system does not keep it alive; an open file does.
+  let disk: SimulatedDisk
   let file: MemoryFile
   let machine: MachineDisk
   let generation: Int
@@ -76,7 +78,8 @@ final class FileHandle {
   /// One bit for each shared lock that this handle holds in the WAL index.
   var sharedSlots = 0
 
-  init(file: MemoryFile, machine: MachineDisk) {
+  init(disk: SimulatedDisk, file: MemoryFile, machine: MachineDisk) {
+    self.disk = disk
     self.file = file
     self.machine = machine
     generation = machine.generation
@@ -253,7 +256,7 @@ private func openFile(
     machine = disk.machine("temporary")
     file = MemoryFile(path: "")
   }
-  let handle = FileHandle(file: file, machine: machine)
+  let handle = FileHandle(disk: disk, file: file, machine: machine)
   let raw = UnsafeMutableRawPointer(target)
   raw.initializeMemory(
     as: OpenFile.self,
