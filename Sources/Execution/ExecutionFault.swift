@@ -69,8 +69,9 @@ enum Stop: Error {
     case 18: "makes a value over \(ExecutionLimits.valueBytesMax) bytes"
     case 19: "breaks a constraint of its table: a null where none may be, or a wrong type"
     case 20: "makes a value of a wrong type"
-    default: "fails: a number overflows, a function was given what it does not take, or a value "
-      + "is malformed"
+    default:
+      "fails: a number overflows, a function was given what it does not take, or a value "
+        + "is malformed"
     }
   }
 }

@@ -60,9 +60,10 @@ extension Executor {
 
   /// True when no file is past this executor's height.
   var isLevel: Bool {
-    system.height <= height && pipelines.keys.sorted().allSatisfy {
-      pipelines[$0].map { $0.height <= height } ?? true
-    }
+    system.height <= height
+      && pipelines.keys.sorted().allSatisfy {
+        pipelines[$0].map { $0.height <= height } ?? true
+      }
   }
 
   /// All cycles of the subnet.

@@ -144,7 +144,8 @@ extension SystemFile {
     guard !isNew || pipelines.count < ExecutionLimits.pipelinesMax else {
       return .settled(
         try record(
-          call, block, .refused(
+          call, block,
+          .refused(
             Refusal("TOO_MANY_PIPELINES", "this subnet holds as many pipelines as it may"))))
     }
     let most = Self.most(call, prices, isNew)
@@ -152,7 +153,8 @@ extension SystemFile {
     guard most <= balance else {
       return .settled(
         try record(
-          call, block, .refused(
+          call, block,
+          .refused(
             Refusal(
               "INSUFFICIENT_CYCLES",
               "a deploy with this step limit may cost \(most) cycles and the balance is "

@@ -18,7 +18,7 @@ package enum JournalFault: Error, Equatable, CustomStringConvertible {
       "\(path) is not a journal of this version: \(found). Name the file that this replica wrote"
     case .damaged(let path, let what):
       "the journal \(path) is damaged: \(what). Its votes can no longer be trusted: move the file "
-        + "away and start again, and this replica recovers from the others as one whose log was lost"
+        + "away and start again, and this replica recovers from the others as one that lost its log"
     }
   }
 

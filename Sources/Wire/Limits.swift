@@ -21,7 +21,7 @@ package enum Limits {
   package static let inlineBytesMax = 2 << 20
   /// `B`: the sum of the step limits that a block's calls declare.
   package static let stepsPerBlockMax: UInt64 = 200_000_000
-  /// `W`: how many heights above the highest state certificate in its header a block may hold calls.
+  /// `W`: a block holds calls up to so many heights above the state certificate in its header.
   package static let uncertifiedHeightsMax: UInt64 = 16
 
   // Views.

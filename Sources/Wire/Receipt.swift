@@ -99,7 +99,8 @@ package struct Refusal: Error, Hashable, Canonical, CustomStringConvertible {
     self.code = code
     self.message =
       message.utf8.count <= Limits.textBytesMax
-      ? message : String(decoding: Array(message.utf8.prefix(Limits.textBytesMax - 4)), as: UTF8.self)
+      ? message
+      : String(decoding: Array(message.utf8.prefix(Limits.textBytesMax - 4)), as: UTF8.self)
   }
 
   package var description: String { "\(code): \(message)" }

@@ -106,7 +106,7 @@ struct LocalCluster {
       guard ContinuousClock.now < deadline else {
         throw Failure(
           """
-          \(list(missing)): not one that \(what) within \(seconds) s. The last lines of \(first)'s log:
+          \(list(missing)): not one that \(what) within \(seconds) s. \(first)'s log ends with:
           \(process(first).lastLines(8))
           Then: quorate cluster why
           """)

@@ -246,8 +246,10 @@ private func played(pii: Sensitivity? = nil) throws -> (Subnet, [BlockOutcome]) 
     ("replace('a-b-c', '-', '')", "abc"), ("instr('naïve', 'v')", "4"),
     ("'Abc' LIKE 'a%C'", "1"), ("'abc' GLOB 'A*'", "0"), ("'b7' GLOB '[a-c][0-9]'", "1"),
     ("'50%' LIKE '50!%' ESCAPE '!'", "1"), ("'aaa' LIKE '%a_a%'", "1"),
-    ("uuid5('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'www.example.com')",
-      "2ed6657d-e927-568b-95e1-2665a8aea6a2"),
+    (
+      "uuid5('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'www.example.com')",
+      "2ed6657d-e927-568b-95e1-2665a8aea6a2"
+    ),
     ("fmt_decimal(-5, 2)", "-0.05"), ("fmt_date(20454)", "2026-01-01"),
   ])
   func `has functions that say`(expression: String, value: String) throws {

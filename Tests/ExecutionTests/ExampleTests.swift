@@ -148,7 +148,8 @@ private func deployed(_ folder: String) throws -> (Subnet, String) {
     let (subnet, name) = try deployed("berka")
     let limit = 3_000
     var splitter = BatchSplitter(
-      format: .csv, csv: subnet.executor.pipelines[name]?.deployed?.package
+      format: .csv,
+      csv: subnet.executor.pipelines[name]?.deployed?.package
         .source("transactions")?.csv ?? CSVDialect(), rowsMax: 1_000, bytesMax: 1 << 20)
     var taken = 0
     for batch in try splitter.push(Array(bytes)) where taken < limit {

@@ -23,9 +23,10 @@ private func prepared(_ source: Source, _ more: [Source] = []) throws -> Subnet 
     #expect(receipt.tally.accepted == 1)
     #expect(receipt.tally.quarantined == 2)
     #expect(receipt.notes.count == 2)
-    #expect(try subnet.rows("quarantine_orders", columns: "id, amount, _row") == [
-      "b|many|2", "c|1.00|3",
-    ])
+    #expect(
+      try subnet.rows("quarantine_orders", columns: "id, amount, _row") == [
+        "b|many|2", "c|1.00|3",
+      ])
   }
 
   @Test(arguments: [

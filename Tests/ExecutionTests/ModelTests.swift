@@ -121,7 +121,8 @@ private func prepared(_ package: Package) throws -> Subnet {
         from {{ source('orders') }} o join {{ ref('slv_tags') }} t on t.id = o.id
         """))
     let subnet = try prepared(
-      .shop(sources: [.orders(), tags], models: [view, tagged, full(tagged, named: "tagged_full")]))
+      .shop(
+        sources: [.orders(), tags], models: [view, tagged, full(tagged, named: "tagged_full")]))
     try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,2.00,\n"))
     #expect(try subnet.rows("tagged") == [])
     let receipt = try subnet.run(subnet.ingest("tags", "id,tag\na,new\nb,old\nz,none\n"))

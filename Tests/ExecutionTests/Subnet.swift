@@ -1,3 +1,4 @@
+import Testing
 import Certification
 import Foundation
 import Pipelines
@@ -15,11 +16,18 @@ final class Subnet {
   private(set) var time: Moment
   private var nonce = 0
 
-  static let owner = KeyPair(seed: Array(repeating: 1, count: 32))!
-  static let stranger = KeyPair(seed: Array(repeating: 2, count: 32))!
+  static let owner = pair(1)
+  static let stranger = pair(2)
+
+  private static func pair(_ byte: UInt8) -> KeyPair {
+    guard let pair = KeyPair(seed: Array(repeating: byte, count: 32)) else {
+      preconditionFailure("32 bytes make a key")
+    }
+    return pair
+  }
 
   static let genesis: Genesis = {
-    let members = (10..<14).map { KeyPair(seed: Array(repeating: UInt8($0), count: 32))!.publicKey }
+    let members = (10..<14).map { pair(UInt8($0)).publicKey }
     return Genesis(
       name: "test", protocolVersion: 1, time: 1_767_225_600_000, members: members,
       administrators: [owner.publicKey],
@@ -30,7 +38,8 @@ final class Subnet {
   }()
 
   init() throws {
-    path = FileManager.default.temporaryDirectory
+    path =
+      FileManager.default.temporaryDirectory
       .appendingPathComponent("execution-\(UUID().uuidString)").path
     genesis = Self.genesis
     time = genesis.time
@@ -127,7 +136,7 @@ final class Subnet {
 
   /// Certifies the newest height, so that it can be read.
   func certify() throws {
-    let outcome = try executor.outcome(at: executor.height)!
+    let outcome = try #require(try executor.outcome(at: executor.height))
     let statement = StateStatement(
       subnet: genesis.subnet, epoch: 0, height: outcome.height, block: .zero,
       stateRoot: outcome.stateRoot, receiptsRoot: outcome.receiptsRoot, time: time)

@@ -108,13 +108,15 @@ import Testing
 /// The names and lengths of functions over 70 lines. A function ends at the first line that is
 /// its own indentation and a closing brace, which holds because the format is checked.
 func longFunctions(in lines: [String]) -> [String] {
+  let declaration =
+    #/^ *((@[A-Za-z]+(\(.*\))?|[a-z]+(\([a-z]+\))?) )*(func|init|deinit)\b[^.]*/#
   var found: [String] = []
-  for (start, line) in lines.enumerated() where line.contains(#/\b(func|init|deinit)\b.*[({]/#) {
+  for (start, line) in lines.enumerated()
+  where line.prefixMatch(of: declaration) != nil && !line.hasSuffix("}") {
     let indent = line.prefix { $0 == " " }
-    guard !line.trimmingCharacters(in: .whitespaces).hasPrefix("//"),
-      let end = lines[start...].firstIndex(where: { $0 == indent + "}" })
-    else { continue }
-    let header = lines[start...].prefix { !$0.hasSuffix("{") && !$0.hasSuffix("}") }.count
+    guard let end = lines[start...].firstIndex(where: { $0 == indent + "}" }) else { continue }
+    // A header over several lines ends with the line that opens the body.
+    let header = lines[start...].prefix { !$0.hasSuffix("{") }.count
     if end - start - header > 70 { found.append("\(line): \(end - start - header) lines") }
   }
   return found

@@ -180,8 +180,9 @@ package final class Reader: Sendable {
     do { result = try body() } catch {
       switch error {
       case .refused(let refusal): throw refusal
-      case .failed: throw Refusal(
-        "READ_FAILED", "this replica cannot read its files now: ask another one")
+      case .failed:
+        throw Refusal(
+          "READ_FAILED", "this replica cannot read its files now: ask another one")
       }
     }
     guard let result else {

@@ -142,10 +142,7 @@ struct CellHasher {
     cell.removeAll(keepingCapacity: true)
     if isPersonal[column], let salt = salts.popLast() {
       cell.append(0x05)
-      withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { buffer in
-        salt.store(to: buffer.baseAddress!)
-        cell.append(contentsOf: UnsafeRawBufferPointer(buffer))
-      }
+      cell.append(digest: salt)
     } else {
       cell.append(0x04)
     }
@@ -158,9 +155,16 @@ struct CellHasher {
   }
 
   private mutating func append(_ digest: Digest) {
+    row.append(digest: digest)
+  }
+}
+
+extension [UInt8] {
+  fileprivate mutating func append(digest: Digest) {
     withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { buffer in
-      digest.store(to: buffer.baseAddress!)
-      row.append(contentsOf: UnsafeRawBufferPointer(buffer))
+      guard let start = buffer.baseAddress else { return }
+      digest.store(to: start)
+      append(contentsOf: UnsafeRawBufferPointer(buffer))
     }
   }
 }

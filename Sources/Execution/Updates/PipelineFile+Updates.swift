@@ -56,7 +56,8 @@ extension PipelineFile {
   ) throws(Stop) -> Receipt {
     guard let owner, call.call.sender == owner else {
       return try record(
-        call, block, refused: Refusal(
+        call, block,
+        refused: Refusal(
           "NOT_OWNER", "only the owner of \(name) grants and revokes roles: sign with its key"))
     }
     guard !call.call.idempotencyKey.isEmpty else {
@@ -114,7 +115,6 @@ extension PipelineFile {
     try record(call, block, call.receipt(block, .refused(refused)))
   }
 }
-
 
 /// Runs a body whose storage faults are the machine's, never the update's.
 func machine<R>(_ body: () throws(StorageFault) -> R) throws(Stop) -> R {
