@@ -49,17 +49,20 @@ struct Benchmarks: AsyncParsableCommand {
   }
 
   private func wants(_ name: Name) -> Bool { only.isEmpty || only.contains(name) }
-  private var span: Double { seconds ?? (quick ? 1 : 4) }
+  private var perFigure: Double { seconds ?? (quick ? 1 : 4) }
 
   func run() async throws {
     Leftovers.clearWhenInterrupted()
     defer { Leftovers.clear() }
-    let limits = try MachineLimits.measured()
-    for line in limits.lines { Paper.say(line) }
+    let limits = try MachineLimits.alone()
+    let shared = try MachineLimits.together()
+    Paper.say("This machine, measured now, \(limits.cores) cores.")
+    Paper.say(limits.line("One core alone"))
+    Paper.say(shared.line("Each of all at once"))
     Paper.say("")
     Paper.head()
     var isWhole = true
-    let alone = CoreBenchmarks(limits: limits, seconds: span)
+    let alone = CoreBenchmarks(limits: limits, seconds: perFigure)
     for size in try sizes() where wants(.consensus) {
       isWhole = attempt("consensus", size) { try alone.consensus(size) } && isWhole
     }
@@ -68,7 +71,7 @@ struct Benchmarks: AsyncParsableCommand {
       isWhole = attempt("simulation", size) { try alone.simulation(size) } && isWhole
     }
     for size in try sizes() where Name.allCases.contains(where: { $0.needsCluster && wants($0) }) {
-      isWhole = await measureCluster(size, limits) && isWhole
+      isWhole = await measureCluster(size, shared) && isWhole
     }
     if !isWhole {
       Leftovers.clear()
@@ -89,7 +92,7 @@ struct Benchmarks: AsyncParsableCommand {
   }
 
   private func measure(_ cluster: MeasuredCluster, _ limits: MachineLimits) async -> Bool {
-    let all = ClusterBenchmarks(limits: limits, seconds: span, cluster: cluster)
+    let all = ClusterBenchmarks(limits: limits, seconds: perFigure, cluster: cluster)
     let size = cluster.size
     var isWhole = true
     if wants(.latency) {

@@ -47,8 +47,8 @@ struct ClusterBenchmarks {
     Paper.say(
       Paper.Line(
         name: "update latency", replicas: size,
-        figure: "p50 \(milliseconds(p50)), p99 \(milliseconds(p99))", share: least / p50,
-        limit: "\(milliseconds(least)): signatures, 3 syncs, 5 messages in turn",
+        figure: "p50 \(span(p50)), p99 \(span(p99))", share: least / p50,
+        limit: "\(span(least)): signatures, 3 syncs, 5 messages in turn",
         note: "\(count) updates of one row, about 10 a second"))
   }
 

@@ -29,7 +29,7 @@ struct Load {
       return latencies[min(latencies.count - 1, Int(share * Double(latencies.count)))]
     }
     var note: String {
-      "p50 \(milliseconds(percentile(0.5))), \(figure(blocks / elapsed)) blocks/s, processors: "
+      "p50 \(span(percentile(0.5))), \(figure(blocks / elapsed)) blocks/s, processors: "
         + "replicas \(percent(replicasShare)), client \(percent(clientShare))"
     }
   }

@@ -83,8 +83,10 @@ func figure(_ number: Double) -> String {
   return String(out.reversed())
 }
 
-func milliseconds(_ seconds: Double) -> String {
-  seconds < 0.0001 ? decimal(seconds * 1e6, 1) + " µs" : decimal(seconds * 1e3, 1) + " ms"
+/// A span in the unit that suits it: `150 ns`, `36.7 µs`, `12.9 ms`.
+func span(_ seconds: Double) -> String {
+  if seconds < 1e-6 { return decimal(seconds * 1e9, 0) + " ns" }
+  return seconds < 1e-3 ? decimal(seconds * 1e6, 1) + " µs" : decimal(seconds * 1e3, 1) + " ms"
 }
 
 /// Seconds on a clock that never goes back.
