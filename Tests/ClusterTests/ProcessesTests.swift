@@ -87,7 +87,7 @@ final class ProcessCluster {
   func transfer(_ key: String) async throws -> CertifiedReceipt {
     try await client.submit(
       Intention(
-        pipeline: "", method: .transfer(to: KeyPair.generate().publicKey, 1_000), key: key))
+        pipeline: "", method: .transfer(to: network.members[0].key, 1_000), key: key))
   }
 
   /// Waits until this replica has executed a height and says so itself.
@@ -116,7 +116,7 @@ struct `Four processes` {
     try cluster.start(1)
     try await cluster.hasExecuted(1, highest)
     let again = try await cluster.transfer("call 5")
-    #expect(again.proof.receipt.height <= highest || again.proof.receipt.replayOf != nil)
+    #expect(again.proof.receipt.replayOf != nil)
   }
 
   @Test(.timeLimit(.minutes(4)))

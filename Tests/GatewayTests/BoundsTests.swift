@@ -27,6 +27,7 @@ import Wire
     #expect(problem?.status == 503)
     #expect(problem?.retryAfter != nil)
     #expect(admission.requests == all.count)
+    withExtendedLifetime(all) {}
   }
 
   @Test func `admit so many connections of one address`() {
@@ -35,12 +36,14 @@ import Wire
     #expect(all.allSatisfy { $0 != nil })
     #expect(admission.connect("a") == nil)
     #expect(admission.connect("b") != nil)
+    withExtendedLifetime(all) {}
   }
 
   @Test func `admit so many followers of events`() throws {
     let admission = Admission()
     let all = try (0..<GatewayLimits.eventStreamsMax).map { _ in try admission.openEvents() }
     #expect(throws: Problem.self) { try admission.openEvents() }
+    withExtendedLifetime(all) {}
     #expect(all.count == GatewayLimits.eventStreamsMax)
   }
 }
