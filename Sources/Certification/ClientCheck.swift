@@ -5,6 +5,7 @@
 /// - Bound: requests, results, proofs and files have limits (`AnswerLimits`); checking takes time
 ///   in proportion to their bytes and signatures, and no recursion.
 import Signing
+import Synchronization
 import Wire
 
 /// Which check an answer failed, and how: what a client shows instead of the answer.
@@ -73,6 +74,7 @@ package struct Freshness: Hashable, Sendable {
 package struct ClientCheck: Sendable {
   package let committee: Committee
   package let verifier: Verifier
+  private let verified = VerifiedCertificates()
 
   package init(committee: Committee, verifier: Verifier = .ed25519) {
     self.committee = committee
@@ -81,9 +83,11 @@ package struct ClientCheck: Sendable {
 
   /// A quorum signed this state.
   package func check(_ certificate: StateCertificate) throws(CheckFault) {
+    guard !verified.contains(certificate) else { return }
     if let flaw = verifier.flaw(in: certificate, committee) {
       throw CheckFault(.certificate, flaw.description)
     }
+    verified.insert(certificate)
   }
 
   /// One replica signed this answer to this query.
@@ -172,5 +176,24 @@ package struct ClientCheck: Sendable {
       throw CheckFault(.proof, "receipt hash differs: it leads to another receipts root")
     }
     return receipt
+  }
+}
+
+/// The certificates that this check verified last: all receipts of a block share one.
+///
+/// - Safety: equal to the last signature byte, or it is verified anew.
+/// - Bound: `AnswerLimits.certificatesKept`.
+private final class VerifiedCertificates: Sendable {
+  private let recent = Mutex<[StateCertificate]>([])
+
+  func contains(_ certificate: StateCertificate) -> Bool {
+    recent.withLock { $0.contains(certificate) }
+  }
+
+  func insert(_ certificate: StateCertificate) {
+    recent.withLock { recent in
+      if recent.count == AnswerLimits.certificatesKept { recent.removeFirst() }
+      recent.append(certificate)
+    }
   }
 }

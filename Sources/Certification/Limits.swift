@@ -26,4 +26,6 @@ package enum AnswerLimits {
   // Files.
   package static let savedBytesMax = 64 << 20
   package static let networkBytesMax = 4 << 20
+  /// Verified certificates that a client remembers.
+  package static let certificatesKept = 16
 }

@@ -209,11 +209,22 @@ struct WhyCommand: AsyncParsableCommand {
     } else {
       Terminal.say("\(up) are up and \(committee.quorum) suffice: updates become final.")
     }
-    for line in lines where line.isUp {
-      if line.state != ReplicaStatus.Phase.serving.label {
-        Terminal.say("\(line.replica) is \(line.state).")
+    for line in lines where line.isUp && line.state != ReplicaStatus.Phase.serving.label {
+      Terminal.say("\(line.replica) is \(line.state).")
+    }
+    // What several say alike is said once.
+    var sentences: [(text: String, by: [String])] = []
+    for line in lines {
+      for sentence in line.awaiting {
+        if let place = sentences.firstIndex(where: { $0.text == sentence }) {
+          sentences[place].by.append(line.replica)
+        } else {
+          sentences.append((sentence, [line.replica]))
+        }
       }
-      for sentence in line.awaiting { Terminal.say("\(line.replica): \(sentence)") }
+    }
+    for sentence in sentences {
+      Terminal.say("\(sentence.by.joined(separator: ", ")): \(sentence.text)")
     }
   }
 }
