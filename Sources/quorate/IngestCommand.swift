@@ -77,7 +77,9 @@ struct IngestCommand: AsyncParsableCommand {
       bar.withLock { $0.finish() }
       await session.client.close()
       try report(tally.withLock { $0 }, skipped: rows.skipped, failure: "\(error)")
-      throw Failure("\(error)\nWhat was acknowledged stays; go on with --resume.")
+      let kept = tally.withLock { $0.acknowledged } > 0
+      throw Failure(
+        "\(error)" + (kept ? "\nWhat was acknowledged stays; go on with --resume." : ""))
     }
     bar.withLock { $0.finish() }
     await session.client.close()

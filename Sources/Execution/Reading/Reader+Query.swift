@@ -48,7 +48,7 @@ private struct Asked {
         throw Refusal(
           "UNKNOWN_QUERY",
           "\(pipeline.name) has no query \(wanted): it has "
-            + pipeline.package.queries.map(\.name).joined(separator: ", "))
+            + Deployment.listed(pipeline.package.queries.map(\.name)))
       }
       name = "the query \(wanted)"
       select = query.select

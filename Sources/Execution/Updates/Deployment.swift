@@ -99,15 +99,18 @@ final class Deployment {
   static func unknownSource(_ name: String, of package: Package) -> Refusal {
     Refusal(
       "UNKNOWN_SOURCE",
-      "\(package.name) has no source \(name): it has "
-        + package.sources.map(\.name).joined(separator: ", "))
+      "\(package.name) has no source \(name): it has \(listed(package.sources.map(\.name)))")
   }
 
   static func unknownProcedure(_ name: String, of package: Package) -> Refusal {
     Refusal(
       "UNKNOWN_PROCEDURE",
-      "\(package.name) has no procedure \(name): it has "
-        + package.procedures.map(\.name).joined(separator: ", "))
+      "\(package.name) has no procedure \(name): it has \(listed(package.procedures.map(\.name)))")
+  }
+
+  /// Names as a refusal lists them.
+  static func listed(_ names: [String]) -> String {
+    names.isEmpty ? "none" : names.joined(separator: ", ")
   }
 
   // MARK: Models
