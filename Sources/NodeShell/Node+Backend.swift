@@ -182,7 +182,14 @@ extension Node: GatewayBackend {
     let state = parts.board.now
     if state.isQuarantined { throw Self.quarantined }
     if state.isStopping { throw Self.stopping }
-    guard let result = await parts.queries.run(body) else { throw Self.overloaded }
+    guard var result = await parts.queries.run(body) else { throw Self.overloaded }
+    // While all pins are taken anew, the one height that is pinned waits for its certificate.
+    for _ in 0..<NodeLimits.unreadableWaits {
+      guard case .failure(let refusal) = result, refusal.code == "NOT_READY" else { break }
+      try? await Task.sleep(for: .microseconds(Int64(NodeLimits.unreadableWait.number)))
+      guard let again = await parts.queries.run(body) else { throw Self.overloaded }
+      result = again
+    }
     return try result.get()
   }
 

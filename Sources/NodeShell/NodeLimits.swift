@@ -62,6 +62,11 @@ package enum NodeLimits {
   /// Equal log lines are written once in this time.
   static let logQuiet = Span.seconds(10)
 
+  // Reads.
+  /// How often, and how long each time, a read waits while no height can be read.
+  static let unreadableWaits = 10
+  static let unreadableWait = Span.milliseconds(20)
+
   // Files.
   static let settingsBytesMax = 64 << 10
   static let keyFileBytesMax = 4 << 10
