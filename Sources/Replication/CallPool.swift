@@ -12,16 +12,18 @@ struct CallPool: Sendable {
     /// nil for a client of this replica.
     let origin: ReplicaID?
     let order: UInt64
-    /// Others that said they hold the body.
-    var announcers = MemberSet()
-    /// Leaders that were told of it.
-    var told = MemberSet()
   }
 
   private var entries: [Digest: Entry] = [:]
+  /// Others that said they hold the body of an entry. Apart from the entries, which are large.
+  private var announcers: [Digest: MemberSet] = [:]
   /// Digests in the order of arrival, with gaps where calls left.
   private var queue: [Digest] = []
   private var first = 0
+  /// How many digests left the queue's front since the start.
+  private var passed = 0
+  /// Up to where in the order of arrival each leader was told.
+  private var toldUpTo: [Int]
   private var arrived: UInt64 = 0
   private(set) var bytes = 0
   private var perPeer: [Int]
@@ -40,6 +42,7 @@ struct CallPool: Sendable {
 
   init(committee: Committee) {
     perPeer = [Int](repeating: 0, count: committee.size)
+    toldUpTo = perPeer
     perPeerBytes = perPeer
     rumoursBegun = perPeer
     let shares = committee.faultsMax + 1
@@ -72,12 +75,12 @@ struct CallPool: Sendable {
       perPeer[origin.index] += 1
       perPeerBytes[origin.index] += size
     }
-    var entry = Entry(call: call, origin: origin, order: arrived)
-    if let heard = rumours.removeValue(forKey: call.digest) { entry.announcers = heard }
-    if let origin { entry.announcers.insert(origin) }
+    var heard = rumours.removeValue(forKey: call.digest) ?? MemberSet()
+    if let origin { heard.insert(origin) }
+    announcers[call.digest] = heard
+    entries[call.digest] = Entry(call: call, origin: origin, order: arrived)
     arrived += 1
     bytes += size
-    entries[call.digest] = entry
     queue.append(call.digest)
     return .added
   }
@@ -86,8 +89,8 @@ struct CallPool: Sendable {
   /// - Returns: false when the body is not here.
   @discardableResult
   mutating func announce(_ digest: Digest, by id: ReplicaID) -> Bool {
-    if entries[digest] != nil {
-      entries[digest]?.announcers.insert(id)
+    if let place = announcers.index(forKey: digest) {
+      announcers.values[place].insert(id)
       return true
     }
     if ordered.contains(digest) { return true }
@@ -119,6 +122,7 @@ struct CallPool: Sendable {
   mutating func remove(_ digest: Digest) -> Bool {
     rumours[digest] = nil
     guard let entry = entries.removeValue(forKey: digest) else { return false }
+    announcers[digest] = nil
     let size = entry.call.signed.body.count + 512
     bytes -= size
     if let origin = entry.origin {
@@ -128,9 +132,11 @@ struct CallPool: Sendable {
     while first < queue.count, entries[queue[first]] == nil { first += 1 }
     if first > 1_024, first * 2 > queue.count {
       queue.removeFirst(first)
+      passed += first
       first = 0
     }
     if entries.isEmpty {
+      passed += queue.count
       queue.removeAll(keepingCapacity: true)
       first = 0
     }
@@ -155,15 +161,18 @@ struct CallPool: Sendable {
     return out
   }
 
+  /// Others that said they hold the body.
+  func announcers(of digest: Digest) -> MemberSet { announcers[digest] ?? MemberSet() }
+
   /// Digests that this leader was not told of, marked as told.
   mutating func untold(_ leader: ReplicaID) -> [Digest] {
     var out: [Digest] = []
-    for place in first..<queue.count where out.count < Limits.digestsPerMessageMax {
-      let digest = queue[place]
-      guard let entry = entries[digest], !entry.told.contains(leader) else { continue }
-      entries[digest]?.told.insert(leader)
-      out.append(digest)
+    var place = max(first, toldUpTo[leader.index] - passed)
+    while place < queue.count, out.count < Limits.digestsPerMessageMax {
+      if entries[queue[place]] != nil { out.append(queue[place]) }
+      place += 1
     }
+    toldUpTo[leader.index] = passed + place
     return out
   }
 
@@ -180,6 +189,6 @@ struct CallPool: Sendable {
     rumours.removeAll()
     rumourOrder.removeAll()
     for index in rumoursBegun.indices { rumoursBegun[index] = 0 }
-    for place in first..<queue.count { entries[queue[place]]?.told = MemberSet() }
+    for index in toldUpTo.indices { toldUpTo[index] = 0 }
   }
 }

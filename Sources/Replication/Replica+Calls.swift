@@ -313,7 +313,7 @@ extension Replica {
       guard !ancestors.contains(entry.call.digest), bytes + size <= Limits.blockBytesMax,
         steps + call.stepLimit <= Limits.stepsPerBlockMax
       else { return true }
-      if entry.announcers.count < announcersNeeded {
+      if pool.announcers(of: entry.call.digest).count < announcersNeeded {
         guard inlineBytes + size <= Limits.inlineBytesMax else { return true }
         inlineBytes += size
         picked.inlined.append(entry.call.signed)

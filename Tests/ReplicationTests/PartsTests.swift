@@ -71,7 +71,7 @@ private func call(
     let call = try call(1)
     pool.announce(call.digest, by: 2)
     _ = pool.add(call, from: nil)
-    #expect(pool[call.digest]?.announcers.ids == [2])
+    #expect(pool.announcers(of: call.digest).ids == [2])
   }
 
   @Test func `does not take back what was ordered`() throws {
@@ -88,7 +88,7 @@ private func call(
     let call = try call(1)
     pool.announce(call.digest, by: 2)
     _ = pool.add(call, from: 1)
-    #expect(pool[call.digest]?.announcers.ids == [1, 2])
+    #expect(pool.announcers(of: call.digest).ids == [1, 2])
   }
 
   @Test func `names what expired`() throws {
