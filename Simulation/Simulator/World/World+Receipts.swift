@@ -53,6 +53,11 @@ extension World {
     }
     do {
       let rows = try clientCheck.check(answer, to: request)
+      // True but older than asked for: the real client's freshness check asks another replica.
+      guard rows.height >= wanted.height else {
+        retry(wanted, of: index, machine, Refusal("STALE", "of height \(rows.height)"))
+        return
+      }
       guard rows.rows.count != 1 else { return }
       judgeRead(
         machine,
