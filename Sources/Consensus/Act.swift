@@ -15,12 +15,12 @@ package enum Act: Sendable {
   /// one, and is not held.
   case want(Digest, View)
   /// The next height is decided.
-  case finalized(Block, Digest)
+  indirect case finalized(Block, Digest)
   /// A peer works in a view that is over; it may need what ended that view.
   case behind(ReplicaID, View)
   /// A peer is further ahead than votes are admitted.
   case ahead(ReplicaID)
-  case accused(Evidence)
+  indirect case accused(Evidence)
   case misbehaved(ReplicaID, String)
   case reached(String)
 }

@@ -26,7 +26,7 @@ package enum Effect: Sendable {
   case disarm(Alarm)
   /// Execute the next block; nil stands for the block of this height in the journal. After a
   /// restart heights may come that the files are past already: their outcome is answered again.
-  case execute(Height, Block?)
+  indirect case execute(Height, Block?)
   /// Answer a peer from the journal, rate-limited by the replica.
   case serve(JournalRequest, to: ReplicaID)
   case notice(Notice)
@@ -66,15 +66,15 @@ package enum Notice: Sendable {
   case proposed(View, Height, Digest)
   case voted(Vote)
   case certified(Certificate)
-  case finalized(Height, View, Header)
-  case stateCertified(StateCertificate)
-  case accused(Evidence)
+  indirect case finalized(Height, View, Header)
+  indirect case stateCertified(StateCertificate)
+  indirect case accused(Evidence)
   /// A peer sent what no correct replica sends.
   case misbehaved(ReplicaID, String)
   /// This replica's root differs from the certificate's; it has stopped serving and signing.
-  case quarantined(StateShare, StateCertificate)
+  indirect case quarantined(StateShare, StateCertificate)
   /// No root at this height can reach a quorum any more.
-  case split(Height, [StateShare])
+  indirect case split(Height, [StateShare])
   case catchingUp(from: Height, to: Height)
   /// Recovering from a lost log, and recovered.
   case recovering(answers: Int, needed: Int)

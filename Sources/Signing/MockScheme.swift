@@ -5,10 +5,28 @@ import Wire
 /// - Safety: within a simulation a signature verifies for its own key and its own bytes only, as
 ///   long as no adversary makes one with another's key; the simulator's adversaries do not.
 enum MockScheme {
+  /// The key, then four words that every byte and the key have gone into; allocates nothing.
   static func sign(_ bytes: [UInt8], _ key: PublicKey) -> Signature {
-    var encoder = Encoder(capacity: 64)
-    encoder.value(key)
-    var state = seeds(key)
+    withScratch(64) { target in
+      key.store(to: target)
+      var state: (UInt64, UInt64, UInt64, UInt64) = (1, 2, 3, 4)
+      for offset in stride(from: 0, to: 32, by: 8) {
+        absorb(target.loadUnaligned(fromByteOffset: offset, as: UInt64.self), &state)
+      }
+      absorb(bytes, &state)
+      target.storeBytes(of: mix(state.0).littleEndian, toByteOffset: 32, as: UInt64.self)
+      target.storeBytes(of: mix(state.1).littleEndian, toByteOffset: 40, as: UInt64.self)
+      target.storeBytes(of: mix(state.2).littleEndian, toByteOffset: 48, as: UInt64.self)
+      target.storeBytes(of: mix(state.3).littleEndian, toByteOffset: 56, as: UInt64.self)
+      return Signature(loading: target)
+    }
+  }
+
+  static func verifies(_ signature: Signature, _ bytes: [UInt8], _ key: PublicKey) -> Bool {
+    sign(bytes, key) == signature
+  }
+
+  private static func absorb(_ bytes: [UInt8], _ state: inout (UInt64, UInt64, UInt64, UInt64)) {
     bytes.withUnsafeBytes { buffer in
       var offset = 0
       while offset + 8 <= buffer.count {
@@ -20,23 +38,6 @@ enum MockScheme {
       absorb(last, &state)
       absorb(UInt64(buffer.count), &state)
     }
-    for word in [state.0, state.1, state.2, state.3] { encoder.integer(mix(word)) }
-    guard let signature = Signature(encoder.bytes) else { preconditionFailure("64 bytes") }
-    return signature
-  }
-
-  static func verifies(_ signature: Signature, _ bytes: [UInt8], _ key: PublicKey) -> Bool {
-    sign(bytes, key) == signature
-  }
-
-  private static func seeds(_ key: PublicKey) -> (UInt64, UInt64, UInt64, UInt64) {
-    var state: (UInt64, UInt64, UInt64, UInt64) = (1, 2, 3, 4)
-    key.bytes.withUnsafeBytes { buffer in
-      for offset in stride(from: 0, to: 32, by: 8) {
-        absorb(buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self), &state)
-      }
-    }
-    return state
   }
 
   private static func absorb(_ word: UInt64, _ state: inout (UInt64, UInt64, UInt64, UInt64)) {

@@ -87,6 +87,8 @@ package struct PublicKey: Hashable, Comparable, Canonical, CustomStringConvertib
   }
 
   package var bytes: [UInt8] { value.bytes }
+  /// Writes 32 bytes to `target`, which need not be aligned.
+  package func store(to target: UnsafeMutableRawPointer) { value.store(to: target) }
   package var hex: String { value.hex }
   package var description: String { value.short }
   package static func < (a: Self, b: Self) -> Bool { a.value < b.value }
@@ -108,6 +110,12 @@ package struct Signature: Hashable, Canonical, CustomStringConvertible {
     else { return nil }
     self.first = first
     self.second = second
+  }
+
+  /// Reads 64 bytes from `source`, which need not be aligned.
+  package init(loading source: UnsafeRawPointer) {
+    first = Digest(loading: source)
+    second = Digest(loading: source + 32)
   }
 
   package var bytes: [UInt8] { first.bytes + second.bytes }

@@ -1,7 +1,9 @@
 /// What replicas say to one another. A link is mutually authenticated, so the sender is known.
+///
+/// - Bound: what is larger than a vote lies in a box, so that all others are cheap to pass on.
 package enum Message: Hashable, Canonical {
   /// A leader's block: its header, the bodies that it inlines, its own `notarize`.
-  case proposal(header: Header, inlined: [SignedCall], vote: Vote)
+  indirect case proposal(header: Header, inlined: [SignedCall], vote: Vote)
   /// Only on its signer's own link.
   case vote(Vote)
   case certificate(Certificate)
@@ -25,16 +27,16 @@ package enum Message: Hashable, Canonical {
   /// Blocks in ascending height; the finalizations cover the last block, or some before it.
   case blocks([Block], finalizations: [Certificate])
 
-  case stateShare(StateShare)
-  case stateCertificate(StateCertificate)
+  indirect case stateShare(StateShare)
+  indirect case stateCertificate(StateCertificate)
   /// Asks for the state certificate of this height or, failing it, the answerer's own share.
   case stateWanted(Height)
 
-  case recoveryQuestion(RecoveryQuestion, Signature)
-  case recoveryAnswer(RecoveryAnswer, Signature)
+  indirect case recoveryQuestion(RecoveryQuestion, Signature)
+  indirect case recoveryAnswer(RecoveryAnswer, Signature)
 
   /// Two statements of one signer that no correct replica makes.
-  case evidence(Evidence)
+  indirect case evidence(Evidence)
 
   package func encode(into encoder: inout Encoder) {
     switch self {

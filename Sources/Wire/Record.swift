@@ -4,18 +4,18 @@ package enum Record: Hashable, Sendable {
   case vote(Vote)
   case certificate(Certificate)
   /// A block with all bodies that it names.
-  case block(digest: Digest, Block)
+  indirect case block(digest: Digest, Block)
   /// The block of this digest is finalized at this height.
   case finalized(height: Height, block: Digest)
   /// An own state share: one a height for ever.
-  case stateShare(StateShare)
-  case stateCertificate(StateCertificate)
+  indirect case stateShare(StateShare)
+  indirect case stateCertificate(StateCertificate)
   /// A replica whose log was lost casts no vote up to this view, and signs no state up to this
   /// height (rule R9).
   case abstain(through: View, statesThrough: Height)
-  case evidence(Evidence)
+  indirect case evidence(Evidence)
   /// This replica's state differs from a certificate; it stays quarantined over restarts.
-  case quarantine(StateShare, StateCertificate)
+  indirect case quarantine(StateShare, StateCertificate)
 }
 
 /// What the journal held when a replica starts.

@@ -134,7 +134,16 @@ package struct Signers: Hashable, Canonical {
 
   /// Ascending; may hold ids outside of the committee, which whoever verifies refuses.
   package var ids: [ReplicaID] {
-    (0..<bits.count * 8).map { ReplicaID(UInt16($0)) }.filter(contains)
+    var out: [ReplicaID] = []
+    out.reserveCapacity(count)
+    for (place, byte) in bits.enumerated() {
+      var rest = byte
+      while rest != 0 {
+        out.append(ReplicaID(UInt16(place * 8 + rest.trailingZeroBitCount)))
+        rest &= rest - 1
+      }
+    }
+    return out
   }
 
   package func encode(into encoder: inout Encoder) { encoder.blob(bits) }

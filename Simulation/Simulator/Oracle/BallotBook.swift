@@ -1,6 +1,8 @@
 import Wire
 
 /// What one replica cast, for ever, and what of it is durable now.
+///
+/// - Bound: what lies less than `OracleLimits.retained` views below its last finalized one.
 struct BallotBook {
   struct Cast {
     var notarized: Digest?
@@ -8,20 +10,32 @@ struct BallotBook {
     var finalized: Digest?
   }
 
-  private(set) var cast: [View: Cast] = [:]
-  private var durable: [View: Cast] = [:]
-  /// The highest view whose finalization this replica had journalled.
+  private var cast = Recent<View, Cast>()
+  private var durable = Recent<View, Cast>()
+  /// The highest view whose finalization this replica had journalled, as its disk knows it now.
   private(set) var finalizedThrough: View = 0
-  var blocks: Set<Digest> = []
-  var stateSigned: [Height: Digest] = [:]
-  var stateDurable: Set<Height> = []
+  /// What was cast up to this view was forgotten; the replica had seen it finalized.
+  private(set) var forgottenThrough: View = 0
+  /// The highest view that this replica ever saw finalized, as far as it matters.
+  var seenThrough: View { max(finalizedThrough, forgottenThrough) }
+  private var blocks: Set<Digest> = []
+  private var blockViews: [(view: View, block: Digest)] = []
+  private var stateSigned = Recent<Height, Digest>()
+  private var stateDurable = Recent<Height, Bool>()
 
-  mutating func write(_ ballot: Ballot, durable isDurable: Bool) {
-    write(ballot, into: &cast[ballot.view, default: Cast()])
-    if isDurable { write(ballot, into: &durable[ballot.view, default: Cast()]) }
+  /// Ballots, blocks and states that are kept.
+  var count: Int {
+    cast.count + durable.count + blockViews.count + stateSigned.count + stateDurable.count
   }
 
-  private func write(_ ballot: Ballot, into cast: inout Cast) {
+  func of(_ view: View) -> Cast { cast[view] ?? Cast() }
+
+  mutating func write(_ ballot: Ballot, durable isDurable: Bool) {
+    cast.update(ballot.view, from: Cast()) { Self.write(ballot, into: &$0) }
+    if isDurable { durable.update(ballot.view, from: Cast()) { Self.write(ballot, into: &$0) } }
+  }
+
+  private static func write(_ ballot: Ballot, into cast: inout Cast) {
     switch ballot.kind {
     case .notarize: cast.notarized = ballot.block
     case .nullify: cast.nullified = true
@@ -29,8 +43,15 @@ struct BallotBook {
     }
   }
 
+  mutating func hold(_ block: Digest, of view: View) {
+    if blocks.insert(block).inserted { blockViews.append((view, block)) }
+  }
+
+  func holds(_ block: Digest) -> Bool { blocks.contains(block) }
+
   mutating func note(_ certificate: Certificate) {
-    if certificate.kind == .finalize { finalizedThrough = max(finalizedThrough, certificate.view) }
+    guard certificate.kind == .finalize, certificate.view > finalizedThrough else { return }
+    finalizedThrough = certificate.view
   }
 
   func holds(_ ballot: Ballot) -> Bool { Self.contains(cast[ballot.view], ballot) }
@@ -45,11 +66,41 @@ struct BallotBook {
     }
   }
 
+  /// - Returns: the state root that this replica signed at the height before, if another one.
+  mutating func sign(_ root: Digest, at height: Height) -> Digest? {
+    let before = stateSigned[height]
+    stateSigned.set(height, root)
+    stateDurable.set(height, true)
+    return before == root ? nil : before
+  }
+
+  /// The state root that this replica signed at the height, durably or not.
+  func signed(at height: Height) -> Digest? { stateSigned[height] }
+  func signedDurably(_ height: Height) -> Bool { stateDurable[height] != nil }
+
+  /// The disk is gone.
   mutating func forgetDurable() {
-    durable = [:]
-    stateDurable = []
+    durable.forgetAll()
+    stateDurable.forgetAll()
     blocks = []
+    blockViews = []
     finalizedThrough = 0
+  }
+
+  /// Forgets what is so far below the finalized that this replica never votes there again.
+  mutating func forget() {
+    let retained = finalizedThrough.above(View(OracleLimits.retained))
+    guard retained > forgottenThrough.number + OracleLimits.forgetEvery else { return }
+    forgottenThrough = View(retained)
+    cast.forget(below: forgottenThrough)
+    durable.forget(below: forgottenThrough)
+    for entry in blockViews where entry.view < forgottenThrough { blocks.remove(entry.block) }
+    blockViews.removeAll { $0.view < forgottenThrough }
+  }
+
+  mutating func forgetStates(below height: Height) {
+    stateSigned.forget(below: height)
+    stateDurable.forget(below: height)
   }
 }
 
@@ -70,8 +121,8 @@ extension Oracle {
 
   private func judge(_ ballot: Ballot, _ machine: Int) {
     let view = ballot.view
-    let before = machines[machine].ballots.cast[view] ?? BallotBook.Cast()
-    if view <= machines[machine].ballots.finalizedThrough {
+    let before = machines[machine].ballots.of(view)
+    if view <= machines[machine].ballots.seenThrough {
       report(.oneNotarization, machine, view, "votes in view \(view), which it saw finalized")
     }
     switch ballot.kind {
@@ -111,6 +162,7 @@ extension Oracle {
       report(.agreement, machine, ballot.view, "votes for a block that is its own ancestor")
       return
     }
+    guard parent >= views.floor else { return }
     if parent > 0, views.of(parent).notarized == nil, views.of(parent).finalized == nil {
       report(
         .agreement, machine, ballot.view,
@@ -129,13 +181,13 @@ extension Oracle {
   }
 
   private func judgeFinalize(_ ballot: Ballot, _ machine: Int) {
-    guard let block = ballot.block else { return }
+    guard let block = ballot.block, ballot.view >= views.floor else { return }
     if views.of(ballot.view).notarized != block {
       report(
         .oneNotarization, machine, ballot.view,
         "finalizes in view \(ballot.view) what no quorum notarized")
     }
-    if !machines[machine].ballots.blocks.contains(block) {
+    if !machines[machine].ballots.holds(block) {
       report(
         .durability, machine, ballot.view,
         "finalizes a block of view \(ballot.view) that is not on its disk")
@@ -145,8 +197,9 @@ extension Oracle {
   /// A vote leaves a machine.
   func voiced(_ vote: Vote, _ machine: Int) {
     guard vote.signer == machines[machine].id else { return }
-    let book = machines[machine].ballots
-    if !book.holdsDurably(vote.ballot) {
+    if !machines[machine].ballots.holdsDurably(vote.ballot),
+      vote.ballot.view > machines[machine].ballots.forgottenThrough
+    {
       let word = When.verb(vote.ballot.kind)
       report(
         .durability, machine, vote.ballot.view,

@@ -2,27 +2,45 @@ import Signing
 import Wire
 
 /// The one chain: what correct replicas finalized, by height.
+///
+/// - Bound: a digest a height, since a replica that lost its disk tells all of them again; headers
+///   as far as `OracleLimits.retained` heights back.
 struct ChainBook {
-  private(set) var headers: [Header] = []
-  private(set) var digests: [Digest] = []
+  private var headers = Recent<Height, Header>()
+  private var digests: [Digest] = []
   /// How far each machine has told.
-  var told: [Int: Height] = [:]
+  private(set) var told: [Height]
+
+  init(machines: Int) { told = [Height](repeating: 0, count: machines) }
 
   /// The highest finalized height; 0 is genesis.
-  var height: Height { Height(UInt64(headers.count)) }
-
-  func header(at height: Height) -> Header? {
-    height >= 1 && height <= self.height ? headers[Int(height.number) - 1] : nil
-  }
+  var height: Height { Height(UInt64(digests.count)) }
+  var count: Int { headers.count }
 
   func digest(at height: Height) -> Digest? {
     height >= 1 && height <= self.height ? digests[Int(height.number) - 1] : nil
   }
 
-  fileprivate mutating func append(_ header: Header, _ digest: Digest) {
-    headers.append(header)
-    digests.append(digest)
+  func time(at height: Height) -> Moment? { headers[height]?.time }
+
+  /// Whether this is the header that was finalized at its height.
+  fileprivate func holds(_ header: Header, at height: Height) -> Bool {
+    if let known = headers[height] { return known == header }
+    return digest(at: height) == header.digest
   }
+
+  fileprivate mutating func append(_ header: Header, _ digest: Digest) {
+    digests.append(digest)
+    headers.set(height, header)
+  }
+
+  fileprivate mutating func tell(_ height: Height, by machine: Int) {
+    told[machine] = max(told[machine], height)
+  }
+
+  fileprivate mutating func begin(_ machine: Int, at height: Height) { told[machine] = height }
+
+  mutating func forget(below height: Height) { headers.forget(below: height) }
 }
 
 extension Oracle {
@@ -31,13 +49,13 @@ extension Oracle {
     if header.height != height || header.view != view {
       report(.agreement, machine, view, "tells of height \(height) with another block's header")
     }
-    let told = chain.told[machine] ?? 0
+    let told = chain.told[machine]
     if height > told.next {
       report(.agreement, machine, view, "finalizes height \(height) right after height \(told)")
     }
-    chain.told[machine] = max(told, height)
-    if let known = chain.header(at: height) {
-      if known != header {
+    chain.tell(height, by: machine)
+    if height <= chain.height {
+      if !chain.holds(header, at: height) {
         report(
           .agreement, machine, view,
           "finalizes \(header.digest) at height \(height), where another replica finalized "
@@ -60,5 +78,5 @@ extension Oracle {
   }
 
   /// A machine starts anew; what it finalized before it may tell again.
-  func restarted(_ machine: Int, at height: Height) { chain.told[machine] = height }
+  func restarted(_ machine: Int, at height: Height) { chain.begin(machine, at: height) }
 }

@@ -17,7 +17,8 @@ package struct Violation: Sendable, Hashable {
 /// the protocol, from what is seen outside of a replica.
 ///
 /// - Safety: judges correct replicas only; what a Byzantine one does is no violation.
-/// - Bound: memory grows with the views and heights of one run.
+/// - Bound: three digests a height of one run; besides what `OracleLimits` names and what those
+///   replicas have still to catch up with that are behind.
 final class Oracle {
   /// One machine as the oracle knows it.
   struct Watched {
@@ -33,8 +34,10 @@ final class Oracle {
   var machines: [Watched]
   private(set) var violations: [Violation] = []
   var views = ViewBook()
-  var chain = ChainBook()
-  var states = StateBook()
+  var chain: ChainBook
+  var states: StateBook
+  /// What was said of states below it was forgotten.
+  private(set) var statesFloor: Height = 0
   /// Simulated microseconds; the world sets it before each event.
   var now: UInt64 = 0
   /// Replicas that may be accused.
@@ -48,7 +51,31 @@ final class Oracle {
     self.committee = committee
     self.verifier = verifier
     self.machines = machines.map { Watched(id: $0.id, correct: $0.correct) }
-    states.roots = [genesisRoot]
+    chain = ChainBook(machines: machines.count)
+    states = StateBook(machines: machines.count, genesisRoot: genesisRoot)
+  }
+
+  /// Forgets what no check can need any more.
+  /// - Parameter gone: machines that will not come back.
+  func forget(gone: [Bool]) {
+    var (view, height): (UInt64, UInt64) = (.max, .max)
+    for place in machines.indices where machines[place].correct && !gone[place] {
+      machines[place].ballots.forget()
+      view = min(view, machines[place].ballots.seenThrough.number)
+      height = min(height, chain.told[place].number)
+    }
+    guard view != .max else { return }
+    if view > OracleLimits.retained { views.forget(below: View(view - OracleLimits.retained)) }
+    guard height > OracleLimits.retained else { return }
+    statesFloor = max(statesFloor, Height(height - OracleLimits.retained))
+    chain.forget(below: statesFloor)
+    states.forget(below: statesFloor)
+    for place in machines.indices { machines[place].ballots.forgetStates(below: statesFloor) }
+  }
+
+  /// Entries in all books, which must not grow with the length of a run.
+  var entries: Int {
+    machines.reduce(views.count + chain.count + states.count) { $0 + $1.ballots.count }
   }
 
   /// `q = n − f`, restated.
@@ -67,7 +94,8 @@ final class Oracle {
     for record in records {
       switch record {
       case .vote(let vote): if cast(vote, machine, durable: true) { votes.append(vote) }
-      case .block(let digest, _): machines[machine].ballots.blocks.insert(digest)
+      case .block(let digest, let block):
+        machines[machine].ballots.hold(digest, of: block.header.view)
       default: break
       }
     }
@@ -93,7 +121,7 @@ final class Oracle {
     for vote in restored.votes { cast(vote, machine, durable: true) }
     for share in restored.stateShares { signed(share, machine) }
     for block in restored.blocks {
-      machines[machine].ballots.blocks.insert(block.header.digest)
+      machines[machine].ballots.hold(block.header.digest, of: block.header.view)
     }
     // A sync that nobody heard of any more may have kept certificates, with the votes in them.
     let last = restored.blocks.first { $0.header.height == restored.finalizedHeight }

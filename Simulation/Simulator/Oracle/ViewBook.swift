@@ -1,56 +1,86 @@
+import Signing
 import Wire
 
 /// What quorums decided of each view, as far as any correct replica showed it.
+///
+/// - Bound: views from a little below the last one that every replica saw finalized.
 struct ViewBook {
   struct Decided {
     var notarized: Digest?
     var nullified = false
     var finalized: Digest?
-    /// Signers already judged, a certificate kind each.
-    fileprivate var judged: [Signers?] = [nil, nil, nil]
+    /// Of each kind of certificate the signatures that were judged.
+    fileprivate var judged = [Judged](repeating: Judged(), count: Ballot.Kind.allCases.count)
   }
 
-  private var decided: [View: Decided] = [:]
+  /// Signatures under one ballot that were found to be their signers' own.
+  fileprivate struct Judged {
+    var ballot: Ballot?
+    var signatures: [Signature?] = []
+  }
+
+  private var decided = Recent<View, Decided>()
+  /// Views below it were forgotten: nothing can be said of them any more.
+  private(set) var floor: View = 0
   private static let nothing = Decided()
+
+  var count: Int { decided.count }
 
   func of(_ view: View) -> Decided { decided[view] ?? Self.nothing }
 
-  fileprivate func known(_ certificate: Certificate) -> Bool {
-    let before = of(certificate.view)
-    guard before.judged[Int(certificate.kind.rawValue)] == certificate.signers else {
-      return false
-    }
-    switch certificate.kind {
-    case .notarize: return before.notarized == certificate.ballot.block
-    case .nullify: return before.nullified
-    case .finalize: return before.finalized == certificate.ballot.block
-    }
+  mutating func forget(below view: View) {
+    floor = max(floor, view)
+    decided.forget(below: view)
   }
 
-  fileprivate mutating func write(_ certificate: Certificate) {
-    var entry = of(certificate.view)
-    entry.judged[Int(certificate.kind.rawValue)] = certificate.signers
-    switch certificate.kind {
-    case .notarize: entry.notarized = certificate.ballot.block
-    case .nullify: entry.nullified = true
-    case .finalize: entry.finalized = certificate.ballot.block
+  /// Whether every signature in it was judged under this very ballot.
+  fileprivate func known(_ certificate: Certificate, _ signers: [ReplicaID]) -> Bool {
+    guard let judged = decided[certificate.view]?.judged[Int(certificate.kind.rawValue)],
+      judged.ballot == certificate.ballot, signers.count == certificate.signatures.count
+    else { return false }
+    for (place, signer) in signers.enumerated() {
+      guard signer.index < judged.signatures.count,
+        judged.signatures[signer.index] == certificate.signatures[place]
+      else { return false }
     }
-    decided[certificate.view] = entry
+    return true
+  }
+
+  fileprivate mutating func write(
+    _ certificate: Certificate, _ signers: [ReplicaID], of size: Int
+  ) {
+    decided.update(certificate.view, from: Decided()) { entry in
+      switch certificate.kind {
+      case .notarize: entry.notarized = certificate.ballot.block
+      case .nullify: entry.nullified = true
+      case .finalize: entry.finalized = certificate.ballot.block
+      }
+      let place = Int(certificate.kind.rawValue)
+      if entry.judged[place].ballot != certificate.ballot {
+        entry.judged[place] = Judged(
+          ballot: certificate.ballot, signatures: [Signature?](repeating: nil, count: size))
+      }
+      for (signer, signature) in zip(signers, certificate.signatures) where signer.index < size {
+        entry.judged[place].signatures[signer.index] = signature
+      }
+    }
   }
 }
 
 extension Oracle {
   /// A correct replica holds this certificate.
   func saw(_ certificate: Certificate, _ machine: Int) {
-    guard !views.known(certificate) else { return }
-    judge(certificate, machine)
-    views.write(certificate)
+    guard certificate.view >= views.floor else { return }
+    let signers = certificate.signers.ids
+    guard signers.count < quorum || !views.known(certificate, signers) else { return }
+    judge(certificate, signers, machine)
+    views.write(certificate, signers, of: committee.members.count)
   }
 
-  private func judge(_ certificate: Certificate, _ machine: Int) {
+  private func judge(_ certificate: Certificate, _ signers: [ReplicaID], _ machine: Int) {
     let view = certificate.view
     let before = views.of(view)
-    judgeSigners(certificate, machine)
+    judgeSigners(certificate, signers, machine)
     switch certificate.kind {
     case .notarize:
       if let other = before.notarized, other != certificate.ballot.block {
@@ -70,13 +100,14 @@ extension Oracle {
       if before.notarized != certificate.ballot.block {
         report(.oneNotarization, machine, view, "view \(view) finalized what was not notarized")
       }
-      judgeBodies(certificate, machine)
+      judgeBodies(certificate, signers, machine)
     }
   }
 
   /// `q` distinct members, each of which, if it is correct, cast this very ballot.
-  private func judgeSigners(_ certificate: Certificate, _ machine: Int) {
-    let signers = certificate.signers.ids
+  private func judgeSigners(
+    _ certificate: Certificate, _ signers: [ReplicaID], _ machine: Int
+  ) {
     if signers.count < quorum || certificate.signatures.count != signers.count {
       report(
         .oneNotarization, machine, certificate.view,
@@ -90,12 +121,12 @@ extension Oracle {
         "takes a certificate of another subnet or epoch")
     }
     judgeSignatures(certificate, signers, machine)
-    for watched in machines where watched.correct && signers.contains(watched.id) {
-      if !watched.ballots.holds(certificate.ballot) {
+    for place in machines.indices where machines[place].correct {
+      let id = machines[place].id
+      if signers.contains(id), !machines[place].ballots.holds(certificate.ballot) {
         report(
           .oneNotarization, machine, certificate.view,
-          "shows a certificate of view \(certificate.view) with a vote that \(watched.id) "
-            + "never cast")
+          "shows a certificate of view \(certificate.view) with a vote that \(id) never cast")
       }
     }
   }
@@ -117,18 +148,25 @@ extension Oracle {
   }
 
   /// The bodies of a finalized block are durable at `f + 1` correct replicas at least.
-  private func judgeBodies(_ certificate: Certificate, _ machine: Int) {
+  private func judgeBodies(
+    _ certificate: Certificate, _ signers: [ReplicaID], _ machine: Int
+  ) {
     guard let block = certificate.ballot.block else { return }
-    let signers = certificate.signers.ids
-    let holders = machines.filter {
-      $0.correct && signers.contains($0.id) && $0.ballots.holds(certificate.ballot)
+    var (holders, byzantine) = (0, 0)
+    for place in machines.indices {
+      if !machines[place].correct {
+        byzantine += 1
+      } else if signers.contains(machines[place].id),
+        machines[place].ballots.holds(certificate.ballot)
+      {
+        holders += 1
+      }
     }
-    let byzantine = machines.filter { !$0.correct }.count
     let needed = committee.members.count - quorum + 1
-    if holders.count + byzantine < needed {
+    if holders + byzantine < needed {
       report(
         .durability, machine, certificate.view,
-        "the bodies of finalized block \(block) are durable at \(holders.count) correct replicas")
+        "the bodies of finalized block \(block) are durable at \(holders) correct replicas")
     }
   }
 }

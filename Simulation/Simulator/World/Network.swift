@@ -1,21 +1,5 @@
 import Wire
 
-/// A message under way to one machine.
-struct Delivery {
-  let message: Message
-  /// Canonical bytes, shared by all copies of one sending.
-  let bytes: [UInt8]
-  /// A hash of the bytes, for the trace.
-  let fingerprint: UInt64
-  let kind: MessageKind
-  let view: View?
-  let sender: ReplicaID
-  let fromMachine: Int
-  let toMachine: Int
-  /// The connection that it travels on ends with the receiving process.
-  let incarnation: Int
-}
-
 /// The directed links between machines, and what is wrong with them.
 ///
 /// Messages of a link may overtake one another by its jitter: what a new connection after a broken
@@ -27,8 +11,8 @@ struct Network {
     case lost
     /// Kept until the fault of this number ends.
     case held(Int)
-    /// One or two times of arrival.
-    case arrives([UInt64])
+    /// When it arrives, and when its copy does, if there is one.
+    case arrives(UInt64, again: UInt64?)
   }
 
   /// A fault at work on the links between two groups of machines.
@@ -95,25 +79,25 @@ struct Network {
     let link = delivery.fromMachine * machines + delivery.toMachine
     var delay = latency.number - min(latency.number, jitter.number)
     delay += chances[link].below(2 * jitter.number + 1)
-    var copies = 1
+    var isDoubled = false
     if chances[link].happens(lossPPM) { return .lost }
     for rule in rules where rule.concerns(delivery) {
       switch rule.effect {
       case .cut: return .lost
       case .hold: return .held(rule.fault)
       case .drop(let ppm): if chances[link].happens(ppm) { return .lost }
-      case .duplicate(let ppm): if chances[link].happens(ppm) { copies = 2 }
+      case .duplicate(let ppm): if chances[link].happens(ppm) { isDoubled = true }
       case .slow(let extra, let bytesPerSecond):
         delay += extra.number
         if let bytesPerSecond {
           let start = max(now, busyUntil[link])
           busyUntil[link] =
-            start + UInt64(delivery.bytes.count) * 1_000_000 / max(1, bytesPerSecond)
+            start + UInt64(delivery.parcel.bytes.count) * 1_000_000 / max(1, bytesPerSecond)
           delay += busyUntil[link] - now
         }
       }
     }
-    return .arrives((0..<copies).map { now + delay + UInt64($0) * 2 * delay })
+    return .arrives(now + delay, again: isDoubled ? now + 3 * delay : nil)
   }
 }
 

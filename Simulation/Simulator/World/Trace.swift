@@ -24,10 +24,13 @@ struct Trace {
 
   private mutating func fold() {
     guard !words.isEmpty else { return }
-    var encoder = Encoder(capacity: 32 + words.count * 8)
-    encoder.value(digest)
-    for word in words { encoder.integer(word) }
-    digest = sha256(encoder.bytes)
+    digest = withScratch(32 + words.count * 8) { target in
+      digest.store(to: target)
+      for (place, word) in words.enumerated() {
+        target.storeBytes(of: word.littleEndian, toByteOffset: 32 + place * 8, as: UInt64.self)
+      }
+      return sha256(UnsafeRawBufferPointer(start: target, count: 32 + words.count * 8))
+    }
     words.removeAll(keepingCapacity: true)
   }
 }

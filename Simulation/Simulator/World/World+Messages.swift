@@ -39,24 +39,21 @@ extension World {
   }
 
   func emit(_ message: Message, to recipients: Recipients, from machine: Machine) {
-    let bytes = message.canonicalBytes
-    let fingerprint = fingerprint(bytes)
-    let kind = MessageKind(message)
-    let view = message.view
-    trace.record(now, 1, machine.index, fingerprint)
-    for target in machines where target.id != machine.id && reaches(machine, target) {
+    let parcel = Parcel(
+      message, from: machine, decodes: decodeChance.happens(options.decodesPPM))
+    trace.record(now, 1, machine.index, parcel.fingerprint)
+    for target in machines where target.id != machine.id {
       if case .one(let id) = recipients, target.id != id { continue }
-      let delivery = Delivery(
-        message: message, bytes: bytes, fingerprint: fingerprint, kind: kind, view: view,
-        sender: machine.id, fromMachine: machine.index, toMachine: target.index,
-        incarnation: target.incarnation)
-      dispatch(delivery)
+      guard reaches(machine, target) else { continue }
+      dispatch(
+        Delivery(parcel: parcel, toMachine: target.index, incarnation: target.incarnation))
     }
   }
 
   /// The copies of a twin each speak with their own half.
   private func reaches(_ from: Machine, _ to: Machine) -> Bool {
     guard from.power != .down else { return false }
+    guard !faultEngine.twins.isEmpty else { return true }
     return faultEngine.twins.allSatisfy { twin in
       if from.id == twin.id { return twin.hears(to.id, copy: from.index) }
       if to.id == twin.id { return twin.hears(from.id, copy: to.index) }
@@ -72,40 +69,36 @@ extension World {
     switch network.fate(of: delivery, at: now) {
     case .lost: statistics.lost += 1
     case .held(let fault): faultEngine.held.append((fault, delivery))
-    case .arrives(let times):
-      for time in times {
-        target.bytesUnderWay += delivery.bytes.count
-        target.bytesUnderWayMost = max(target.bytesUnderWayMost, target.bytesUnderWay)
-        agenda.plan(.delivery(delivery), at: time)
-      }
+    case .arrives(let time, let again):
+      plan(delivery, to: target, at: time)
+      if let again { plan(delivery, to: target, at: again) }
     }
+  }
+
+  private func plan(_ delivery: Delivery, to target: Machine, at time: UInt64) {
+    target.bytesUnderWay += delivery.parcel.bytes.count
+    target.bytesUnderWayMost = max(target.bytesUnderWayMost, target.bytesUnderWay)
+    agenda.plan(.delivery(delivery), at: time)
   }
 
   func arrive(_ delivery: Delivery) {
     guard let machine = alive(delivery.toMachine, delivery.incarnation) else { return }
-    machine.bytesUnderWay -= delivery.bytes.count
+    machine.bytesUnderWay -= delivery.parcel.bytes.count
     statistics.deliveries += 1
-    trace.record(now, 3, machine.index, delivery.fingerprint)
-    guard let message = decoded(delivery) else { return }
-    if case .calls(let calls) = message {
-      let verified = calls.compactMap { try? verifier.verify($0, subnet: committee.subnet) }
-      take(.calls(verified, from: delivery.sender), machine)
-    } else {
-      take(.received(message, from: delivery.sender), machine)
-    }
-  }
-
-  /// The wire format is under test: what arrives is decoded from its bytes, all of it or a share.
-  private func decoded(_ delivery: Delivery) -> Message? {
-    guard options.decodesPPM > 0, decodeChance.happens(options.decodesPPM) else {
-      return delivery.message
-    }
-    do {
-      return try Message(canonicalBytes: delivery.bytes)
+    trace.record(now, 3, machine.index, delivery.parcel.fingerprint)
+    let message: Message
+    do throws(Malformed) {
+      message = try delivery.parcel.open()
     } catch {
       oracle.report(
         .bounds, delivery.toMachine, delivery.view, "cannot decode a \(delivery.kind): \(error)")
-      return nil
+      return
+    }
+    if case .calls(let calls) = message {
+      let verified = delivery.parcel.verified(calls, by: verifier, subnet: committee.subnet)
+      take(.calls(verified, from: delivery.sender), machine)
+    } else {
+      take(.received(message, from: delivery.sender), machine)
     }
   }
 

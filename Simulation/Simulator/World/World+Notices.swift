@@ -82,6 +82,7 @@ extension World {
       statistics.heightHighest = max(statistics.heightHighest, height)
       faultEngine.finalized(view, leader: committee.leader(of: view))
       happened(.height(height))
+      if height.number % OracleLimits.forgetEvery == 0 { oracle.forget(gone: machines.map(\.gone)) }
     }
   }
 

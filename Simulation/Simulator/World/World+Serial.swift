@@ -65,8 +65,8 @@ extension World {
 
   /// Every transfer that was acknowledged is there once; none that was refused.
   private func compareTransfers(_ executor: Executor) throws {
-    let last = Height(UInt64(oracle.states.roots.count - 1))
-    guard options.reads, let statement = oracle.states.certified[last],
+    guard options.reads,
+      let statement = oracle.states.certified(at: oracle.states.height),
       clients.contains(where: { $0.index > 0 && !$0.settled.isEmpty })
     else { return }
     executor.reader.certify(

@@ -47,6 +47,8 @@ final class World {
   /// Chance for what is not anyone's own: nonces, crash points.
   var chance: RandomStream
   var decodeChance: RandomStream
+  /// Room for the effects of a turn, kept from one to the next.
+  private var spareEffects: [Effect] = []
 
   init(_ scenario: Scenario, _ options: RunOptions) {
     self.scenario = scenario
@@ -132,9 +134,12 @@ final class World {
       machine.inbox.append(input)
       return
     }
-    var effects: [Effect] = []
+    var effects = spareEffects
+    spareEffects = []
     machine.replica?.step(input, at: moment(of: machine), effects: &effects)
     perform(effects, machine)
+    effects.removeAll(keepingCapacity: true)
+    spareEffects = effects
   }
 
   func moment(of machine: Machine) -> Moment { machine.clock.moment(genesis.time, now) }
