@@ -92,8 +92,10 @@ struct ProgressBar {
     self.total = total
   }
 
-  var seconds: Double {
-    let (seconds, attoseconds) = (ContinuousClock.now - started).components
+  var seconds: Double { Self.seconds(since: started) }
+
+  static func seconds(since start: ContinuousClock.Instant) -> Double {
+    let (seconds, attoseconds) = (ContinuousClock.now - start).components
     return Double(seconds) + Double(attoseconds) * 1e-18
   }
 

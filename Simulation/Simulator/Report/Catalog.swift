@@ -5,6 +5,11 @@ package enum Catalog {
   package struct Entry: Sendable, Hashable {
     package let name: String
     package let meaning: String
+
+    package init(name: String, meaning: String) {
+      self.name = name
+      self.meaning = meaning
+    }
   }
 
   package static let checks: [Entry] = Check.allCases.map {
@@ -28,12 +33,13 @@ package enum Catalog {
       Entry(name: "clock", meaning: "a clock drifts, steps or stands still"),
       Entry(name: "calm", meaning: "everything that is not permanent ends"),
     ]
-    + Scenario.Byzantine.Actor.allCases.map {
-      Entry(name: "byzantine \($0.rawValue)", meaning: $0.meaning)
-    }
     + PowerLoss.allCases.map {
       Entry(name: "power loss \($0.rawValue)", meaning: $0.meaning)
     }
+
+  package static let actors: [Entry] = Scenario.Byzantine.Actor.allCases.map {
+    Entry(name: $0.rawValue, meaning: $0.meaning)
+  }
 
   /// Rules that may be broken on purpose.
   package static let plantedBugs: [String] = PlantedBug.allCases.map(\.rawValue)

@@ -37,6 +37,8 @@ package struct RunReport: Sendable, Hashable {
   package let picture: String
   package let reached: [String]
   package let accused: [ReplicaID]
+  /// For each fault of the story whether it began.
+  package let fired: [Bool]
 
   package var passed: Bool { violations.isEmpty }
 
@@ -80,9 +82,10 @@ package struct RunReport: Sendable, Hashable {
   }
 
   private func nextCommand(_ file: String?) -> String {
-    if let file { return "quorate simulate replay \(file)" }
+    let broken = planted.map { " --broken \($0)" } ?? ""
+    if let file { return "quorate simulate replay \(file)\(broken)" }
     return "quorate simulate run --seed 0x\(String(seed, radix: 16)) --replicas \(replicas) "
-      + "--save failing.yaml"
+      + "--save failing.yaml\(broken)"
   }
 
   private func padded(_ number: UInt64) -> String {

@@ -94,6 +94,9 @@ extension Scenario.Byzantine {
 }
 
 extension Fault {
+  /// `cut`, `crash`, …
+  package var verbName: String { String(verb.text.prefix { $0 != ":" }) }
+
   package var text: String {
     var parts = ["at: \(at.text)", verb.text]
     switch lasting {

@@ -18,7 +18,7 @@ extension World {
       title: scenario.title, replicas: committee.size, seed: scenario.cluster.seed,
       planted: scenario.brokenRule?.rawValue, violations: oracle.violations, statistics: statistics,
       traceHash: trace.finish().hex, picture: picture.text, reached: reached.sorted(),
-      accused: oracle.accused.sorted())
+      accused: oracle.accused.sorted(), fired: fired)
   }
 
   /// Connections close before the disk that they are open on goes away.

@@ -36,6 +36,7 @@ extension World {
     let fault = scenario.faults[index]
     trace.record(now, 8, index, 0)
     statistics.faults += 1
+    fired[index] = true
     apply(fault.verb, index)
     switch fault.lasting {
     case .forever: break

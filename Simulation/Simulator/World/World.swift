@@ -44,6 +44,8 @@ final class World {
   var faultEngine: FaultEngine
   var clients: [Client] = []
   var reached: [String] = []
+  /// For each fault of the story whether it began.
+  var fired: [Bool]
   /// Chance for what is not anyone's own: nonces, crash points.
   var chance: RandomStream
   var decodeChance: RandomStream
@@ -53,6 +55,7 @@ final class World {
   init(_ scenario: Scenario, _ options: RunOptions) {
     self.scenario = scenario
     self.options = options
+    fired = scenario.faults.map { _ in false }
     let seed = scenario.cluster.seed
     quorate_sqlite3_test_prng_seed(Int32(truncatingIfNeeded: seed) | 1, nil)
     let setting = Setting(scenario)

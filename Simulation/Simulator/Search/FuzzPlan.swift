@@ -1,0 +1,38 @@
+/// Which run has which number: seed, size, and now and then a rule broken on purpose.
+///
+/// - Safety: a number and the plan determine a run, however many processes share the work.
+package struct FuzzPlan: Sendable, Hashable {
+  /// One run in so many of a plain search breaks a rule, to see that it would be noticed.
+  package static let mutantEvery = 1_000
+  /// Sizes by turns.
+  package static let sizes = [4, 7, 13]
+
+  package var seedBase: UInt64 = 1
+  /// nil: 4, 7 and 13 by turns.
+  package var replicas: Int?
+  package var blocks = 200
+  /// The rule that every run breaks; nil: one run in a thousand breaks one, by turns.
+  package var broken: String?
+  package var folder: String?
+
+  package init() {}
+
+  package func task(_ number: Int) -> SearchTask {
+    let size = replicas ?? Self.sizes[number % Self.sizes.count]
+    return SearchTask(
+      number: number,
+      source: .random(seed: seedBase &+ UInt64(number), replicas: size, blocks: blocks),
+      broken: broken ?? mutant(number), folder: isMutant(number) ? nil : folder)
+  }
+
+  /// True for a run of a plain search that must fail.
+  package func isMutant(_ number: Int) -> Bool {
+    broken == nil && number % Self.mutantEvery == Self.mutantEvery - 1
+  }
+
+  private func mutant(_ number: Int) -> String? {
+    guard isMutant(number) else { return nil }
+    let bugs = Catalog.plantedBugs
+    return bugs[number / Self.mutantEvery % bugs.count]
+  }
+}

@@ -1,0 +1,106 @@
+import Wire
+
+/// Every scenario file, run as the rules are and with the rule broken that it names: what the
+/// simulator catches, and what it does not.
+///
+/// - Safety: a file that could not fail, or of which a part never happens, is told.
+package struct Gallery: Sendable {
+  /// One file and its two runs.
+  package struct Row: Sendable {
+    package let path: String
+    package let scenario: Scenario
+    package let shipped: RunSummary
+    /// nil: the file names no rule to break.
+    package let broken: RunSummary?
+  }
+
+  package private(set) var rows: [Row] = []
+  private let files: [(path: String, scenario: Scenario)]
+  private var runs: [Int: RunSummary] = [:]
+
+  package init(_ files: [(path: String, scenario: Scenario)]) { self.files = files }
+
+  /// The runs: for each file one as the rules are, and one with its rule broken.
+  package var tasks: [SearchTask] {
+    files.enumerated().flatMap { index, file in
+      let shipped = SearchTask(number: 2 * index, source: .file(file.path))
+      guard let bug = file.scenario.expect.planted else { return [shipped] }
+      return [
+        shipped, SearchTask(number: 2 * index + 1, source: .file(file.path), broken: bug),
+      ]
+    }
+  }
+
+  package mutating func add(_ run: RunSummary) {
+    runs[run.number] = run
+    rows = files.enumerated().compactMap { index, file in
+      guard let shipped = runs[2 * index] else { return nil }
+      return Row(
+        path: file.path, scenario: file.scenario, shipped: shipped, broken: runs[2 * index + 1])
+    }
+  }
+
+  /// Planted bugs that no file catches.
+  package var holes: [String] {
+    let caught = Set(rows.filter(\.isCaught).compactMap(\.scenario.expect.planted))
+    return Catalog.plantedBugs.filter { !caught.contains($0) }
+  }
+
+  /// 0, or the worst: 1 safety, 2 liveness, 3 a file that shows nothing or an open hole.
+  package var exitCode: Int32 {
+    let failures = rows.compactMap(\.failure)
+    return failures.min() ?? (holes.isEmpty ? 0 : 3)
+  }
+}
+
+extension Gallery.Row {
+  /// The name of the file without its folder.
+  package var name: String {
+    path.split(separator: "/").last.map { String($0.dropLast(".yaml".count)) } ?? path
+  }
+
+  /// Over the budget safety may break, and the file says how.
+  private var mayBreak: Bool {
+    scenario.overBudget && scenario.expect.planted == nil
+      && scenario.expect.breaks.contains { $0.rawValue == shipped.check }
+  }
+
+  package var isSound: Bool { shipped.passed || mayBreak }
+
+  /// The broken rule was seen, by a check that the file names.
+  package var isCaught: Bool {
+    guard let check = broken?.check, check != Check.vacuity.rawValue, check != "crash" else {
+      return false
+    }
+    return scenario.expect.breaks.isEmpty
+      || scenario.expect.breaks.contains { $0.rawValue == check }
+  }
+
+  /// Why the file shows less than it says; empty for one that is in order.
+  package var complaints: [String] {
+    var out: [String] = []
+    if !isSound { out.append(shipped.verdict) }
+    if let broken, !isCaught {
+      out.append(
+        broken.passed
+          ? "passes with \(broken.broken ?? "its rule") broken"
+          : "with \(broken.broken ?? "its rule") broken: \(broken.verdict)")
+    }
+    if isSound {
+      let idle = shipped.unfired.filter { !$0.contains("calm: all") }
+      out += idle.map { "never began: \($0)" }
+    }
+    if scenario.expect.planted == nil, scenario.expect.reaches.isEmpty, !mayBreak,
+      scenario.expect.evidence == nil
+    {
+      out.append("cannot fail: it names neither a rule under 'planted:' nor a mark to reach")
+    }
+    return out
+  }
+
+  /// The exit status that this file asks for; nil when it is in order.
+  var failure: Int32? {
+    if !isSound { return shipped.exitCode }
+    return complaints.isEmpty ? nil : 3
+  }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import Wire
+
+/// One run that a search asks for, told so that another process can perform it.
+///
+/// - Safety: a task determines its run wholly, in any process.
+package struct SearchTask: Codable, Sendable, Hashable {
+  package enum Source: Codable, Sendable, Hashable {
+    /// A story that chance tells: of this seed, this size and about so many blocks.
+    case random(seed: UInt64, replicas: Int, blocks: Int)
+    case file(String)
+  }
+
+  /// Its place in the search, from 0.
+  package let number: Int
+  package let source: Source
+  /// The rule to break on purpose.
+  package var broken: String?
+  /// Where a failing run is written as a scenario file; nil: nowhere.
+  package var folder: String?
+
+  package init(
+    number: Int, source: Source, broken: String? = nil, folder: String? = nil
+  ) {
+    self.number = number
+    self.source = source
+    self.broken = broken
+    self.folder = folder
+  }
+
+  /// The story, with the rule broken that the task names.
+  package func scenario() throws -> Scenario {
+    var scenario: Scenario
+    switch source {
+    case .random(let seed, let replicas, let blocks):
+      scenario = .random(seed: seed, replicas: replicas, duration: Self.duration(blocks))
+    case .file(let path): scenario = try ScenarioFile.read(path)
+    }
+    if let broken { try scenario.plant(broken) }
+    return scenario
+  }
+
+  /// Runs the story, and writes it down when it fails.
+  package func perform() throws -> RunSummary {
+    let scenario = try scenario()
+    let report = Simulation.run(scenario)
+    var summary = RunSummary(report, of: scenario, number: number)
+    if !report.passed { summary.file = try save(scenario, summary) }
+    return summary
+  }
+
+  /// Writes the story of a run that failed, so that `replay` shows it again.
+  /// - Returns: its path; nil where nothing is to be written.
+  package func save(_ scenario: Scenario, _ summary: RunSummary) throws -> String? {
+    guard let folder else { return nil }
+    var found = scenario
+    found.story = "Found by fuzzing. \(summary.verdict)"
+    if let broken {
+      found.expect.planted = broken
+      found.expect.breaks = Check(rawValue: summary.check ?? "").map { [$0] } ?? []
+    }
+    let words = [
+      "seed-0x" + String(scenario.cluster.seed, radix: 16), "n\(scenario.cluster.replicas)",
+      broken ?? "", summary.check ?? "",
+    ]
+    let path = "\(folder)/\(words.filter { !$0.isEmpty }.joined(separator: "-")).yaml"
+    try FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true)
+    try found.write(to: path)
+    return path
+  }
+
+  /// A block comes about every 150 ms.
+  private static func duration(_ blocks: Int) -> Span {
+    .milliseconds(150 * UInt64(max(1, blocks)))
+  }
+}

@@ -1,0 +1,78 @@
+import Simulator
+
+/// What a fuzz prints at its end.
+struct FuzzSummary {
+  let tally: FuzzTally
+  let seconds: Double
+
+  var text: String {
+    let sizes = tally.bySize.keys.sorted().compactMap { size in
+      tally.bySize[size].map { row("\(size)", $0) }
+    }
+    var lines = [
+      Terminal.table(
+        ["replicas", "runs", "blocks", "simulated", "faults", "crashes", "calls", "findings"],
+        sizes + [row("all", tally.all)]),
+      "",
+      "faults    \(counts(tally.faults))",
+      "actors    \(counts(tally.actors))",
+      "marks     \(tally.marks.count) reached: \(counts(tally.marks))",
+    ]
+    if !tally.mutants.isEmpty {
+      lines.append(
+        "mutants   \(tally.mutants.count) runs with a rule broken, \(tally.mutantsFound) found")
+    }
+    lines.append(
+      "\(fixed(seconds, 1)) s, "
+        + "\(grouped(Int(Double(tally.all.simulated) / 1_000_000 / max(seconds, 0.001)))) "
+        + "simulated seconds a second")
+    lines.append(verdict)
+    return lines.joined(separator: "\n")
+  }
+
+  private var verdict: String {
+    let findings = tally.findings
+    guard let first = findings.first else {
+      return "PASS  \(grouped(tally.all.runs)) runs, no violation"
+    }
+    let next = first.file.map { "\nnext: quorate simulate replay \($0)" } ?? ""
+    return "FAIL  \(findings.count) of \(grouped(tally.all.runs)) runs; the first: seed 0x"
+      + "\(String(first.seed, radix: 16)), \(first.replicas) replicas: \(first.verdict)" + next
+  }
+
+  private func row(_ name: String, _ sums: FuzzTally.Sums) -> [String] {
+    [
+      name, grouped(sums.runs), grouped(sums.blocks), "\(grouped(sums.simulated / 1_000_000)) s",
+      grouped(sums.faults), grouped(sums.crashes), grouped(sums.callsApplied),
+      grouped(sums.findings),
+    ]
+  }
+
+  /// The most frequent first.
+  private func counts(_ counts: [String: Int]) -> String {
+    guard !counts.isEmpty else { return "none" }
+    return counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+      .map { "\($0.key) \(grouped($0.value))" }.joined(separator: " · ")
+  }
+
+  struct ForPrograms: Encodable {
+    let runs: Int
+    let blocks: UInt64
+    let simulatedSeconds: UInt64
+    let seconds: Double
+    let findings: [RunSummary]
+    let mutants: Int
+    let mutantsFound: Int
+    let faults: [String: Int]
+    let actors: [String: Int]
+    let marks: [String: Int]
+  }
+
+  var forPrograms: ForPrograms {
+    ForPrograms(
+      runs: tally.all.runs, blocks: tally.all.blocks,
+      simulatedSeconds: tally.all.simulated / 1_000_000, seconds: seconds,
+      findings: tally.findings, mutants: tally.mutants.count, mutantsFound: tally.mutantsFound,
+      faults: tally.faults, actors: tally.actors, marks: tally.marks)
+  }
+}

@@ -1,0 +1,56 @@
+import ArgumentParser
+import Foundation
+import Simulator
+
+struct SimulateList: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list",
+    abstract: "What there is: scenarios, checks, faults, actors, bugs.",
+    discussion: "  quorate simulate list checks")
+  enum Topic: String, ExpressibleByArgument, CaseIterable {
+    case scenarios, checks, faults, actors, bugs
+  }
+  @Argument var topic: Topic
+  @Option(help: "Where scenario files lie.") var directory = ScenarioFolder.usual
+
+  func run() async throws {
+    switch topic {
+    case .checks: say(Catalog.checks)
+    case .faults: say(Catalog.faults)
+    case .actors: say(Catalog.actors)
+    case .bugs: for name in Catalog.plantedBugs { Terminal.say(name) }
+    case .scenarios:
+      say(
+        try ScenarioFolder(directory).files.map { file in
+          let name = URL(filePath: file).lastPathComponent
+          return Catalog.Entry(name: name, meaning: try SimulateCommand.read(file).title)
+        })
+    }
+  }
+
+  private func say(_ entries: [Catalog.Entry]) {
+    let width = entries.map(\.name.count).max() ?? 0
+    for entry in entries {
+      let space = String(repeating: " ", count: width - entry.name.count + 2)
+      Terminal.say(entry.name + space + entry.meaning)
+    }
+  }
+}
+
+/// Where scenario files lie.
+struct ScenarioFolder {
+  static let usual = "Simulation/Scenarios"
+
+  /// Their paths, by name.
+  let files: [String]
+
+  init(_ directory: String) throws {
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
+      throw Failure("There is no folder \(directory); name it with --directory.")
+    }
+    files = names.filter { $0.hasSuffix(".yaml") }.sorted().map { "\(directory)/\($0)" }
+    guard !files.isEmpty else {
+      throw Failure("There is no scenario file in \(directory); name a folder with --directory.")
+    }
+  }
+}

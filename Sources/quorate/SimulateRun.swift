@@ -1,0 +1,62 @@
+import ArgumentParser
+import Simulator
+
+struct SimulateRun: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "A run whose faults are drawn from a seed, or one run for each of many seeds.")
+  @Option(help: "Decimal, or hexadecimal after 0x.") var seed: Seed = Seed(number: 1)
+  @Option(help: "A range of seeds instead, such as 1..1000; stops at the first failure.")
+  var seeds: SeedRange?
+  @Option(help: "How many replicas.") var replicas = 13
+  @Option(name: .customLong("for"), help: "Simulated time: 20s, 10m.")
+  var duration: Duration = .seconds(30)
+  @Option(help: "Write the run's scenario as a file that 'replay' takes.") var save: String?
+  @Option(help: "A rule to break on purpose; see 'simulate list bugs'.") var broken: String?
+  @Flag(help: "For programs.") var json = false
+
+  func validate() throws {
+    guard (1...64).contains(replicas) else { throw ValidationError("--replicas is 1 to 64.") }
+    guard seeds == nil || save == nil else {
+      throw ValidationError("--save goes with one --seed.")
+    }
+  }
+
+  func run() async throws {
+    guard let seeds else {
+      let scenario = try scenario(seed.number)
+      if let save { try scenario.write(to: save) }
+      let started = ContinuousClock.now
+      let report = Simulation.run(scenario)
+      Terminal.say(json ? try SimulationReport(report).text() : report.text(file: save))
+      if !json { SimulationReport.sayPace(report, since: started) }
+      throw ExitCode(report.exitCode)
+    }
+    try many(seeds)
+  }
+
+  private func many(_ seeds: SeedRange) throws {
+    var progress = ProgressBar("Simulating", unit: "runs", total: seeds.count)
+    var heights: UInt64 = 0
+    for (done, seed) in seeds.numbers.enumerated() {
+      let report = Simulation.run(try scenario(seed))
+      guard report.passed else {
+        progress.finish()
+        Terminal.say(report.text(file: nil))
+        throw ExitCode(report.exitCode)
+      }
+      heights += report.statistics.heightHighest.number
+      progress.show(done + 1)
+    }
+    progress.finish()
+    Terminal.say(
+      "\(grouped(seeds.count)) seeds with \(replicas) replicas: no violation, "
+        + "\(grouped(heights)) heights, \(fixed(progress.seconds, 1)) s.")
+  }
+
+  private func scenario(_ seed: UInt64) throws -> Scenario {
+    try Scenario.random(
+      seed: seed, replicas: replicas, duration: .milliseconds(UInt64(duration / .milliseconds(1)))
+    ).breaking(broken)
+  }
+}
