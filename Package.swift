@@ -128,7 +128,8 @@ let package = Package(
     tests("ConsensusTests", ["Wire", "Signing", "Consensus"]),
     tests("ReplicationTests", ["Wire", "Signing", "Consensus", "Replication"]),
     tests(
-      "SimulatorTests", ["Wire", "Signing", "Storage", "Journaling", "Simulator", "CSQLite"]),
+      "SimulatorTests",
+      ["Wire", "Signing", "Replication", "Storage", "Journaling", "Simulator", "CSQLite"]),
     tests("ScenarioTests", ["Simulator"]),
     tests("TidyTests", []),
     tests("WireTests", ["Wire"]),

@@ -8,7 +8,7 @@ struct SimulateList: AsyncParsableCommand {
     abstract: "What there is: scenarios, checks, faults, actors, bugs.",
     discussion: "  quorate simulate list checks")
   enum Topic: String, ExpressibleByArgument, CaseIterable {
-    case scenarios, checks, faults, actors, bugs
+    case scenarios, checks, faults, actors, misuses, profiles, bugs
   }
   @Argument var topic: Topic
   @Option(help: "Where scenario files lie.") var directory = ScenarioFolder.usual
@@ -18,6 +18,8 @@ struct SimulateList: AsyncParsableCommand {
     case .checks: say(Catalog.checks)
     case .faults: say(Catalog.faults)
     case .actors: say(Catalog.actors)
+    case .misuses: say(Catalog.misuses)
+    case .profiles: say(Catalog.profiles)
     case .bugs: for name in Catalog.plantedBugs { Terminal.say(name) }
     case .scenarios:
       say(

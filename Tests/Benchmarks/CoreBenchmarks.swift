@@ -164,7 +164,7 @@ struct CoreBenchmarks {
       return (story, options)
     }
     try simulate("simulation, faults and SQL", size, aim: nil) { seed in
-      (Scenario.random(seed: seed, replicas: size), RunOptions())
+      (Scenario.random(seed: seed, replicas: size, duration: .seconds(8)), RunOptions())
     }
   }
 

@@ -3,11 +3,15 @@ import Wire
 
 /// Votes to nullify what it votes to finalize, and to finalize what it votes to nullify.
 struct NullifyAndFinalize: Adversary {
+  let sides: Sides
   let views: ClosedRange<UInt64>?
   /// The last few blocks that it notarized.
   private var notarized: [Ballot] = []
 
-  init(views: ClosedRange<UInt64>?) { self.views = views }
+  init(sides: Sides, views: ClosedRange<UInt64>?) {
+    self.sides = sides
+    self.views = views
+  }
 
   mutating func outgoing(
     _ message: Message, to recipients: Recipients, _ context: inout ActorContext
@@ -23,7 +27,7 @@ struct NullifyAndFinalize: Adversary {
     guard views.covers(ballot.view), let other = opposite(of: ballot) else {
       return [(message, recipients)]
     }
-    return [(message, recipients), (.vote(context.vote(other)), recipients)]
+    return sides.bend(message, recipients, [message, .vote(context.vote(other))])
   }
 
   private mutating func remember(_ ballot: Ballot) {

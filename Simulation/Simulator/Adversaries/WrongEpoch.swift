@@ -3,6 +3,7 @@ import Wire
 
 /// Signs each of its votes for another epoch too, and sends both.
 struct WrongEpoch: Adversary {
+  let sides: Sides
   let views: ClosedRange<UInt64>?
 
   mutating func outgoing(
@@ -16,8 +17,10 @@ struct WrongEpoch: Adversary {
     }
     guard views.covers(vote.ballot.view) else { return [(message, recipients)] }
     let foreign = context.vote(inNextEpoch(vote.ballot))
-    if case .proposal = message { return [(message, recipients), (.vote(foreign), recipients)] }
-    return [(.vote(foreign), recipients), (message, recipients)]
+    if case .proposal = message {
+      return sides.bend(message, recipients, [message, .vote(foreign)])
+    }
+    return sides.bend(message, recipients, [.vote(foreign), message])
   }
 
   private func inNextEpoch(_ ballot: Ballot) -> Ballot {

@@ -45,8 +45,10 @@ struct Client {
   /// A replica may refuse to read for a while; not for ever.
   static let readTriesMax = 40
   private var serial = 0
+  var mischief: Mischief
 
-  init(index: Int, signer: Signer, seed: UInt64) {
+  init(index: Int, signer: Signer, seed: UInt64, misuse: [Misuse] = []) {
+    mischief = Mischief(index > 0 ? misuse : [], index: index, seed: seed)
     self.index = index
     self.signer = signer
     chance = RandomStream(seed: seed, label: "client \(index)")

@@ -95,7 +95,11 @@ final class FileHandle {
     {
       return SQLITE_FULL
     }
-    file.write(bytes, count: count, at: offset)
+    if machine.strayWrites > 0, let stray = machine.stray(from: file, at: offset) {
+      stray.file.write(bytes, count: count, at: stray.offset)
+    } else {
+      file.write(bytes, count: count, at: offset)
+    }
     return SQLITE_OK
   }
 

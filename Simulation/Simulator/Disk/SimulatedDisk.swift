@@ -71,6 +71,8 @@ package final class MachineDisk {
   package var bytesMax: Int?
   /// Every sync fails.
   package var syncFails = false
+  /// So many of the next writes land at another place than meant.
+  package var strayWrites = 0
   package private(set) var operations = 0
 
   init(name: String, chance: RandomStream) {
@@ -122,6 +124,19 @@ package final class MachineDisk {
   }
 
   func delete(_ path: String) { files.removeAll { $0.path == path } }
+
+  /// Where the next write lands when it goes astray: a sector of any file that is there.
+  func stray(from file: MemoryFile, at offset: Int) -> (file: MemoryFile, offset: Int)? {
+    guard strayWrites > 0 else { return nil }
+    let targets = files.filter { $0.size >= MemoryFile.sectorBytes }
+    guard !targets.isEmpty else { return nil }
+    let target = chance.pick(targets)
+    let sector = chance.below(target.size / MemoryFile.sectorBytes)
+    let place = sector * MemoryFile.sectorBytes + offset % MemoryFile.sectorBytes
+    guard target !== file || place != offset else { return nil }
+    strayWrites -= 1
+    return (target, place)
+  }
 
   /// Counts a write, truncation or sync.
   /// - Returns: false when the power went before it.

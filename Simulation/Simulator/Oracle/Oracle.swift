@@ -28,6 +28,9 @@ final class Oracle {
     var ballots = BallotBook()
   }
 
+  /// More tell nothing new.
+  static let violationsMax = 256
+
   let committee: Committee
   /// nil where signatures are not looked at.
   let verifier: Verifier?
@@ -38,6 +41,10 @@ final class Oracle {
   var states: StateBook
   /// What was said of states below it was forgotten.
   private(set) var statesFloor: Height = 0
+  /// What everybody was heard to say; kept over the fault budget only.
+  var transcript = Transcript()
+  /// Machines whose disks gave back what nobody wrote: they may compute anything.
+  private(set) var excused: Set<Int> = []
   /// Simulated microseconds; the world sets it before each event.
   var now: UInt64 = 0
   /// Replicas that may be accused.
@@ -81,7 +88,20 @@ final class Oracle {
   /// `q = n − f`, restated.
   var quorum: Int { committee.members.count - (committee.members.count - 1) / 3 }
 
+  func excuse(_ machine: Int) { excused.insert(machine) }
+
+  /// Whether this check was seen broken.
+  func broke(_ check: Check) -> Bool { violations.contains { $0.check == check } }
+
+  /// Sets aside what may break over the fault budget.
+  func setAside(_ tolerated: (Violation) -> Bool) -> [Violation] {
+    let aside = violations.filter(tolerated)
+    violations.removeAll(where: tolerated)
+    return aside
+  }
+
   func report(_ check: Check, _ machine: Int?, _ view: View?, _ text: String) {
+    guard violations.count < Self.violationsMax else { return }
     violations.append(
       Violation(
         check: check, time: now, replica: machine.map { machines[$0].id }, view: view, text: text))

@@ -29,8 +29,11 @@ package enum Catalog {
       Entry(name: "pause", meaning: "a process stands still, then goes on"),
       Entry(name: "crash", meaning: "a process dies at a given effect; disk: says what is lost"),
       Entry(name: "wipe", meaning: "a process dies and its disk is empty when it returns"),
-      Entry(name: "disk", meaning: "a disk is full, slow, fails to sync, or flips a bit"),
+      Entry(
+        name: "disk", meaning: "full, slow, failing to sync, a flipped bit, a misdirected write"),
       Entry(name: "clock", meaning: "a clock drifts, steps or stands still"),
+      Entry(name: "cpu", meaning: "each turn of a process takes long"),
+      Entry(name: "sql", meaning: "executing a block takes long"),
       Entry(name: "calm", meaning: "everything that is not permanent ends"),
     ]
     + PowerLoss.allCases.map {
@@ -38,6 +41,14 @@ package enum Catalog {
     }
 
   package static let actors: [Entry] = Scenario.Byzantine.Actor.allCases.map {
+    Entry(name: $0.rawValue, meaning: $0.meaning)
+  }
+
+  package static let misuses: [Entry] = Misuse.allCases.map {
+    Entry(name: $0.rawValue, meaning: $0.meaning)
+  }
+
+  package static let profiles: [Entry] = NetworkProfile.allCases.map {
     Entry(name: $0.rawValue, meaning: $0.meaning)
   }
 

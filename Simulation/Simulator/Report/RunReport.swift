@@ -12,11 +12,18 @@ package struct RunStatistics: Sendable, Hashable {
   package var crashes: UInt64 = 0
   package var faults: UInt64 = 0
   package var misbehaviours: UInt64 = 0
+  /// Messages whose bytes were no message any more.
+  package var malformed: UInt64 = 0
+  /// Misused calls sent by clients, and those of them that a replica refused at once.
+  package var misused: UInt64 = 0
+  package var misuseRefused: UInt64 = 0
   package var callsSent: UInt64 = 0
   package var callsApplied: UInt64 = 0
   package var callsRefused: UInt64 = 0
   package var callsExpired: UInt64 = 0
   package var reads: UInt64 = 0
+  /// Answers that a client's checks refused.
+  package var readsRefused: UInt64 = 0
   package var viewHighest: View = 0
   package var heightHighest: Height = 0
   /// Simulated microseconds.
@@ -36,7 +43,11 @@ package struct RunReport: Sendable, Hashable {
   package let traceHash: String
   package let picture: String
   package let reached: [String]
+  /// Whom evidence names, and who is guilty.
   package let accused: [ReplicaID]
+  package let guilty: [ReplicaID]
+  /// What broke as it may: more than `f` replicas were faulty.
+  package let broke: [Violation]
   /// For each fault of the story whether it began.
   package let fired: [Bool]
 
@@ -69,7 +80,15 @@ package struct RunReport: Sendable, Hashable {
         + "\(statistics.callsRefused) refused; \(statistics.reads) certified reads; "
         + "serial replay of \(statistics.heightHighest) heights equal")
     if !accused.isEmpty {
-      lines.append("evidence names \(accused.map(\.description).joined(separator: ", "))")
+      lines.append(
+        "evidence names \(accused.map(\.description).joined(separator: ", ")): "
+          + "\(accused.filter(guilty.contains).count) of \(guilty.count) guilty, "
+          + "\(accused.filter { !guilty.contains($0) }.count) innocent")
+    }
+    if let first = broke.first(where: { $0.check == .agreement }) ?? broke.first {
+      lines.append(
+        "broken, as it may be over the budget: \(first.check.rawValue): "
+          + "\(first.replica.map { "\($0) " } ?? "")\(first.text)")
     }
     lines.append("trace \(traceHash)")
     lines.append(verdict)

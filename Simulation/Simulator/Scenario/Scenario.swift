@@ -26,6 +26,8 @@ extension Scenario {
     package var replicas = 4
     package var latency = Span.milliseconds(20)
     package var jitter = Span.milliseconds(5)
+    /// Measured round trips between sites; then `latency` and `jitter` tell of their median only.
+    package private(set) var profile: NetworkProfile?
     /// Messages lost of a million.
     package var lossPPM: UInt64 = 0
     /// Two assumed message delays, `2Δ`.
@@ -43,6 +45,13 @@ extension Scenario {
 
     package var faultsMax: Int { (replicas - 1) / 3 }
     package var quorum: Int { replicas - faultsMax }
+
+    /// Places the replicas on the sites of a profile.
+    package mutating func stand(on profile: NetworkProfile) {
+      self.profile = profile
+      latency = profile.median
+      jitter = NetworkProfile.jitter(of: latency)
+    }
   }
 
   package enum Signatures: String, Sendable, Hashable, CaseIterable { case mock, ed25519 }
@@ -52,6 +61,8 @@ extension Scenario {
     package var pipeline = "bank-transfers"
     /// Calls a second of all clients together.
     package var rate: UInt64 = 10
+    /// What the clients do beside that which no client should.
+    package var misuse: [Misuse] = []
 
     package init() {}
   }
@@ -61,13 +72,6 @@ extension Scenario {
     package var who: Who
     package var views: ClosedRange<UInt64>?
     package var to: Who?
-
-    package enum Actor: String, Sendable, Hashable, CaseIterable {
-      case twin, equivocate, withhold, flood
-      case nullifyAndFinalize = "nullify-and-finalize"
-      case wrongState = "wrong-state"
-      case wrongEpoch = "wrong-epoch"
-    }
 
     package init(_ actor: Actor, _ who: Who) {
       self.actor = actor
@@ -130,12 +134,16 @@ package struct Fault: Sendable, Hashable {
     case wipe(Who)
     case disk(Who, DiskFault)
     case clock(Who, ClockFault)
+    /// Each turn of the process takes so long.
+    case cpu(Who, Span)
+    /// Executing a block takes so long.
+    case sql(Who, Span)
     /// Everything that is not permanent ends here.
     case calm
 
     package static let names = [
       "cut", "isolate", "split", "slow", "drop", "duplicate", "hold", "replay", "pause", "crash",
-      "wipe", "disk", "clock", "calm",
+      "wipe", "disk", "clock", "cpu", "sql", "calm",
     ]
   }
 
@@ -143,6 +151,8 @@ package struct Fault: Sendable, Hashable {
     case full, slow
     case failingSync = "failing-sync"
     case flippedBit = "flipped-bit"
+    /// The next write lands at another place, and its own place keeps what it had.
+    case misdirectedWrite = "misdirected-write"
   }
 
   package enum ClockFault: Sendable, Hashable {

@@ -53,6 +53,8 @@ struct FaultReading {
     case "wipe": return node.who(&faults).map { .wipe($0) }
     case "disk": return disk(node, &faults)
     case "clock": return clock(node, &faults)
+    case "cpu": return slowed(node, name, &faults).map { .cpu($0.who, $0.span) }
+    case "sql": return slowed(node, name, &faults).map { .sql($0.who, $0.span) }
     default: return .calm
     }
   }
@@ -94,6 +96,18 @@ struct FaultReading {
     }
     guard let who = inner["of"]?.who(&faults), let fault else { return nil }
     return .disk(who, fault)
+  }
+
+  /// `{ of: r1, takes: 40ms }`.
+  private func slowed(
+    _ node: Node, _ name: String, _ faults: inout [ScenarioFault]
+  ) -> (who: Who, span: Span)? {
+    let inner = ScenarioNode(node, name)
+    inner.check(["of", "takes"], &faults)
+    if inner["of"] == nil { faults.append(node, "\(name) lacks 'of'") }
+    let span = inner.required("takes", &faults, readSpan)
+    guard let who = inner["of"]?.who(&faults), let span else { return nil }
+    return (who, span)
   }
 
   private func clock(_ node: Node, _ faults: inout [ScenarioFault]) -> Fault.Verb? {
@@ -155,25 +169,24 @@ func readReplicas(_ text: String) throws(TextFault) -> Int {
   return Int(count)
 }
 
+enum LatencyText {
+  case uniform(Span, jitter: Span)
+  case profile(NetworkProfile)
+}
+
 /// `20ms ± 5ms`, `20ms`, or a profile.
-func readLatency(_ text: String) throws(TextFault) -> (base: Span, jitter: Span) {
-  switch text {
-  case "lan": return (.milliseconds(1), Span(300))
-  case "metro": return (.milliseconds(5), .milliseconds(1))
-  case "europe": return (.milliseconds(25), .milliseconds(8))
-  case "world": return (.milliseconds(120), .milliseconds(60))
-  default:
-    let parts = text.split(separator: "±").map { $0.filter { $0 != " " } }
-    guard let first = parts.first, parts.count <= 2 else {
-      throw TextFault("'\(text)' is no latency; write 20ms ± 5ms, or a profile", "lan")
-    }
-    if first.allSatisfy(\.isLetter),
-      let profile = nearest(first, ["lan", "metro", "europe", "world"])
-    {
-      throw TextFault("'\(text)' is no profile; there are: lan, metro, europe, world", profile)
-    }
-    return (try Span(text: first), parts.count == 2 ? try Span(text: parts[1]) : 0)
+func readLatency(_ text: String) throws(TextFault) -> LatencyText {
+  if let profile = NetworkProfile(rawValue: text) { return .profile(profile) }
+  let names = NetworkProfile.allCases.map(\.rawValue)
+  let parts = text.split(separator: "±").map { $0.filter { $0 != " " } }
+  guard let first = parts.first, parts.count <= 2 else {
+    throw TextFault("'\(text)' is no latency; write 20ms ± 5ms, or a profile", "lan")
   }
+  if first.allSatisfy(\.isLetter), let profile = nearest(first, names) {
+    throw TextFault(
+      "'\(text)' is no profile; there are: \(names.joined(separator: ", "))", profile)
+  }
+  return .uniform(try Span(text: first), jitter: parts.count == 2 ? try Span(text: parts[1]) : 0)
 }
 
 /// `5%` or `0.1%`, in parts of a million.

@@ -110,9 +110,12 @@ private struct Reading {
       ], &faults)
     var cluster = Scenario.Cluster()
     if let count = map.required("replicas", &faults, readReplicas) { cluster.replicas = count }
-    if let latency = map.value("latency", &faults, readLatency) {
-      cluster.latency = latency.base
-      cluster.jitter = latency.jitter
+    switch map.value("latency", &faults, readLatency) {
+    case .uniform(let base, let jitter):
+      cluster.latency = base
+      cluster.jitter = jitter
+    case .profile(let profile): cluster.stand(on: profile)
+    case nil: break
     }
     cluster.lossPPM = map.value("loss", &faults, readShare) ?? 0
     cluster.leaderTimeout = map.value("leader-timeout", &faults, readSpan) ?? cluster.leaderTimeout
@@ -132,13 +135,19 @@ private struct Reading {
 
   private func load(_ node: Node, _ faults: inout [ScenarioFault]) -> Scenario.Load {
     let map = ScenarioNode(node, "load")
-    map.check(["clients", "pipeline", "rate"], &faults)
+    map.check(["clients", "pipeline", "rate", "misuse"], &faults)
     var load = Scenario.Load()
     load.clients =
       map.value("clients", &faults) { text throws(TextFault) in
         Int(try number(text, "count of clients"))
       } ?? load.clients
     load.rate = map.value("rate", &faults, readRate) ?? load.rate
+    for item in map["misuse"]?.items ?? [] {
+      let misuse = item.value("misuse", &faults) { text throws(TextFault) in
+        try choice(text, "misuse", of: Misuse.self)
+      }
+      if let misuse, !load.misuse.contains(misuse) { load.misuse.append(misuse) }
+    }
     load.pipeline =
       map.value("pipeline", &faults) { text throws(TextFault) in
         guard text == "bank-transfers" else {

@@ -18,6 +18,10 @@ extension Scenario {
         "\(spent) replicas are Byzantine or lost for good, which is more than "
           + "f = \(cluster.faultsMax); take faults away or set over-budget: true")
     }
+    if let profile = cluster.profile, cluster.latency != profile.median {
+      flaws.append("the latency is that of no site: it is told by the profile \(profile.rawValue)")
+    }
+    for byzantine in byzantine { flaws += byzantine.flaws }
     if !expect.breaks.isEmpty, expect.planted == nil, !overBudget {
       flaws.append("'breaks' needs 'planted' or over-budget: within f nothing may break")
     }
@@ -77,13 +81,26 @@ extension Scenario {
   package var plantedBug: PlantedBug? { expect.planted.flatMap { PlantedBug(rawValue: $0) } }
 }
 
+extension Scenario.Byzantine {
+  fileprivate var flaws: [String] {
+    var flaws: [String] = []
+    if views != nil, !actor.takesViews {
+      flaws.append("\(actor.rawValue) takes no 'views': its copies live as long as the run")
+    }
+    if to != nil, !actor.takesTargets {
+      flaws.append("\(actor.rawValue) takes no 'to': it treats all others alike")
+    }
+    return flaws
+  }
+}
+
 extension Fault.Verb {
   /// Everyone whom the verb names.
   var named: [Who] {
     switch self {
     case .cut(let from, let to), .slow(let from, let to, _, _): [from, to]
     case .isolate(let who), .pause(let who), .crash(let who, _, _), .wipe(let who),
-      .disk(let who, _), .clock(let who, _):
+      .disk(let who, _), .clock(let who, _), .cpu(let who, _), .sql(let who, _):
       [who]
     case .split(let groups): groups
     case .drop(let filter), .duplicate(let filter), .hold(let filter), .replay(let filter):

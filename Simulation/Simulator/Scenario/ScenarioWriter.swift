@@ -12,8 +12,10 @@ extension Scenario {
     if overBudget { lines.append("over-budget: true") }
     lines += clusterLines
     if let load {
+      let misuse = load.misuse.map(\.rawValue).joined(separator: ", ")
       lines.append(
-        "load: { clients: \(load.clients), pipeline: \(load.pipeline), rate: \(load.rate)/s }")
+        "load: { clients: \(load.clients), pipeline: \(load.pipeline), rate: \(load.rate)/s"
+          + (misuse.isEmpty ? " }" : ", misuse: [\(misuse)] }"))
     }
     if !byzantine.isEmpty {
       lines.append("byzantine:")
@@ -29,7 +31,9 @@ extension Scenario {
 
   private var clusterLines: [String] {
     var lines = ["cluster:", "  replicas: \(cluster.replicas)"]
-    lines.append("  latency: \(cluster.latency.text) ± \(cluster.jitter.text)")
+    lines.append(
+      "  latency: "
+        + (cluster.profile?.rawValue ?? "\(cluster.latency.text) ± \(cluster.jitter.text)"))
     if cluster.lossPPM > 0 { lines.append("  loss: \(shareText(cluster.lossPPM))") }
     lines.append("  leader-timeout: \(cluster.leaderTimeout.text)")
     lines.append("  seed: 0x\(String(cluster.seed, radix: 16))")
@@ -130,6 +134,8 @@ extension Fault.Verb {
     case .clock(let who, .drift(let ppm)): return "clock: { of: \(who.text), drift: \(ppm)ppm }"
     case .clock(let who, .step(let ms)): return "clock: { of: \(who.text), step: \(ms)ms }"
     case .clock(let who, .stuck): return "clock: { of: \(who.text), stuck: true }"
+    case .cpu(let who, let span): return "cpu: { of: \(who.text), takes: \(span.text) }"
+    case .sql(let who, let span): return "sql: { of: \(who.text), takes: \(span.text) }"
     case .calm: return "calm: all"
     }
   }

@@ -33,7 +33,7 @@ package struct SearchTask: Codable, Sendable, Hashable {
     var scenario: Scenario
     switch source {
     case .random(let seed, let replicas, let blocks):
-      scenario = .random(seed: seed, replicas: replicas, duration: Self.duration(blocks))
+      scenario = .random(seed: seed, replicas: replicas, blocks: blocks)
     case .file(let path): scenario = try ScenarioFile.read(path)
     }
     if let broken { try scenario.plant(broken) }
@@ -68,10 +68,5 @@ package struct SearchTask: Codable, Sendable, Hashable {
       atPath: folder, withIntermediateDirectories: true)
     try found.write(to: path)
     return path
-  }
-
-  /// A block comes about every 150 ms.
-  private static func duration(_ blocks: Int) -> Span {
-    .milliseconds(150 * UInt64(max(1, blocks)))
   }
 }

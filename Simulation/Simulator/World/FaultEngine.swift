@@ -11,10 +11,24 @@ struct FaultEngine {
     /// The machine of the first copy; the other one's is every other.
     let first: Int
     let heardByFirst: [Bool]
+    /// Twins of one band stand together: first copies hear first copies. nil: alone.
+    let band: Int?
 
     func hears(_ other: ReplicaID, copy: Int) -> Bool {
       (copy == first) == heardByFirst[other.index]
     }
+  }
+
+  /// Whether two machines speak with one another, as far as copies are concerned.
+  func meet(_ from: Machine, _ to: Machine) -> Bool {
+    guard !twins.isEmpty else { return true }
+    let one = twins.first { $0.id == from.id }
+    let other = twins.first { $0.id == to.id }
+    if let one, let other, let band = one.band, band == other.band {
+      return (from.index == one.first) == (to.index == other.first)
+    }
+    return (one?.hears(to.id, copy: from.index) ?? true)
+      && (other?.hears(from.id, copy: to.index) ?? true)
   }
 
   static let archiveMax = 512
@@ -86,17 +100,16 @@ struct FaultEngine {
   mutating func cast(
     _ committee: Committee, _ seed: UInt64
   ) -> [(id: ReplicaID, name: String, adversary: (any Adversary)?)] {
-    var actors: [(id: ReplicaID, byzantine: Scenario.Byzantine)] = []
+    var actors: [(id: ReplicaID, byzantine: Scenario.Byzantine, order: Int)] = []
     for (order, byzantine) in scenario.byzantine.enumerated() {
       var chance = RandomStream(seed: seed, label: "cast \(order)")
       let ids = resolveStill(byzantine.who, committee, &chance)
-      actors += ids.map { ($0, byzantine) }
+      actors += ids.map { ($0, byzantine, order) }
     }
     var out: [(id: ReplicaID, name: String, adversary: (any Adversary)?)] = []
     for member in committee.members {
-      let own = actors.first { $0.id == member.id }?.byzantine
       let name = member.id.description
-      guard let own else {
+      guard let (_, own, order) = actors.first(where: { $0.id == member.id }) else {
         out.append((member.id, name, nil))
         continue
       }
@@ -108,8 +121,11 @@ struct FaultEngine {
       let sides = Sides(
         committee: committee, me: member.id, named: targets, chance: &chance)
       out.append((member.id, name, own.actor.make(sides, own.views, chance)))
-      if own.actor == .twin {
-        twins.append(Twins(id: member.id, first: out.count - 1, heardByFirst: sides.inFirst))
+      if own.actor == .twin || own.actor == .collude {
+        twins.append(
+          Twins(
+            id: member.id, first: out.count - 1, heardByFirst: sides.inFirst,
+            band: own.actor == .collude ? order : nil))
         out.append((member.id, "\(name)b", own.actor.make(sides, own.views, chance)))
       }
     }

@@ -42,6 +42,12 @@ final class Machine {
   var bytesUnderWay = 0
   var bytesUnderWayMost = 0
   var slowDisk = false
+  /// How long each turn takes; nil: no time at all.
+  var turnSpan: Span?
+  /// Until when the turns that came take.
+  var busyUntil: UInt64 = 0
+  /// How long executing a block takes, when that is not what it takes elsewhere.
+  var executionSpan: Span?
   /// Where it is, for pictures and for people who say `leader`.
   var view: View = 0
   var finalizedHeight: Height = 0
@@ -92,6 +98,7 @@ final class Machine {
     executeQueue = []
     executing = false
     inbox = []
+    busyUntil = 0
     crashOrder = nil
     bytesUnderWay = 0
   }

@@ -40,18 +40,27 @@ struct Network {
   }
 
   let machines: Int
-  let latency: Span
-  let jitter: Span
+  /// For each directed link, one way.
+  private let latencies: [(latency: UInt64, jitter: UInt64)]
   var lossPPM: UInt64
   private var chances: [RandomStream]
   /// When a link with bounded bandwidth is free again.
   private var busyUntil: [UInt64]
   private(set) var rules: [Rule] = []
 
-  init(machines: Int, cluster: Scenario.Cluster) {
+  /// - Parameter members: which member each machine is; copies of one stand on one site.
+  init(members: [ReplicaID], cluster: Scenario.Cluster) {
+    let machines = members.count
     self.machines = machines
-    latency = cluster.latency
-    jitter = cluster.jitter
+    latencies = members.flatMap { from in
+      members.map { to in
+        guard let profile = cluster.profile else {
+          return (cluster.latency.number, min(cluster.jitter.number, cluster.latency.number))
+        }
+        let way = Span(profile.roundTrip(from, to).number / 2)
+        return (way.number, min(NetworkProfile.jitter(of: way).number, way.number))
+      }
+    }
     lossPPM = cluster.lossPPM
     chances = (0..<machines * machines).map {
       RandomStream(seed: cluster.seed, label: "link \($0 / machines) \($0 % machines)")
@@ -68,6 +77,9 @@ struct Network {
     lossPPM = 0
   }
 
+  /// One way between two machines when nothing is wrong, without jitter.
+  func latency(from: Int, to: Int) -> Span { Span(latencies[from * machines + to].latency) }
+
   func isCut(from: Int, to: Int) -> Bool {
     rules.contains { rule in
       if case .cut = rule.effect { return rule.from[from] && rule.to[to] }
@@ -77,8 +89,8 @@ struct Network {
 
   mutating func fate(of delivery: Delivery, at now: UInt64) -> Fate {
     let link = delivery.fromMachine * machines + delivery.toMachine
-    var delay = latency.number - min(latency.number, jitter.number)
-    delay += chances[link].below(2 * jitter.number + 1)
+    let (latency, jitter) = latencies[link]
+    var delay = latency - jitter + chances[link].below(2 * jitter + 1)
     var isDoubled = false
     if chances[link].happens(lossPPM) { return .lost }
     for rule in rules where rule.concerns(delivery) {

@@ -31,6 +31,18 @@ final class Parcel {
     self.decodes = decodes
   }
 
+  /// The same sending with other bytes on the wire.
+  init(_ parcel: Parcel, bent bytes: [UInt8]) {
+    message = parcel.message
+    self.bytes = bytes
+    fingerprint = Simulator.fingerprint(bytes)
+    kind = parcel.kind
+    view = parcel.view
+    sender = parcel.sender
+    fromMachine = parcel.fromMachine
+    decodes = true
+  }
+
   /// What a receiver reads.
   func open() throws(Malformed) -> Message {
     guard decodes else { return message }

@@ -7,7 +7,8 @@ extension World {
     guard let load = scenario.load else { return }
     for index in 0..<min(load.clients + 1, callers.count) {
       clients.append(
-        Client(index: index, signer: callers[index], seed: scenario.cluster.seed))
+        Client(
+          index: index, signer: callers[index], seed: scenario.cluster.seed, misuse: load.misuse))
       planClient(index)
     }
   }
@@ -35,6 +36,7 @@ extension World {
     if !idle, !draining(clients[index]), clients[index].pending.count < Client.pendingMax {
       send(index)
     }
+    if !draining(clients[index]), pipelineReady { misuse(index) }
     if !idle || !clients[index].pending.isEmpty { planClient(index) }
   }
 
@@ -50,6 +52,7 @@ extension World {
       sentAt: now, oddity: oddity)
     clients[index].pending.append(pending)
     statistics.callsSent += 1
+    clients[index].mischief.remember(signed)
     submit(signed, to: target, index)
     if clients[index].chance.happens(100_000) {
       submit(signed, to: clients[index].chance.below(machines.count), index)
@@ -63,10 +66,53 @@ extension World {
     do {
       let verified = try verifier.verify(signed, subnet: committee.subnet)
       trace.record(now, 11, target, fingerprint(verified.digest))
+      if machine.correct { try ledger.admit(verified, at: moment(of: machine)) }
+      take(.calls(permitted([verified], machine), from: nil), machine)
+    } catch {
+      refused(signed, index)
+    }
+  }
+
+  private func misuse(_ index: Int) {
+    guard let kind = clients[index].mischief.next() else { return }
+    statistics.misused += 1
+    switch kind {
+    case .duplicate:
+      guard let old = clients[index].mischief.old() else { return }
+      for _ in 0..<3 {
+        slip(old, to: clients[index].mischief.chance.below(machines.count), index)
+      }
+    case .elsewhere:
+      guard let waiting = clients[index].pending.last?.signed else { return }
+      for machine in machines { slip(waiting, to: machine.index, index) }
+    default:
+      let other = callers[(index + 1) % callers.count]
+      let made = clients[index].mischief.make(
+        kind, committee.subnet, index, signer: clients[index].signer, other: other,
+        start: genesis.time, now: genesis.time.advanced(by: now / 1_000))
+      guard let made else { return }
+      slip(made, to: clients[index].mischief.chance.below(machines.count), index)
+    }
+  }
+
+  /// Hands in what should not be: a correct replica looks at it first, a Byzantine one passes it
+  /// on to all others as it is.
+  private func slip(_ signed: SignedCall, to target: Int, _ index: Int) {
+    let machine = machines[target]
+    guard machine.power == .up, let ledger = machine.ledger else { return }
+    trace.record(now, 12, target, UInt64(signed.body.count))
+    let verified = try? verifier.verify(signed, subnet: committee.subnet)
+    guard machine.correct else {
+      emit(.calls([signed]), to: .all, from: machine)
+      if let verified { take(.calls(permitted([verified], machine), from: nil), machine) }
+      return
+    }
+    do {
+      guard let verified else { throw Refusal("MISUSE", "its envelope does not hold") }
       try ledger.admit(verified, at: moment(of: machine))
       take(.calls([verified], from: nil), machine)
     } catch {
-      refused(signed, index)
+      statistics.misuseRefused += 1
     }
   }
 

@@ -4,9 +4,13 @@ extension World {
   /// The last checks, and the report.
   func conclude() -> RunReport {
     oracle.now = now
-    if oracle.violations.isEmpty { checkLiveness() }
+    if oracle.violations.isEmpty, !isOverBudget || scenario.expect.liveness != nil {
+      checkLiveness()
+    }
     if oracle.violations.isEmpty { checkSerially() }
-    if oracle.violations.isEmpty { checkExpectations() }
+    let named = scenario.overBudget ? oracle.judgeEvidence() : oracle.accused.sorted()
+    let broke = isOverBudget ? oracle.setAside { $0.check != .evidence } : []
+    if oracle.violations.isEmpty { checkExpectations(broke, named) }
     for violation in oracle.violations.prefix(1) {
       for machine in machines where machine.id == violation.replica {
         picture.mark(machine.index, violation.view ?? machine.view, .violation)
@@ -18,7 +22,7 @@ extension World {
       title: scenario.title, replicas: committee.size, seed: scenario.cluster.seed,
       planted: scenario.brokenRule?.rawValue, violations: oracle.violations, statistics: statistics,
       traceHash: trace.finish().hex, picture: picture.text, reached: reached.sorted(),
-      accused: oracle.accused.sorted(), fired: fired)
+      accused: named, guilty: oracle.guilty.sorted(), broke: broke, fired: fired)
   }
 
   /// Connections close before the disk that they are open on goes away.
@@ -41,13 +45,18 @@ extension World {
       "\(faultEngine.livenessBound.text) after calm: \(late.prefix(6).joined(separator: "; "))")
   }
 
-  private func checkExpectations() {
+  private func checkExpectations(_ broke: [Violation], _ named: [ReplicaID]) {
+    let wanted = isOverBudget ? scenario.expect.breaks : []
+    if !wanted.isEmpty, !broke.contains(where: { wanted.contains($0.check) }) {
+      let names = wanted.map(\.rawValue).joined(separator: ", ")
+      oracle.report(.vacuity, nil, nil, "nothing of what the story breaks did: \(names)")
+    }
     for mark in scenario.expect.reaches where !reached.contains(mark) {
       oracle.report(.vacuity, nil, nil, "never reached \(mark)")
     }
     if let who = scenario.expect.evidence {
       let expected = machines.indices.filter { resolve(who, nil, 0)[$0] }.map { machines[$0].id }
-      for id in expected where !oracle.accused.contains(id) {
+      for id in expected where !named.contains(id) {
         oracle.report(.vacuity, nil, nil, "no evidence against \(id)")
       }
     }

@@ -14,8 +14,12 @@ extension World {
     do {
       let journal = try Journal(
         path: "\(machine.name)/consensus.sqlite", vfs: disk.name,
-        firstStart: !machine.startedBefore, enforcesOwnVotes: scenario.brokenRule == nil)
-      let restored = try journal.restore()
+        firstStart: !machine.startedBefore,
+        enforcesOwnVotes: scenario.brokenRule == nil && machine.correct)
+      var restored = try journal.restore()
+      if let adversary = machine.adversary {
+        restored = adversary.remembers(restored, in: machine.view)
+      }
       machine.journal = journal
       machine.ledger = try openLedger(machine)
       oracle.restored(restored, on: machine.index)
@@ -114,7 +118,8 @@ extension World {
   func execute(_ machine: Machine) {
     guard !machine.executing, !machine.executeQueue.isEmpty else { return }
     machine.executing = true
-    let span = scenario.cluster.sql.number * (machine.slowDisk ? 10 : 1)
+    let span =
+      machine.executionSpan?.number ?? scenario.cluster.sql.number * (machine.slowDisk ? 10 : 1)
     agenda.plan(
       .executed(machine: machine.index, incarnation: machine.incarnation), at: now + span)
   }
@@ -126,7 +131,7 @@ extension World {
       machine.executeQueue.removeFirst()
       machine.executing = false
       trace.record(now, 7, machine.index, fingerprint(outcome.stateRoot))
-      let told = machine.adversary?.executed(outcome) ?? outcome
+      let told = machine.adversary?.executed(outcome, in: machine.view) ?? outcome
       oracle.executed(told, by: machine.index)
       take(.executed(told), machine)
       if machine.power == .paused { execute(machine) }

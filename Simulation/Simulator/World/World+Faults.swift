@@ -62,7 +62,7 @@ extension World {
     case .hold(let filter): addRule(index, .hold, filter)
     case .replay(let filter): replay(filter, index)
     case .calm: agenda.plan(.calm, at: now)
-    case .pause, .crash, .wipe, .disk, .clock: applyToMachines(verb, index)
+    case .pause, .crash, .wipe, .disk, .clock, .cpu, .sql: applyToMachines(verb, index)
     }
   }
 
@@ -82,6 +82,8 @@ extension World {
         oracle.wiped(machine.index)
       case .disk(_, let kind): suffer(kind, machine)
       case .clock(_, let kind): machine.clock.suffer(kind, at: now)
+      case .cpu(_, let span): machine.turnSpan = span
+      case .sql(_, let span): machine.executionSpan = span
       default: break
       }
     }
@@ -111,6 +113,11 @@ extension World {
     case .flippedBit:
       machine.spent = true
       machine.disk.flipBit()
+      oracle.excuse(machine.index)
+    case .misdirectedWrite:
+      machine.spent = true
+      machine.disk.strayWrites += 1
+      oracle.excuse(machine.index)
     case .slow: machine.slowDisk = true
     }
   }
@@ -137,20 +144,14 @@ extension World {
     case .disk:
       machine.disk.bytesMax = nil
       machine.disk.syncFails = false
+      machine.disk.strayWrites = 0
       machine.slowDisk = false
       if machine.power == .down, !machine.gone { start(machine) }
     case .clock: machine.clock.recover()
+    case .cpu: quicken(machine)
+    case .sql: machine.executionSpan = nil
     default: break
     }
-  }
-
-  private func resume(_ machine: Machine) {
-    guard machine.power == .paused else { return }
-    machine.power = .up
-    let waiting = machine.inbox
-    machine.inbox = []
-    let incarnation = machine.incarnation
-    for input in waiting where machine.incarnation == incarnation { take(input, machine) }
   }
 
   /// Everything that is not permanent ends here.
@@ -165,6 +166,8 @@ extension World {
     for machine in machines {
       machine.clock.recover()
       machine.slowDisk = false
+      machine.executionSpan = nil
+      quicken(machine)
       resume(machine)
       if machine.power == .down, !machine.gone { start(machine) }
     }

@@ -45,20 +45,16 @@ extension World {
     for target in machines where target.id != machine.id {
       if case .one(let id) = recipients, target.id != id { continue }
       guard reaches(machine, target) else { continue }
+      let bent = machine.adversary == nil ? nil : bent(parcel, from: machine, to: target.id)
       dispatch(
-        Delivery(parcel: parcel, toMachine: target.index, incarnation: target.incarnation))
+        Delivery(
+          parcel: bent ?? parcel, toMachine: target.index, incarnation: target.incarnation))
     }
   }
 
   /// The copies of a twin each speak with their own half.
   private func reaches(_ from: Machine, _ to: Machine) -> Bool {
-    guard from.power != .down else { return false }
-    guard !faultEngine.twins.isEmpty else { return true }
-    return faultEngine.twins.allSatisfy { twin in
-      if from.id == twin.id { return twin.hears(to.id, copy: from.index) }
-      if to.id == twin.id { return twin.hears(from.id, copy: to.index) }
-      return true
-    }
+    from.power != .down && faultEngine.meet(from, to)
   }
 
   func dispatch(_ delivery: Delivery) {
@@ -90,13 +86,21 @@ extension World {
     do throws(Malformed) {
       message = try delivery.parcel.open()
     } catch {
+      guard machines[delivery.fromMachine].correct else {
+        // The link breaks; the next one is there at once.
+        statistics.malformed += 1
+        return
+      }
       oracle.report(
         .bounds, delivery.toMachine, delivery.view, "cannot decode a \(delivery.kind): \(error)")
       return
     }
+    if machine.adversary != nil { overhear(message, from: delivery.sender, machine) }
+    // Over the budget, what correct replicas heard is kept as evidence.
+    if scenario.overBudget, machine.correct { oracle.heard(message, from: delivery.sender) }
     if case .calls(let calls) = message {
       let verified = delivery.parcel.verified(calls, by: verifier, subnet: committee.subnet)
-      take(.calls(verified, from: delivery.sender), machine)
+      take(.calls(permitted(verified, machine), from: delivery.sender), machine)
     } else {
       take(.received(message, from: delivery.sender), machine)
     }
@@ -141,8 +145,10 @@ extension World {
   }
 
   private func planLink(_ machine: Machine, _ peer: ReplicaID, up: Bool) {
+    let way = committee.contains(peer) ? machines.first { $0.id == peer }?.index : nil
+    let latency = way.map { network.latency(from: machine.index, to: $0) }
     agenda.plan(
       .link(machine: machine.index, incarnation: machine.incarnation, peer: peer, up: up),
-      at: now + scenario.cluster.latency.number)
+      at: now + (latency ?? scenario.cluster.latency).number)
   }
 }

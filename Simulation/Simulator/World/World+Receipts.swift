@@ -17,8 +17,13 @@ extension World {
         let certificate = try? machine.journal?.stateCertificate(at: proof.receipt.height)
       else { return nil }
       do {
-        let certified = CertifiedReceipt(proof: proof, certificate: certificate)
-        return .certified(try clientCheck.check(certified, of: pending.digest))
+        let own = CertifiedReceipt(proof: proof, certificate: certificate)
+        let shown = machine.adversary?.shows(own, in: machine.view) ?? own
+        let receipt = try clientCheck.check(shown, of: pending.digest)
+        if shown.proof.receipt != own.proof.receipt {
+          oracle.report(.reads, nil, nil, "a client takes a receipt that \(machine.name) made up")
+        }
+        return .certified(receipt)
       } catch {
         judgeRead(machine, "gives a receipt that does not verify: \(error)")
         return nil
@@ -46,7 +51,8 @@ extension World {
       selection: .key([.text(wanted.transfer)]))
     let answer: CertifiedRows
     do {
-      answer = try executor.reader.rows(request)
+      let own = try executor.reader.rows(request)
+      answer = machine.adversary?.shows(own, in: machine.view) ?? own
     } catch {
       retry(wanted, of: index, machine, error)
       return
@@ -59,11 +65,13 @@ extension World {
         return
       }
       guard rows.rows.count != 1 else { return }
-      judgeRead(
-        machine,
+      oracle.report(
+        .reads, machine.index, nil,
         "proves at height \(rows.height) that transfer \(wanted.transfer), "
           + "acknowledged at height \(wanted.height), is not there")
     } catch {
+      statistics.readsRefused += 1
+      if !machine.correct { retry(wanted, of: index, machine, Refusal("LIE", "\(error)")) }
       judgeRead(machine, "gives rows of \(wanted.transfer) that do not verify: \(error)")
     }
   }

@@ -74,6 +74,11 @@ extension World {
     let there = try transfers(executor)
     for client in clients {
       for settled in client.settled { judge(settled, there) }
+      for (transfer, kind) in client.mischief.forbidden where there.contains(transfer) {
+        oracle.report(
+          .exactlyOnce, nil, nil,
+          "transfer \(transfer) of a call that is \(kind.rawValue) is in the state")
+      }
     }
   }
 

@@ -20,7 +20,9 @@ final class World {
     case faultBegins(Int)
     case faultEnds(Int)
     case client(Int)
-    case actor(machine: Int)
+    case actor(machine: Int, incarnation: Int)
+    /// A slow machine's next turn.
+    case turn(machine: Int, incarnation: Int)
     case calm
   }
 
@@ -76,7 +78,7 @@ final class World {
       machine.adversary = member.adversary
       machines.append(machine)
     }
-    network = Network(machines: machines.count, cluster: scenario.cluster)
+    network = Network(members: machines.map(\.id), cluster: scenario.cluster)
     oracle = Oracle(
       committee: committee, verifier: verifier, machines: machines.map { ($0.id, $0.correct) },
       genesisRoot: genesisRoot)
@@ -86,10 +88,18 @@ final class World {
 
   /// Runs to the end of the story or to the first violation.
   func run() -> RunReport {
+    startAll()
+    return play()
+  }
+
+  func startAll() {
     for machine in machines { start(machine) }
     startClients()
     startFaults()
-    while oracle.violations.isEmpty, let next = agenda.next() {
+  }
+
+  func play() -> RunReport {
+    while goesOn, let next = agenda.next() {
       if next.time > faultEngine.deadline { break }
       now = next.time
       oracle.now = now
@@ -100,6 +110,16 @@ final class World {
     }
     return conclude()
   }
+
+  /// To the first violation; over the budget, until agreement broke and replicas know by whom.
+  private var goesOn: Bool {
+    oracle.violations.isEmpty
+      || isOverBudget
+        && !(oracle.broke(.agreement) && oracle.accused.count > committee.faultsMax)
+  }
+
+  /// More than `f` replicas are faulty, by intent.
+  var isOverBudget: Bool { scenario.overBudget && scenario.brokenRule == nil }
 
   private func occur(_ entry: Entry) {
     switch entry {
@@ -120,7 +140,10 @@ final class World {
     case .faultBegins(let fault): begin(fault)
     case .faultEnds(let fault): end(fault)
     case .client(let index): act(client: index)
-    case .actor(let index): actor(machines[index])
+    case .actor(let index, let incarnation):
+      if let machine = alive(index, incarnation) { actor(machine) }
+    case .turn(let index, let incarnation):
+      if let machine = alive(index, incarnation) { turn(machine) }
     case .calm: calm()
     }
   }
@@ -137,6 +160,14 @@ final class World {
       machine.inbox.append(input)
       return
     }
+    if machine.turnSpan != nil {
+      wait(input, machine)
+    } else {
+      step(input, machine)
+    }
+  }
+
+  func step(_ input: Input, _ machine: Machine) {
     var effects = spareEffects
     spareEffects = []
     machine.replica?.step(input, at: moment(of: machine), effects: &effects)

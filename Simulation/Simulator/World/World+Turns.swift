@@ -1,0 +1,40 @@
+import Replication
+import Wire
+
+/// Processes that stand still, and those that are slow.
+extension World {
+  /// A slow machine takes its inputs one after the other, each for its time.
+  func wait(_ input: Input, _ machine: Machine) {
+    guard let span = machine.turnSpan else { return }
+    machine.inbox.append(input)
+    machine.busyUntil = max(now, machine.busyUntil) + span.number
+    agenda.plan(
+      .turn(machine: machine.index, incarnation: machine.incarnation), at: machine.busyUntil)
+  }
+
+  func turn(_ machine: Machine) {
+    guard machine.power == .up, !machine.inbox.isEmpty else { return }
+    step(machine.inbox.removeFirst(), machine)
+  }
+
+  func resume(_ machine: Machine) {
+    guard machine.power == .paused else { return }
+    machine.power = .up
+    drain(machine)
+  }
+
+  /// The machine is as quick as the others again.
+  func quicken(_ machine: Machine) {
+    guard machine.turnSpan != nil else { return }
+    machine.turnSpan = nil
+    machine.busyUntil = 0
+    if machine.power == .up { drain(machine) }
+  }
+
+  private func drain(_ machine: Machine) {
+    let waiting = machine.inbox
+    machine.inbox = []
+    let incarnation = machine.incarnation
+    for input in waiting where machine.incarnation == incarnation { take(input, machine) }
+  }
+}

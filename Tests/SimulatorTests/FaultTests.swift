@@ -1,0 +1,129 @@
+import Testing
+import Wire
+
+@testable import Simulator
+
+/// A run of four replicas with the faults, the load and the actors of a few lines.
+private func play(_ lines: String) throws -> RunReport {
+  let text = """
+    quorate: 1
+    title: A fault
+    cluster: { replicas: 4, seed: 0x7 }
+    \(lines)
+    """
+  return Simulation.run(try ScenarioFile.parse(text, path: "fault.yaml"))
+}
+
+@Suite struct `A fault of a process` {
+  @Test func `that makes execution slower than consensus holds calls back, and ends`() throws {
+    let load = "load: { clients: 2, rate: 10/s }"
+    let calm = "{ at: 66s, calm: all }"
+    let slow = "{ at: 2s, sql: { of: all, takes: 900ms }, for: 60s }"
+    let quick = try play("\(load)\nfaults: [\(calm)]\nexpect: { liveness: 90s }")
+    let slowed = try play("\(load)\nfaults: [\(slow), \(calm)]\nexpect: { liveness: 90s }")
+    #expect(quick.passed, "\(quick.text(file: nil))")
+    #expect(slowed.passed, "\(slowed.text(file: nil))")
+    #expect(slowed.statistics.callsApplied * 2 < quick.statistics.callsApplied)
+    #expect(slowed.statistics.callsApplied > 50)
+  }
+
+  @Test func `that slows one processor leaves the others their pace`() throws {
+    let report = try play(
+      """
+      load: { clients: 2, rate: 6/s }
+      faults:
+        - { at: 1s, cpu: { of: r2, takes: 40ms }, for: 6s }
+        - { at: 8s, calm: all }
+      expect: { liveness: 20s }
+      """)
+    #expect(report.passed, "\(report.text(file: nil))")
+    #expect(report.statistics.heightHighest > 12)
+  }
+
+  @Test(arguments: ["step: -20000ms", "step: 20000ms", "drift: 150000ppm", "stuck: true"])
+  func `of the clocks of all halts nobody for good`(kind: String) throws {
+    let report = try play(
+      """
+      load: { clients: 1, rate: 4/s }
+      faults:
+        - { at: 2s, clock: { of: [r0, r1], \(kind) }, for: 3s }
+        - { at: 8s, calm: all }
+      expect: { liveness: 40s }
+      """)
+    #expect(report.passed, "\(report.text(file: nil))")
+    #expect(report.statistics.heightHighest > 8)
+  }
+}
+
+@Suite struct `A fault of a disk` {
+  @Test(arguments: ["full", "failing-sync", "flipped-bit", "misdirected-write", "slow"])
+  func `costs at most the replica that it befalls`(kind: String) throws {
+    for height in [3, 6, 9] {
+      let report = try play(
+        """
+        load: { clients: 2, rate: 6/s }
+        faults:
+          - { at: height \(height), disk: { of: r1, is: \(kind) }, for: 3s }
+          - { at: height \(height + 4), crash: r1, for: 200ms }
+          - { at: 9s, calm: all }
+        expect: { liveness: 20s }
+        """)
+      #expect(report.passed, "\(kind) at \(height)\n\(report.text(file: nil))")
+    }
+  }
+
+  @Test func `misdirects one write, to another place of a file that is there`() {
+    let disk = SimulatedDisk(seed: 9)
+    defer { withExtendedLifetime(disk) {} }
+    let machine = disk.machine("r0")
+    let connection = RawConnection("r0/a.sqlite", on: disk)
+    #expect(connection?.run("create table t(k integer primary key, v blob)") == true)
+    for row in 1...20 { _ = connection?.run("insert into t values(\(row), randomblob(3000))") }
+    #expect(connection?.run("pragma wal_checkpoint(truncate)") == true)
+    machine.strayWrites = 3
+    for row in 21...30 { _ = connection?.run("insert into t values(\(row), randomblob(3000))") }
+    #expect(machine.strayWrites == 0)
+    machine.crash(.nothing)
+    machine.powerOn()
+    let again = RawConnection("r0/a.sqlite", on: disk)
+    let count = again?.text("select count(*) from t")
+    #expect(again?.text("pragma integrity_check") != "ok" || count != "30")
+  }
+}
+
+@Suite struct `Misuse by clients` {
+  @Test(arguments: Misuse.allCases)
+  func `has no effect, and honest calls are served`(kind: Misuse) throws {
+    for actors in ["", "byzantine: [{ withhold: r3 }]"] {
+      let report = try play(
+        """
+        load: { clients: 2, rate: 8/s, misuse: [\(kind.rawValue)] }
+        \(actors)
+        faults: [{ at: 10s, calm: all }]
+        expect: { liveness: 30s }
+        """)
+      #expect(report.passed, "\(kind)\n\(report.text(file: nil))")
+      #expect(report.statistics.misused > 5, "\(kind)")
+      #expect(report.statistics.callsApplied > 20, "\(kind)")
+      let looked: [Misuse] = [.expired, .farFuture, .oversize, .foreign]
+      if looked.contains(kind) { #expect(report.statistics.misuseRefused > 0, "\(kind)") }
+    }
+  }
+
+  @Test func `is seen when it has an effect`() {
+    var scenario = Scenario(title: "A call of nobody")
+    scenario.load = Scenario.Load()
+    scenario.load?.misuse = [.expired]
+    scenario.faults = [Fault(at: .time(.seconds(6)), .calm)]
+    let world = World(scenario, RunOptions())
+    world.startAll()
+    // What a client honestly asks for is in the state; here it is told that it must not be.
+    for serial in 1...20 {
+      for id in ["c1-\(serial)", "c1-\(serial)-0"] {
+        world.clients[1].mischief.forbid(id, .expired)
+      }
+    }
+    let report = world.play()
+    #expect(report.violations.first?.check == .exactlyOnce, "\(report.text(file: nil))")
+  }
+}
