@@ -12,8 +12,9 @@ import Wire
 /// CLUSTER/r3/transport.crt  its certificate for links to the others
 /// CLUSTER/r3/transport.key  the key of that certificate, mode 0600
 /// CLUSTER/r3/state/         the journal and the pipelines' files
-/// CLUSTER/r3/started        written once the journal is there: tells a new replica from one whose
-///                           journal was lost
+/// CLUSTER/r3/new            written with the key, gone after the first start: only with it is a
+///                           replica without a journal new, and not one whose journal was lost
+/// CLUSTER/r3/started        written once the journal is there: names the subnet that it served
 /// ```
 package struct NodeConfiguration: Sendable {
   package var directory: URL
@@ -29,6 +30,7 @@ package struct NodeConfiguration: Sendable {
   package var stateDirectory: URL { directory.appending(path: "state") }
   package var journalFile: URL { stateDirectory.appending(path: "consensus.sqlite") }
   package var markerFile: URL { directory.appending(path: "started") }
+  package var newFile: URL { directory.appending(path: ReplicaFolder.newName) }
   package var member: Network.Member { network.members[me.index] }
 
   /// - Throws: `NodeFault` that names the file and what is wrong with it.

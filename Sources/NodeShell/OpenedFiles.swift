@@ -10,7 +10,7 @@ import Wire
 
 /// A replica's files, opened, and what they say of its past.
 ///
-/// - Safety: a journal that is missing although the marker says that there was one is a lost log,
+/// - Safety: a journal that is missing is a lost log unless the folder says that its key is new,
 ///   and the replica recovers by rule R9 instead of voting as if it were new.
 struct OpenedFiles {
   let journal: Journal
@@ -40,10 +40,7 @@ struct OpenedFiles {
       throw NodeFault(
         "the pipelines' files in \(configuration.stateDirectory.path) cannot be opened: \(error)")
     }
-    if isFirstStart {
-      try ReplicaFolder.write(
-        Array((configuration.network.subnet.hex + "\n").utf8), to: configuration.markerFile)
-    }
+    try OpenedFiles.noteStart(configuration)
     var core = Configuration(
       committee: configuration.network.committee, me: configuration.me,
       signer: .ed25519(configuration.key), verifier: .ed25519,
@@ -56,7 +53,10 @@ struct OpenedFiles {
 
   private static func isFirstStart(_ configuration: NodeConfiguration) throws(NodeFault) -> Bool {
     let marker = configuration.markerFile
-    guard FileManager.default.fileExists(atPath: marker.path) else { return true }
+    guard FileManager.default.fileExists(atPath: marker.path) else {
+      // A key that was put into another folder may have voted already.
+      return FileManager.default.fileExists(atPath: configuration.newFile.path)
+    }
     let subnet = try ReplicaFolder.text(marker, limit: NodeLimits.keyFileBytesMax)
       .trimmingCharacters(in: .whitespacesAndNewlines)
     guard subnet == configuration.network.subnet.hex else {
@@ -66,6 +66,18 @@ struct OpenedFiles {
       )
     }
     return false
+  }
+
+  /// From here on the key is not new any more.
+  private static func noteStart(_ configuration: NodeConfiguration) throws(NodeFault) {
+    if !FileManager.default.fileExists(atPath: configuration.markerFile.path) {
+      try ReplicaFolder.write(
+        Array((configuration.network.subnet.hex + "\n").utf8), to: configuration.markerFile)
+    }
+    let new = configuration.newFile.path
+    guard unlink(new) != 0, errno != ENOENT else { return }
+    throw NodeFault(
+      "cannot remove \(new): \(String(cString: strerror(errno))). Check the owner of its folder")
   }
 
   private static func nonce() -> Digest {

@@ -20,6 +20,7 @@ package enum ReplicaFolder {
   static let certificateName = "transport.crt"
   static let transportKeyName = "transport.key"
   package static let cardName = "replica.card.json"
+  static let newName = "new"
 
   /// Makes a replica's folder with new keys, which never leave it.
   ///
@@ -60,6 +61,9 @@ package enum ReplicaFolder {
     try write(
       Array(identity.privateKeyPEM.utf8), to: folder.appending(path: transportKeyName),
       mode: 0o600)
+    try write(
+      Array("This replica has never run: its first start makes its journal.\n".utf8),
+      to: folder.appending(path: newName))
     try write(Array((key.seed.hex + "\n").utf8), to: keyFile, mode: 0o600)
     return card
   }

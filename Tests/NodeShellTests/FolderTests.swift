@@ -168,4 +168,32 @@ final class ScratchFolder {
     }
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["file"])
   }
+
+  @Test func `with a new key starts first once, and never again with that key`() throws {
+    let folder = try ScratchFolder()
+    try ClusterFolder.create(folder.url, replicas: 4, basePort: 21_000)
+    let replica = ClusterFolder.replica(0, in: folder.url)
+    let configuration = try NodeConfiguration.load(directory: replica)
+    #expect(try starts(configuration) == Start(isFirst: true, findsJournal: true))
+    #expect(try starts(configuration) == Start(isFirst: false, findsJournal: true))
+    try FileManager.default.removeItem(at: replica.appending(path: "state"))
+    #expect(try starts(configuration) == Start(isFirst: false, findsJournal: false))
+    // A folder put together anew around an old key.
+    try FileManager.default.removeItem(at: replica.appending(path: "state"))
+    try FileManager.default.removeItem(at: replica.appending(path: "started"))
+    #expect(try starts(configuration) == Start(isFirst: false, findsJournal: false))
+  }
+
+  private struct Start: Equatable {
+    let isFirst: Bool
+    let findsJournal: Bool
+  }
+
+  private func starts(_ configuration: NodeConfiguration) throws -> Start {
+    let files = try OpenedFiles(configuration)
+    return withExtendedLifetime(files.journal) {
+      Start(
+        isFirst: files.coreConfiguration.firstStart, findsJournal: files.restored.journalFound)
+    }
+  }
 }
