@@ -22,7 +22,7 @@ package enum Act: Sendable {
   case ahead(ReplicaID)
   indirect case accused(Evidence)
   case misbehaved(ReplicaID, String)
-  case reached(String)
+  case reached(Mark)
 }
 
 /// The alarms of a view (rules R1, R2).

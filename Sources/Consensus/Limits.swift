@@ -8,6 +8,8 @@ package enum VotingLimits {
   package static let delayStepsMax = 10
   /// Rule R1: a leader not heard of for so many views of an active quorum is given up on at once.
   package static let silentViewsMax: UInt64 = 12
+  /// After a jump over so many times `Limits.viewsRetained`, views in between are swept at once.
+  package static let viewsForgottenLate: UInt64 = 4
   /// Blocks kept in memory below the last finalized one.
   package static let blocksRetained: UInt64 = 16
   /// Above so many missing heights, blocks are fetched by ranges and not one by one.

@@ -89,12 +89,20 @@ extension Simplex {
       ?? linkFault(
         link.header, parent: parent, parentDigest: link.header.parent, committee: committee)
       ?? certifiedFault(
-        link.header, committee: committee, verifier: verifier, known: knownCertificate)
+        link.header, committee: committee, verifier: verifier, known: knownCertificate,
+        isBounded: !broken(.pressureBoundIgnored))
+      ?? brokenClockFault(link.header)
     chain.update(digest) {
       $0.judged = true
       $0.fault = fault
     }
     stirred = true
+  }
+
+  private func brokenClockFault(_ header: Header) -> String? {
+    guard broken(.clockInReadiness) else { return nil }
+    let isAhead = header.time > now.advanced(by: Limits.clockDrift.milliseconds)
+    return isAhead ? "its time is ahead of this replica's clock" : nil
   }
 
   /// Asks for the block to be made durable, once.
@@ -146,7 +154,9 @@ extension Simplex {
     }
     let target = certificate.view
     guard target > floor, views[target]?.holds(certificate.kind) != true else { return }
+    if broken(.farCertificatesRefused), target > view.advanced(by: Limits.viewsAheadMax) { return }
     guard verifies(certificate) else {
+      acts.append(.reached(.voterCertificateRefused))
       acts.append(.misbehaved(peer, "sent a certificate that does not verify"))
       return
     }
@@ -156,7 +166,8 @@ extension Simplex {
 
   package func verifies(_ certificate: Certificate) -> Bool {
     verifier.verify(certificate, in: committee) != nil
-      || (broken(.epochNotBound) && certificate.signers.count >= committee.quorum)
+      || (broken(.epochNotBound) || broken(.certificatesUnverified))
+        && certificate.signers.count >= committee.quorum
   }
 
   private func boundUnverified(_ certificate: Certificate) -> Certificate? {
@@ -208,7 +219,7 @@ extension Simplex {
     case .notarize:
       guard let block = certificate.ballot.block else { return }
       if views[target]?.nullification != nil {
-        acts.append(.reached("chain.notarized-and-nullified"))
+        acts.append(.reached(.notarizedAndNullified))
       }
       pursue(block, target)
       guard chain[block]?.ready == true else { return }
@@ -216,7 +227,7 @@ extension Simplex {
       if target >= view { enter(target.next) }
     case .nullify:
       if views[target]?.notarization != nil {
-        acts.append(.reached("chain.notarized-and-nullified"))
+        acts.append(.reached(.notarizedAndNullified))
       }
       if target >= view { enter(target.next) }
     case .finalize:
@@ -317,6 +328,7 @@ extension Simplex {
   private func lastCovered(
     _ digests: [Digest], by finalizations: [Certificate]
   ) -> (index: Int, certificate: Certificate?)? {
+    if broken(.rangeUnverified), let last = digests.indices.last { return (last, nil) }
     for index in digests.indices.reversed() {
       if digests[index] == chain.floorDigest { return (index, nil) }
       for certificate in finalizations
@@ -330,7 +342,7 @@ extension Simplex {
   /// Forgets views below the floor less what repair may still ask for.
   private mutating func forget() {
     let keep = floor.number > Limits.viewsRetained ? floor.number - Limits.viewsRetained : 0
-    if keep > forgotten.number + 4 * Limits.viewsRetained {
+    if keep > forgotten.number + VotingLimits.viewsForgottenLate * Limits.viewsRetained {
       // A jump: what is in between was never more than a few.
       for target in views.keys.sorted() where target.number < keep { views[target] = nil }
       forgotten = View(keep)

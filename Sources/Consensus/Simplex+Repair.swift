@@ -5,7 +5,8 @@ extension Simplex {
   /// Takes back what the journal held. Own votes count again, and are never signed anew.
   package mutating func restore(_ restored: Restored) {
     precondition(view == 0, "restored while at work")
-    abstainThrough = restored.abstainThrough
+    let forgetsAbstaining = broken(.abstainForgotten) && restored.journalFound
+    abstainThrough = forgetsAbstaining ? 0 : restored.abstainThrough
     for evidence in restored.evidence where evidence.culprit != me {
       accused.insert(evidence.culprit)
       cutOff.insert(evidence.culprit)
@@ -28,6 +29,7 @@ extension Simplex {
     for certificate in restored.certificates {
       views[certificate.view, default: ViewLedger()].store(certificate)
     }
+    guard !broken(.restartVotesAnew) else { return }
     for vote in restored.votes where vote.signer == me {
       views[vote.ballot.view, default: ViewLedger()].cast(vote)
     }
@@ -68,7 +70,7 @@ extension Simplex {
     for target in held where target >= floor && views[target]?.nullification != nil {
       enter(target.next)
     }
-    enter(floor.next)
+    enter(broken(.floorMovesBack) && floor > 0 ? floor : floor.next)
     for target in held where target > floor {
       if let block = views[target]?.notarization?.ballot.block, chain[block]?.block == nil {
         acts.append(.want(block, target))
@@ -76,7 +78,10 @@ extension Simplex {
     }
     if !broken(.ownVotesNotReplayed) {
       for target in held where target > floor {
-        for vote in views[target]?.ownVotes ?? [] { count(vote, verified: true) }
+        for vote in views[target]?.ownVotes ?? [] {
+          acts.append(.reached(.restartVotesCounted))
+          count(vote, verified: true)
+        }
       }
     }
     settle()

@@ -5,6 +5,9 @@ extension Simplex {
   /// Enters a view unless it is not above the current one.
   mutating func enter(_ next: View) {
     guard next > view else { return }
+    if view > 0, next.number > view.number + Limits.viewsAheadMax {
+      acts.append(.reached(.voterJumped))
+    }
     if view > 0, !broken(.staleAlarmNullifies) {
       for alarm in [ViewAlarm.leader, .progress, .idle] { acts.append(.disarm(alarm, view)) }
     }
@@ -80,7 +83,7 @@ extension Simplex {
     case .lacking(let lacking):
       guard askedIn < view else { return }
       askedIn = view
-      acts.append(.reached("proposer.parent.missing"))
+      acts.append(.reached(.proposerParentMissing))
       let wanted = Message.viewsWanted([lacking])
       for step in 1...2 {
         let id = ReplicaID(UInt16((me.index + step) % committee.size))

@@ -23,13 +23,16 @@ extension Simplex {
   mutating func nullify(_ target: View) {
     if !broken(.staleAlarmNullifies) {
       guard target == view else { return }
-      guard mayVote(in: target) else { return }
+      guard mayVote(in: target) else {
+        if target <= abstainThrough { acts.append(.reached(.voterAbstained)) }
+        return
+      }
     }
     guard target > abstainThrough, let ledger = views[target], ledger.ownNullify == nil else {
       return
     }
     if ledger.ownFinalize != nil, !(broken(.staleAlarmNullifies) && target <= floor) {
-      acts.append(.reached("voter.nullify.refused-after-finalize"))
+      acts.append(.reached(.voterNullifyAfterFinalize))
       return
     }
     if target == view { seat = nil }
@@ -45,16 +48,16 @@ extension Simplex {
     switch standing(of: proposal) {
     case .never(let reason):
       acts.append(.misbehaved(leader, "proposed in view \(view) what cannot be valid: \(reason)"))
-      acts.append(.reached("voter.notarize.refused"))
+      acts.append(.reached(.voterNotarizeRefused))
       nullify(view)
     case .lacking(let lacking):
       guard askedIn < view else { return }
       askedIn = view
-      acts.append(.reached("voter.notarize.pending-views"))
+      acts.append(.reached(.voterNotarizePendingViews))
       acts.append(.say(.viewsWanted(lacking), to: leader))
     case .pending: break
     case .early(let wait):
-      acts.append(.reached("voter.notarize.pending-clock"))
+      acts.append(.reached(.voterNotarizePendingClock))
       acts.append(.arm(.idle, view, after: wait))
     case .acceptable:
       journal(proposal.digest)
@@ -104,6 +107,7 @@ extension Simplex {
   }
 
   private func clock(_ header: Header) -> Standing {
+    if broken(.blockTimeUnchecked) { return .acceptable }
     guard let parent = chain.header(of: header.parent) else { return .pending }
     let latest = now.advanced(by: Limits.clockDrift.milliseconds)
     if header.time == parent.time.next || header.time <= latest { return .acceptable }
@@ -129,11 +133,11 @@ extension Simplex {
       let parentView = ballot.parentView, chain[block]?.ready == true
     else { return }
     if ledger.ownNullify != nil, !broken(.finalizeAfterNullify) {
-      acts.append(.reached("voter.finalize.refused-after-nullify"))
+      acts.append(.reached(.voterFinalizeAfterNullify))
       return
     }
     if ledger.leaderEquivocated {
-      acts.append(.reached("voter.finalize.refused-equivocation"))
+      acts.append(.reached(.voterFinalizeEquivocation))
       return
     }
     cast(
@@ -146,7 +150,10 @@ extension Simplex {
 
   /// A vote on a link; `peer` is the link's authenticated other end.
   package mutating func receive(_ vote: Vote, from peer: ReplicaID) {
-    guard vote.signer == peer, committee.contains(peer), peer != me else {
+    guard vote.signer == peer || broken(.relayedVotesCount), committee.contains(vote.signer),
+      committee.contains(peer), peer != me, vote.signer != me
+    else {
+      acts.append(.reached(.voterVoteRelayed))
       acts.append(.misbehaved(peer, "relayed a vote of \(vote.signer)"))
       return
     }
@@ -210,7 +217,7 @@ extension Simplex {
     if ballot.kind == .nullify, target == view, vote.signer == leader { stirred = true }
     for culprit in taken.count.culprits {
       acts.append(.misbehaved(culprit, "sent a vote whose signature does not verify"))
-      acts.append(.reached("tally.culprit-cut-off"))
+      acts.append(.reached(.tallyCulpritCutOff))
       cutOff(culprit)
     }
     if let certificate = taken.count.certificate { store(certificate) }
@@ -226,7 +233,7 @@ extension Simplex {
       if first.signer != me { cutOff(second.signer) }
       return
     }
-    acts.append(.reached("tally.conflict"))
+    acts.append(.reached(.tallyConflict))
     let isNew = accept(evidence)
     if isNew { acts.append(.say(.evidence(evidence), to: nil)) }
   }

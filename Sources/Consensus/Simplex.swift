@@ -80,6 +80,12 @@ package struct Simplex: Sendable {
 
   func broken(_ bug: PlantedBug) -> Bool { !planted.isEmpty && planted.contains(bug) }
 
+  /// Views of which anything is held in memory, and how many these may be at most.
+  package var viewsHeld: (count: Int, most: Int) {
+    let lived = view.above(floor) + VotingLimits.viewsForgottenLate * Limits.viewsRetained
+    return (views.count, Int(clamping: lived + 2 * Limits.viewsAheadMax))
+  }
+
   /// The view of the highest finalization: nothing is voted at or below it.
   package var floor: View { chain.floorView }
 
@@ -87,7 +93,9 @@ package struct Simplex: Sendable {
 
   package func certificates(of view: View) -> [Certificate] { views[view]?.certificates ?? [] }
 
-  package func mayVote(in view: View) -> Bool { view > floor && view > abstainThrough }
+  package func mayVote(in view: View) -> Bool {
+    (view > floor || broken(.floorMovesBack)) && view > abstainThrough
+  }
 
   /// Calls arrived or are all ordered. An idle view's alarms count from the first call.
   package mutating func turn(busy now: Bool) {
@@ -117,13 +125,13 @@ package struct Simplex: Sendable {
     if leader == me {
       if ledger.ownNotarize == nil { takeSeat() }
     } else if cutOff.contains(leader) {
-      acts.append(.reached("voter.nullify.leader-cut-off"))
+      acts.append(.reached(.voterNullifyLeaderCutOff))
       nullify(view)
     } else if ledger.nullifies.holds(leader) {
-      acts.append(.reached("voter.nullify.leader-gave-up"))
+      acts.append(.reached(.voterNullifyLeaderGaveUp))
       nullify(view)
     } else if ledger.proposal == nil, leaderIsSilent {
-      acts.append(.reached("voter.nullify.leader-silent"))
+      acts.append(.reached(.voterNullifyLeaderSilent))
       nullify(view)
     } else {
       considerNotarize()

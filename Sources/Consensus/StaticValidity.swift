@@ -65,7 +65,8 @@ package func linkFault(
 
 /// The part that concerns the state certificate in the header, and the bound `W` that hangs on it.
 package func certifiedFault(
-  _ header: Header, committee: Committee, verifier: Verifier, known: StateCertificate?
+  _ header: Header, committee: Committee, verifier: Verifier, known: StateCertificate?,
+  isBounded: Bool = true
 ) -> String? {
   if let certified = header.certified {
     guard certified.height < header.height else {
@@ -75,6 +76,7 @@ package func certifiedFault(
       return "its state certificate does not verify"
     }
   }
+  guard isBounded else { return nil }
   let certified = header.certified?.height ?? 0
   guard header.calls.isEmpty || header.height.above(certified) <= Limits.uncertifiedHeightsMax
   else {

@@ -22,7 +22,7 @@ extension SystemFile {
     _ call: OrderedCall, _ block: BlockContext, _ prices: PriceTable
   ) throws(StorageFault) -> Route {
     guard block.admits(call.call) else { return .skipped }
-    if try ledger.contains(.receipt, call.digest.bytes) { return .skipped }
+    if try ledger.hasExecuted(call.digest) { return .skipped }
     switch call.call.method {
     case .ingest, .procedure, .grant, .revoke:
       guard !pipelines.contains(call.call.pipeline) else { return .pipeline }
@@ -190,7 +190,9 @@ extension SystemFile {
     let price = isApplied ? prices.deploy(usage, first: isNew) : prices.update(usage)
     let charged = min(price, reserved)
     burn(charged.number)
-    try credit(sender, reserved.number - charged.number)
+    if !block.planted.contains(.refundForgotten) {
+      try credit(sender, reserved.number - charged.number)
+    }
     if isApplied {
       if isNew { try register(call.call.pipeline, block) }
       try IdempotencyEntry.record(

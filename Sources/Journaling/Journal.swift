@@ -19,9 +19,11 @@ package final class Journal {
   ///   - vfs: the name of a registered VFS; nil for the system's.
   ///   - firstStart: true for the very first start of a new subnet's replica. Only then is an
   ///     empty journal marked as whole; `restore` reports any other empty one as not found.
-  ///   - enforcesOwnVotes: false only for simulations of replicas whose rules are broken.
+  ///   - planted: rules to break, for simulations; then own votes are not enforced either.
+  ///   - enforcesOwnVotes: false only for simulations of replicas that do not keep the rules.
   package init(
-    path: String, vfs: String? = nil, firstStart: Bool = false, enforcesOwnVotes: Bool = true
+    path: String, vfs: String? = nil, firstStart: Bool = false,
+    planted: Set<PlantedBug> = [], enforcesOwnVotes: Bool = true
   ) throws(JournalFault) {
     let connection = try journaling(path) { () throws(StorageFault) in
       let connection = try Connection(path: path, access: .create, vfs: vfs)
@@ -30,8 +32,9 @@ package final class Journal {
       return connection
     }
     tables = JournalTables(connection: connection)
-    writer = JournalWriter(connection: connection, enforcesOwnVotes: enforcesOwnVotes)
-    try Self.open(connection)
+    writer = JournalWriter(
+      connection: connection, enforcesOwnVotes: enforcesOwnVotes && planted.isEmpty)
+    try Self.open(connection, syncs: planted.contains(.journalSyncedLate) ? "NORMAL" : "FULL")
     if firstStart {
       try journaling(path) { () throws(StorageFault) in
         try connection.execute("INSERT OR IGNORE INTO marker VALUES(1)")
@@ -40,16 +43,18 @@ package final class Journal {
   }
 
   /// Sets the journal's durability and checks, or makes, its tables.
-  private static func open(_ connection: Connection) throws(JournalFault) {
+  private static func open(
+    _ connection: Connection, syncs mode: String
+  ) throws(JournalFault) {
     let path = connection.path
     let (id, version, tables) = try journaling(path) { () throws(StorageFault) in
-      let mode = try connection.pragma("journal_mode", "WAL")
-      guard mode == "wal" else {
+      let log = try connection.pragma("journal_mode", "WAL")
+      guard log == "wal" else {
         throw StorageFault(
-          code: 1, extendedCode: 1, message: "the journal mode is \(mode ?? "unknown")",
+          code: 1, extendedCode: 1, message: "the journal mode is \(log ?? "unknown")",
           doing: "asking for write-ahead logging")
       }
-      try connection.pragma("synchronous", "FULL")
+      try connection.pragma("synchronous", mode)
       return (
         try connection.integer("PRAGMA application_id"),
         try connection.integer("PRAGMA user_version"),

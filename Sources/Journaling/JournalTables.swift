@@ -168,7 +168,7 @@ struct JournalTables {
     var finalizations: [Certificate] = []
     var bytes = 0
     var height = first
-    while blocks.count < Limits.blocksPerAnswerMax, bytes < JournalLimits.answerBytesMax {
+    while blocks.count < Limits.blocksPerRangeMax, bytes < JournalLimits.answerBytesMax {
       if blocks.count >= count, !finalizations.isEmpty { break }
       guard let block = try block(at: height) else { break }
       let size = block.calls.reduce(1_024) { $0 + $1.body.count + 512 }

@@ -52,6 +52,14 @@ struct NodeHands: Hands {
             "EXPIRED",
             "this replica saw no block that holds the call before it expired: ask for its receipt "
               + "once more, then sign it anew with a later expiry")))
+    case .crowdedOut(let call):
+      parts.tracker.settle(
+        call,
+        .refused(
+          Refusal(
+            "POOL_FULL",
+            "this replica holds as many calls as it may until blocks take some: send the call "
+              + "again in a few seconds, or to another replica")))
     default: break
     }
   }

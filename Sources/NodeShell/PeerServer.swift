@@ -74,10 +74,10 @@ final class PeerServer: Sendable {
     while count > 0 {
       let (blocks, finalizations) = try reader.blocks(from: from, count: count)
       guard !blocks.isEmpty else { return nil }
-      if blocks.count <= Limits.blocksPerAnswerMax || count == 1 {
+      if blocks.count <= Limits.blocksPerRangeMax || count == 1 {
         let frame = Frame(
           .blocks(
-            Array(blocks.prefix(Limits.blocksPerAnswerMax)), finalizations: finalizations))
+            Array(blocks.prefix(Limits.blocksPerRangeMax)), finalizations: finalizations))
         if let frame { return frame }
       }
       count /= 2

@@ -76,7 +76,7 @@ final class ReplicaBoard: Sendable {
     case .catchingUp(let from, let to): catchingUp(from, to)
     case .recovering(let answers, let needed): recovering(answers, needed)
     case .recovered(let view): recovered(view)
-    case .proposed, .voted, .certified, .expired, .reached: break
+    case .proposed, .voted, .certified, .expired, .crowdedOut, .reached: break
     }
   }
 

@@ -1,3 +1,4 @@
+import Consensus
 import Signing
 import Wire
 
@@ -81,7 +82,9 @@ package enum Notice: Sendable {
   case recovered(abstainThrough: View)
   /// A call left the pool without being ordered.
   case expired(Digest)
+  /// A client's call found no room in the pool.
+  case crowdedOut(Digest)
   /// A rarely reached place was reached; named for scenarios, as in
   /// `voter.finalize.refused-after-nullify`.
-  case reached(String)
+  case reached(Mark)
 }

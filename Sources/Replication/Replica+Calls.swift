@@ -42,10 +42,10 @@ extension Replica {
       switch pool.add(call, from: origin) {
       case .added:
         if origin == nil { unspread.append(call.digest) } else { announceDue = true }
-      case .known: break
+      case .known: if pool.wasOrdered(call.digest) { reached(.poolKnown) }
       case .full:
-        reached("pool.full")
-        if origin == nil { outbox.now(.notice(.expired(call.digest))) }
+        reached(.poolFull)
+        if origin == nil { outbox.now(.notice(.crowdedOut(call.digest))) }
       }
     }
     completeAssemblies()
@@ -127,7 +127,7 @@ extension Replica {
   }
 
   mutating func answer(callsWanted digests: [Digest], to peer: ReplicaID) {
-    guard repair.mayAnswer(peer) else { return }
+    guard mayAnswer(peer) else { return }
     var found: [SignedCall] = []
     var (bytes, searches) = (0, 0)
     for digest in digests.prefix(Limits.digestsPerMessageMax) {
@@ -161,6 +161,7 @@ extension Replica {
     let isWanted = simplex.receive(proposal: header, digest, vote: vote, from: peer)
     guard isWanted else { return }
     assemble(header, digest, from: peer)
+    if broken(.callsDroppedWhenProposed) { for call in header.calls { pool.order(call) } }
     for signed in inlined {
       // Whatever else a leader sends beside its proposal is not worth a signature's time.
       guard assemblies.contains(where: { $0.digest == digest && $0.lacks(signed.call.digest) })
@@ -215,7 +216,7 @@ extension Replica {
   mutating func askBodies(_ place: Int, of peer: ReplicaID) {
     let digests = assemblies[place].missingDigests.prefix(Limits.digestsPerMessageMax)
     assemblies[place].attempts += 1
-    reached("pool.bodies-asked")
+    reached(.poolBodiesAsked)
     send(.callsWanted(Array(digests)), to: peer)
   }
 
@@ -229,6 +230,7 @@ extension Replica {
     guard states.highestHeight <= seat.parentHeader.height else { return }
     let ancestors = openAncestors(of: seat)
     let mayOrder = mayOrder(at: seat.parentHeader.height.next)
+    if !mayOrder, isBusy { reached(.proposerPressed) }
     let hasCalls = mayOrder && hasCallsToOrder(ancestors.calls)
     if hasCalls || idleEnded >= seat.view || hasCertificateToCarry(seat, ancestors.callHeight) {
       propose(seat, ancestors: ancestors.calls, mayOrder: mayOrder)
@@ -264,7 +266,8 @@ extension Replica {
   /// The bound `W`.
   private func mayOrder(at height: Height) -> Bool {
     guard !isSplit else { return false }
-    return height.above(states.highestHeight) <= Limits.uncertifiedHeightsMax
+    return broken(.pressureBoundIgnored)
+      || height.above(states.highestHeight) <= Limits.uncertifiedHeightsMax
   }
 
   private func hasCallsToOrder(_ ancestors: Set<Digest>) -> Bool {
@@ -282,7 +285,9 @@ extension Replica {
   }
 
   private mutating func propose(_ seat: Seat, ancestors: Set<Digest>, mayOrder: Bool) {
-    let time = max(now, seat.parentHeader.time.next)
+    let least = seat.parentHeader.time.next
+    if now < least { reached(.proposerTimeRaised) }
+    let time = broken(.proposerClockTrusted) ? now : max(now, least)
     let picked = mayOrder ? pick(at: time, besides: ancestors) : Picked()
     let calls = picked.calls.sorted { $0.digest < $1.digest }
     let header = Header(
@@ -293,6 +298,7 @@ extension Replica {
     let digest = header.digest
     for call in picked.inlined { unspread.removeAll { $0 == call.call.digest } }
     outbox.now(.notice(.proposed(seat.view, header.height, digest)))
+    if broken(.callsDroppedWhenProposed) { for call in header.calls { pool.order(call) } }
     simplex.propose(block, digest, inlined: picked.inlined)
   }
 
@@ -308,7 +314,7 @@ extension Replica {
     let announcersNeeded = committee.faultsMax + 1
     pool.forEach { entry in
       let call = entry.call.signed.call
-      guard call.expiry >= time else { return true }
+      guard call.expiry >= time || broken(.expiredCallsExecuted) else { return true }
       let size = entry.call.signed.body.count
       guard !ancestors.contains(entry.call.digest), bytes + size <= Limits.blockBytesMax,
         steps + call.stepLimit <= Limits.stepsPerBlockMax

@@ -74,7 +74,8 @@ extension Replica {
   mutating func considerExecuting() {
     guard halt == nil else { return }
     while let height = execution.next(upTo: simplex.chain.delivered.header.height) {
-      outbox.voice(.execute(height, simplex.chain.block(at: height)))
+      let effect = Effect.execute(height, simplex.chain.block(at: height))
+      if broken(.executeBeforeSync) { outbox.now(effect) } else { outbox.voice(effect) }
     }
   }
 
@@ -101,7 +102,7 @@ extension Replica {
   private mutating func sign(_ statement: StateStatement, of view: View) {
     let height = statement.height
     if let old = restored.stateShares.first(where: { $0.statement.height == height }) {
-      if old.statement != statement { reached("state.replay-differs") }
+      if old.statement != statement { reached(.stateReplayDiffers) }
       keep(old)
       return
     }
@@ -118,7 +119,9 @@ extension Replica {
     let height = share.statement.height
     states.update(height) { $0.own = share }
     _ = states.admit(share, verified: true)
-    if height > states.highestHeight { outbox.voice(.send(.stateShare(share), to: .all)) }
+    guard height > states.highestHeight else { return }
+    let effect = Effect.send(.stateShare(share), to: .all)
+    if broken(.shareBeforeSync) { outbox.now(effect) } else { outbox.voice(effect) }
   }
 
   // MARK: Shares and certificates
@@ -149,7 +152,7 @@ extension Replica {
         misbehaved(peer, "sent two states of height \(height), one with a bad signature")
         return
       }
-      reached("state.conflict")
+      reached(.stateConflict)
       if simplex.accept(evidence) { outbox.voice(.send(.evidence(evidence), to: .all)) }
       return
     }
@@ -160,14 +163,16 @@ extension Replica {
   private mutating func tally(_ height: Height, _ statement: StateStatement) {
     guard gathersStates else { return }
     let (verifier, committee) = (configuration.verifier, committee)
+    let quorum =
+      broken(.stateQuorum2f) ? max(1, 2 * committee.faultsMax) : committee.quorum
     var support = states.support(height, statement)
-    if support.own >= committee.quorum {
+    if support.own >= quorum {
       let culprits = states.verify(height, only: statement) {
         verifier.verify($0, in: committee) != nil
       }
       blame(culprits)
       support = states.support(height, statement)
-      guard support.own >= committee.quorum, let entry = states[height] else { return }
+      guard support.own >= quorum, let entry = states[height] else { return }
       let shares = entry.shares.filter { $0.statement == statement }
         .sorted { $0.signer < $1.signer }
       learn(
@@ -194,7 +199,7 @@ extension Replica {
   /// No root can reach a quorum: execution stops, empty blocks go on.
   private mutating func splits(_ height: Height) {
     halt = .split(height)
-    reached("state.split")
+    reached(.stateSplit)
     simplex.turn(busy: isBusy)
     let shares = states[height]?.shares ?? []
     outbox.now(.notice(.split(height, shares.sorted { $0.signer < $1.signer })))
@@ -231,14 +236,14 @@ extension Replica {
       statement != certificate.statement
     else { return }
     halt = .quarantined
-    reached("state.quarantined")
+    reached(.stateQuarantined)
     let share = entry.own ?? configuration.signer.share(statement, as: me, in: committee).value
     outbox.record(.quarantine(share, certificate))
     outbox.now(.notice(.quarantined(share, certificate)))
   }
 
   mutating func answer(stateWanted height: Height, to peer: ReplicaID) {
-    guard repair.mayAnswer(peer) else { return }
+    guard mayAnswer(peer) else { return }
     if let certificate = states[height]?.certificate {
       outbox.voice(.send(.stateCertificate(certificate), to: .one(peer)))
     } else if let own = states[height]?.own, halt != .quarantined {

@@ -23,7 +23,10 @@ struct RepairBook: Sendable {
   private var hinted = MemberSet()
   private var ahead = MemberSet()
 
-  init(size: Int) {
+  private let isUnlimited: Bool
+
+  init(size: Int, isUnlimited: Bool = false) {
+    self.isUnlimited = isUnlimited
     expected = [Int](repeating: 0, count: size)
     answered = expected
     answeredBytes = expected
@@ -44,8 +47,9 @@ struct RepairBook: Sendable {
   /// Rule R13: repair is rate-limited, by answers and by their bytes.
   mutating func mayAnswer(_ peer: ReplicaID) -> Bool {
     answered[peer.index] += 1
-    return answered[peer.index] <= ReplicaLimits.answersPerTickMax
-      && answeredBytes[peer.index] <= ReplicaLimits.answerBytesPerTickMax
+    return isUnlimited
+      || answered[peer.index] <= ReplicaLimits.answersPerTickMax
+        && answeredBytes[peer.index] <= ReplicaLimits.answerBytesPerTickMax
   }
 
   mutating func charge(_ peer: ReplicaID, _ bytes: Int) { answeredBytes[peer.index] += bytes }
@@ -102,7 +106,7 @@ extension Replica {
     guard simplex.isEngaged || waited > patience else { return }
     simplex.resend(to: nil)
     let lacking = simplex.lackingViews
-    reached("repair.view")
+    reached(.repairView)
     let turn = Int(ticks % 1_000_000)
     if turn <= 1, simplex.leader != me { send(.viewsWanted(lacking), to: simplex.leader) }
     for peer in others(turn) { send(.viewsWanted(lacking), to: peer) }
@@ -147,7 +151,7 @@ extension Replica {
         if leader != me { ask(for: digest, of: leader) }
         continue
       }
-      if attempt > 1 { reached("repair.block-of-others") }
+      if attempt > 1 { reached(.repairBlockOfOthers) }
       for peer in others(attempt) { ask(for: digest, of: peer) }
     }
     repair.attempts = attempts
@@ -160,8 +164,15 @@ extension Replica {
     catchUp(isTick: true)
   }
 
+  /// Rule R13: so much a tick, and no more.
+  mutating func mayAnswer(_ peer: ReplicaID) -> Bool {
+    let may = repair.mayAnswer(peer)
+    if !may { reached(.repairRationed) }
+    return may
+  }
+
   mutating func answer(blockWanted digest: Digest, to peer: ReplicaID) {
-    guard repair.mayAnswer(peer) else { return }
+    guard mayAnswer(peer) else { return }
     if let block = simplex.chain.block(digest) {
       repair.charge(peer, block.calls.reduce(512) { $0 + $1.body.count })
       send(.blocks([block], finalizations: []), to: peer)
@@ -172,7 +183,7 @@ extension Replica {
   }
 
   mutating func answer(blocksWanted from: Height, _ count: UInt32, to peer: ReplicaID) {
-    guard repair.mayAnswer(peer), from > 0, from <= simplex.chain.delivered.header.height,
+    guard mayAnswer(peer), from > 0, from <= simplex.chain.delivered.header.height,
       count > 0
     else { return }
     repair.charge(peer, ReplicaLimits.servedRangeBytes)
@@ -192,7 +203,7 @@ extension Replica {
     }
     if let asked = repair.rangeAsked, asked.from == tip.next {
       guard isTick, repair.ticks > repair.rangeAskedAt + 1 else { return }
-      reached("catch-up.asked-another")
+      reached(.catchUpAnother)
     }
     if repair.caughtUpFrom == 0 || repair.caughtUpFrom > tip {
       repair.caughtUpFrom = tip.next
@@ -214,20 +225,25 @@ extension Replica {
   ) {
     guard repair.takesBlocks(peer) else {
       // A repeated answer, or one to a question asked before a restart.
-      reached("repair.blocks-unasked")
+      reached(.repairBlocksUnasked)
       return
     }
-    let named = blocks.prefix(Limits.blocksPerAnswerMax)
+    let named = blocks.prefix(Limits.blocksPerRangeMax)
       .map { (block: $0, digest: $0.header.digest) }
     if named.count == 1, let only = named.first, finalizations.isEmpty || isLacking(only.digest) {
       receive(single: only.block, only.digest, from: peer)
       return
     }
-    guard let first = named.first, named.allSatisfy({ bodiesMatch($0.block) }) else { return }
+    guard let first = named.first else { return }
+    guard named.allSatisfy({ bodiesHold($0.block) }) else {
+      reached(.repairBlockRefused)
+      performCatchUp()
+      return
+    }
     if simplex.extend(named, finalizations: finalizations) {
-      reached("catch-up.range")
+      reached(.catchUpRange)
     } else if first.block.header.height > simplex.chain.delivered.header.height {
-      reached("catch-up.range-refused")
+      reached(.catchUpRangeRefused)
     }
     performCatchUp()
   }
@@ -253,8 +269,7 @@ extension Replica {
       guard let call = try? configuration.verifier.verify(signed, subnet: committee.subnet),
         call.digest == name
       else {
-        // A correct peer may hold it from a range, of which only digests were compared.
-        reached("repair.block-refused")
+        reached(.repairBlockRefused)
         return
       }
       bodies.append(call)
@@ -266,23 +281,23 @@ extension Replica {
     performCatchUp()
   }
 
-  /// Whether the bodies are those that the header names. A finalized header needs no more: a
-  /// quorum verified the signatures before it voted.
-  private func bodiesMatch(_ block: Block) -> Bool {
-    block.calls.count == block.header.calls.count
-      && zip(block.calls, block.header.calls).allSatisfy { signed, name in
-        Int(signed.call.bodyBytes) == signed.body.count && signed.call.digest == name
-          && sha256(signed.body) == signed.call.bodyDigest
-      }
+  /// Whether the bodies are those that the header names, each in an envelope that holds: what a
+  /// peer left of a signature would be kept, executed and served on.
+  private func bodiesHold(_ block: Block) -> Bool {
+    guard block.calls.count == block.header.calls.count else { return false }
+    return zip(block.calls, block.header.calls).allSatisfy { signed, name in
+      let verified = try? configuration.verifier.verify(signed, subnet: committee.subnet)
+      return verified?.digest == name
+    }
   }
 
   // MARK: Views
 
   mutating func answer(viewsWanted views: [View], to peer: ReplicaID) {
-    guard repair.mayAnswer(peer) else { return }
+    guard mayAnswer(peer) else { return }
     let certificates = simplex.answer(viewsWanted: views)
     guard !certificates.isEmpty else { return }
-    reached("repair.views-answered")
+    reached(.repairViewsAnswered)
     outbox.voice(.send(.views(certificates), to: .one(peer)))
   }
 
@@ -291,12 +306,13 @@ extension Replica {
     guard !broken(.noCertificateResend), repair.mayHint(peer) else { return }
     let certificates = simplex.answer(viewsWanted: [view, view.next])
     guard !certificates.isEmpty else { return }
+    reached(.repairHinted)
     outbox.voice(.send(.views(certificates), to: .one(peer)))
   }
 
   mutating func askAhead(_ peer: ReplicaID) {
     guard repair.mayAskAhead(peer) else { return }
-    reached("repair.asked-ahead")
+    reached(.repairAhead)
     send(.viewsWanted([simplex.view]), to: peer)
   }
 
@@ -307,7 +323,7 @@ extension Replica {
     guard gathersStatesNow else { return }
     for height in states.uncertified.prefix(ReplicaLimits.statesPulledMax) {
       guard let entry = states[height], entry.executedAt + 1 < repair.ticks else { continue }
-      reached("state.pulled")
+      reached(.statePulled)
       for peer in others(Int((repair.ticks &+ height.number) % 1_000_000)) {
         send(.stateWanted(height), to: peer)
       }
@@ -323,7 +339,9 @@ extension Replica {
 
   private mutating func repairCalls() {
     // By block time, which every later block is past: none will execute what is dropped here.
-    for digest in pool.expired(at: simplex.chain.delivered.header.time) { drop(digest) }
+    if !broken(.expiredCallsExecuted) {
+      for digest in pool.expired(at: simplex.chain.delivered.header.time) { drop(digest) }
+    }
     for (digest, holder) in pool.unheld(atMost: ReplicaLimits.bodiesPulledMax) {
       send(.callsWanted([digest]), to: holder)
     }

@@ -15,7 +15,7 @@ extension Replica {
   mutating func begin() {
     let lost = !restored.journalFound && !configuration.firstStart
     if lost, !broken(.lostLogVotesAtOnce) {
-      reached("restart.log-lost")
+      reached(.restartLogLost)
       let question = RecoveryQuestion(
         subnet: committee.subnet, epoch: committee.epoch, asker: me, nonce: configuration.nonce)
       recovery = Recovery(question: question, signature: configuration.signer.sign(question))
@@ -35,7 +35,11 @@ extension Replica {
     stateSignedHighest = max(stateSignedHighest, restored.stateSignedHighest)
     if let certificate = restored.stateCertificate { states.note(certificate) }
     simplex.knownCertificate = states.highest
-    if restored.quarantined { halt = .quarantined }
+    if restored.journalFound { reached(.restartResumed) }
+    if restored.quarantined, !broken(.quarantineForgotten) {
+      halt = .quarantined
+      reached(.stateQuarantineKept)
+    }
     // What was executed and not certified is asked for again: its outcome is to be signed.
     let open = restored.uncertifiedHeaders.first.map { Height($0.height.number - 1) }
     let settled = min(
@@ -68,15 +72,18 @@ extension Replica {
 
   mutating func askAll() {
     guard let recovery else { return }
-    let needed = 2 * committee.faultsMax + 1
-    outbox.now(.notice(.recovering(answers: recovery.answers.count, needed: needed)))
+    outbox.now(.notice(.recovering(answers: recovery.answers.count, needed: answersNeeded)))
     outbox.now(.send(.recoveryQuestion(recovery.question, recovery.signature), to: .all))
+  }
+
+  private var answersNeeded: Int {
+    (broken(.lostLogTrustsFinalization) ? 1 : 2) * committee.faultsMax + 1
   }
 
   mutating func receive(
     _ question: RecoveryQuestion, _ signature: Signature, from peer: ReplicaID
   ) {
-    guard question.asker == peer, repair.mayAnswer(peer) else { return }
+    guard question.asker == peer, mayAnswer(peer) else { return }
     guard configuration.verifier.verify(question, signature, in: committee) != nil else {
       misbehaved(peer, "asked to recover with a signature that does not verify")
       return
@@ -104,25 +111,33 @@ extension Replica {
     }
     recovery.answers.append(answer)
     self.recovery = recovery
-    guard recovery.answers.count >= 2 * committee.faultsMax + 1 else { return }
+    guard recovery.answers.count >= answersNeeded else { return }
     recover(recovery.answers)
   }
 
   private mutating func recover(_ answers: [RecoveryAnswer]) {
-    let highest = answers.map(\.view).max() ?? 0
+    let highest =
+      broken(.lostLogTrustsFinalization)
+      ? finalizedHighest(of: answers) : answers.map(\.view).max() ?? 0
     let states = answers.map(\.stateSigned).max() ?? 0
     recovery = nil
     restored.abstainThrough = highest.next
     restored.abstainStatesThrough = states
     outbox.record(.abstain(through: highest.next, statesThrough: states))
     outbox.now(.notice(.recovered(abstainThrough: highest.next)))
-    reached("restart.recovered")
+    reached(.restartRecovered)
     resume()
     for answer in answers {
       if let certificate = answer.certificate {
         simplex.receive(certificate, from: answer.responder)
       }
     }
+  }
+
+  /// The view below the highest finalization, so that abstaining ends with the finalized one.
+  private func finalizedHighest(of answers: [RecoveryAnswer]) -> View {
+    let finalizations = answers.compactMap(\.certificate).filter { $0.kind == .finalize }
+    return View((finalizations.map(\.view.number).max() ?? 1) - 1)
   }
 }
 

@@ -15,6 +15,9 @@ extension Replica {
       delay: simplex.pace.delay, awaiting: awaiting)
   }
 
+  /// Views of which anything is held in memory, and how many these may be at most.
+  package var viewsHeld: (count: Int, most: Int) { simplex.viewsHeld }
+
   private var phase: ReplicaStanding.Phase {
     if recovery != nil { return .recovering }
     switch halt {

@@ -51,7 +51,9 @@ package struct Replica: Sendable {
       genesisTime: configuration.genesisTime, planted: configuration.planted)
     outbox = Outbox(holdsVoices: !configuration.planted.contains(.voteBeforeSync))
     pool = CallPool(committee: configuration.committee)
-    repair = RepairBook(size: configuration.committee.size)
+    repair = RepairBook(
+      size: configuration.committee.size,
+      isUnlimited: configuration.planted.contains(.repairUnlimited))
     stateSignedSeen = [Height](repeating: 0, count: configuration.committee.size)
     execution = ExecutionQueue(executed: 0)
   }
@@ -159,7 +161,11 @@ package struct Replica: Sendable {
     guard committee.contains(evidence.culprit), !simplex.accused.contains(evidence.culprit) else {
       return
     }
-    guard configuration.verifier.verify(evidence, in: committee) != nil else {
+    guard
+      configuration.verifier.verify(evidence, in: committee) != nil
+        || broken(.evidenceUnverified)
+    else {
+      reached(.evidenceRefused)
       misbehaved(peer, "sent evidence that does not hold")
       return
     }
@@ -204,7 +210,7 @@ package struct Replica: Sendable {
     outbox.now(.notice(.misbehaved(peer, what)))
   }
 
-  mutating func reached(_ mark: String) { outbox.now(.notice(.reached(mark))) }
+  mutating func reached(_ mark: Mark) { outbox.now(.notice(.reached(mark))) }
 
   /// Sends what depends on nothing durable: requests, bodies, blocks.
   mutating func send(_ message: Message, to peer: ReplicaID) {

@@ -31,8 +31,11 @@ package enum Limits {
   package static let viewsRetained: UInt64 = 64
   /// How many views one repair request may name.
   package static let viewsPerRequestMax = 16
-  /// How many blocks one catch-up answer may carry, within `messageBytesMax`.
+  /// How many blocks one catch-up request may ask for.
   package static let blocksPerAnswerMax = 32
+  /// How many an answer may carry, within `messageBytesMax`: beyond what was asked for up to the
+  /// first that has a finalization, without which none of them could be believed.
+  package static let blocksPerRangeMax = 512
 
   // Messages.
   package static let messageBytesMax = 8 << 20

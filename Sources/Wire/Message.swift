@@ -117,7 +117,7 @@ package enum Message: Hashable, Canonical {
     case 9: self = .blocksWanted(from: try decoder.value(), count: try decoder.integer())
     case 10:
       self = .blocks(
-        try decoder.list(limit: Limits.blocksPerAnswerMax),
+        try decoder.list(limit: Limits.blocksPerRangeMax),
         finalizations: try decoder.list(limit: Limits.certificatesPerMessageMax))
     case 11: self = .stateShare(try decoder.value())
     case 12: self = .stateCertificate(try decoder.value())

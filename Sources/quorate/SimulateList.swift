@@ -5,10 +5,10 @@ import Simulator
 struct SimulateList: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list",
-    abstract: "What there is: scenarios, checks, faults, actors, bugs.",
+    abstract: "What there is: scenarios, checks, faults, actors, marks, bugs.",
     discussion: "  quorate simulate list checks")
   enum Topic: String, ExpressibleByArgument, CaseIterable {
-    case scenarios, checks, faults, actors, misuses, profiles, bugs
+    case scenarios, checks, faults, actors, misuses, profiles, marks, bugs
   }
   @Argument var topic: Topic
   @Option(help: "Where scenario files lie.") var directory = ScenarioFolder.usual
@@ -20,7 +20,8 @@ struct SimulateList: AsyncParsableCommand {
     case .actors: say(Catalog.actors)
     case .misuses: say(Catalog.misuses)
     case .profiles: say(Catalog.profiles)
-    case .bugs: for name in Catalog.plantedBugs { Terminal.say(name) }
+    case .marks: say(Catalog.marks)
+    case .bugs: say(Catalog.bugs)
     case .scenarios:
       say(
         try ScenarioFolder(directory).files.map { file in

@@ -120,7 +120,7 @@ struct Bench {
     acts.compactMap { if case .accused(let evidence) = $0 { evidence.culprit } else { nil } }
   }
 
-  func reached(_ mark: String) -> Bool {
+  func reached(_ mark: Mark) -> Bool {
     acts.contains { if case .reached(mark) = $0 { true } else { false } }
   }
 }

@@ -90,7 +90,7 @@ import Wire
     let header = bench.header(3)
     bench.receive(header)
     #expect(bench.cast.isEmpty)
-    #expect(bench.reached("voter.notarize.pending-views"))
+    #expect(bench.reached(.voterNotarizePendingViews))
     bench.learn(bench.nullify(1))
     #expect(bench.cast == [bench.notarize(header)])
   }
@@ -178,7 +178,7 @@ import Wire
     bench.ring(.progress, 1)
     bench.learn(bench.notarize(header))
     #expect(bench.cast == [bench.notarize(header), bench.nullify(1)])
-    #expect(bench.reached("voter.finalize.refused-after-nullify"))
+    #expect(bench.reached(.voterFinalizeAfterNullify))
     #expect(bench.simplex.view == 2)
   }
 
@@ -335,7 +335,7 @@ import Wire
     bench.start()
     bench.learn(bench.nullify(2))
     #expect(bench.simplex.seat == nil)
-    #expect(bench.reached("proposer.parent.missing"))
+    #expect(bench.reached(.proposerParentMissing))
     bench.ring(.leader, 3)
     #expect(bench.cast == [bench.nullify(3)])
   }
@@ -409,6 +409,6 @@ import Wire
     again.receive(header)
     again.learn(again.notarize(header))
     #expect(again.cast.isEmpty)
-    #expect(again.reached("voter.finalize.refused-after-nullify"))
+    #expect(again.reached(.voterFinalizeAfterNullify))
   }
 }

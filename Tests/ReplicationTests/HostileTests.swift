@@ -16,6 +16,7 @@ private struct Lone {
   var records: [Record] = []
   var sent: [Message] = []
   var expired: [Digest] = []
+  var crowdedOut: [Digest] = []
 
   init(firstStart: Bool = true) {
     let configuration = Configuration(
@@ -51,6 +52,7 @@ private struct Lone {
         let root = sha256([UInt8(truncatingIfNeeded: height.number)])
         step(.executed(BlockOutcome(height: height, stateRoot: root, receiptsRoot: root)))
       case .notice(.expired(let call)): expired.append(call)
+      case .notice(.crowdedOut(let call)): crowdedOut.append(call)
       default: break
       }
     }
@@ -191,12 +193,62 @@ extension Lone {
   }
 }
 
-private func call(expiry: Moment) throws -> VerifiedCall {
+@Suite struct `A range of blocks` {
+  @Test func `is taken only with calls whose signatures hold`() throws {
+    let caller = Signer.mock(try #require(PublicKey(sha256([77]).bytes)))
+    let other = Signer.mock(try #require(PublicKey(sha256([78]).bytes)))
+    let plain = call(expiry: 9_000, sender: caller.publicKey).call
+    let good = caller.sign(plain, body: [])
+    let bad = SignedCall(call: plain, body: [], signature: other.sign(plain, body: []).signature)
+    var headers: [Header] = []
+    for height in 1...6 as ClosedRange<UInt64> {
+      headers.append(
+        header(
+          View(height), Height(height), on: headers.last, time: Moment(500 + height),
+          calls: height == 3 ? [plain.digest] : []))
+    }
+    func blocks(_ signed: SignedCall) -> Message {
+      .blocks(
+        headers.map { Block(header: $0, calls: $0.calls.isEmpty ? [] : [signed]) },
+        finalizations: [])
+    }
+    var lone = Lone()
+    lone.finalize(headers[5])
+    for peer in [1, 2, 3] as [ReplicaID] { lone.receive(blocks(bad), from: peer) }
+    #expect(lone.replica.status.finalized == 0)
+    for _ in 0..<3 { lone.tick() }
+    for peer in [1, 2, 3] as [ReplicaID] { lone.receive(blocks(good), from: peer) }
+    #expect(lone.replica.status.finalized == 6)
+  }
+}
+
+@Suite struct `A full pool` {
+  @Test func `says that it is full, not that the call expired`() throws {
+    var lone = Lone()
+    var calls: [VerifiedCall] = []
+    for number in 0...Limits.poolCallsMax {
+      let call = call(expiry: 5_000, key: "\(number)")
+      calls.append(try Verifier.mock.verify(call, subnet: committee.subnet))
+    }
+    lone.step(.calls(Array(calls.dropLast()), from: nil))
+    #expect(lone.crowdedOut == [])
+    lone.step(.calls(Array(calls.suffix(1)), from: nil))
+    #expect(lone.crowdedOut == calls.suffix(1).map(\.digest))
+    #expect(lone.expired == [])
+  }
+}
+
+private func call(
+  expiry: Moment, sender: PublicKey? = nil, key: String = "1"
+) -> SignedCall {
   let call = Call(
     subnet: committee.subnet, pipeline: "p", method: .deploy, bodyDigest: sha256([]),
-    bodyBytes: 0, idempotencyKey: "1", sender: nil, expiry: expiry, stepLimit: 1)
-  return try Verifier.mock.verify(
-    SignedCall(call: call, body: [], signature: nil), subnet: committee.subnet)
+    bodyBytes: 0, idempotencyKey: key, sender: sender, expiry: expiry, stepLimit: 1)
+  return SignedCall(call: call, body: [], signature: nil)
+}
+
+private func verified(expiry: Moment) throws -> VerifiedCall {
+  try Verifier.mock.verify(call(expiry: expiry), subnet: committee.subnet)
 }
 
 @Suite struct `A leader that is behind` {
@@ -214,7 +266,7 @@ private func call(expiry: Moment) throws -> VerifiedCall {
       lone.receive(.stateShare(share.value), from: id)
     }
     #expect(lone.replica.status.certified == (isCertified ? 1 : 0))
-    lone.step(.calls([try call(expiry: 5_000)], from: nil))
+    lone.step(.calls([try verified(expiry: 5_000)], from: nil))
     let proposals = lone.sent.count { if case .proposal = $0 { true } else { false } }
     #expect(proposals == (isCertified ? 0 : 1))
   }
@@ -223,7 +275,7 @@ private func call(expiry: Moment) throws -> VerifiedCall {
 @Suite struct `An expired call` {
   @Test func `is given up when the chain's time is past it, not when a clock is`() throws {
     var lone = Lone()
-    let short = try call(expiry: 1_500)
+    let short = try verified(expiry: 1_500)
     lone.step(.calls([short], from: nil))
     lone.now = 9_000
     lone.tick()

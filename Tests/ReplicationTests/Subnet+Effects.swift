@@ -228,7 +228,7 @@ extension Subnet {
   private mutating func note(_ notice: Notice, _ index: Int) {
     let isHonest = !machines[index].isByzantine
     switch notice {
-    case .reached(let mark): notices[mark, default: 0] += 1
+    case .reached(let mark): notices[mark.rawValue, default: 0] += 1
     case .entered(let view, _): machines[index].view = view
     case .misbehaved(let who, let what):
       if !machines[who.index].isByzantine, isHonest {

@@ -152,11 +152,47 @@ import Wire
 
   @Test func `sees a root that differs`() {
     let oracle = oracle()
+    for machine in 0..<3 { oracle.durable([.finalized(height: 1, block: blockA)], on: machine) }
     oracle.executed(BlockOutcome(height: 1, stateRoot: blockA, receiptsRoot: .zero), by: 0)
     oracle.executed(BlockOutcome(height: 1, stateRoot: blockA, receiptsRoot: .zero), by: 1)
     #expect(oracle.violations.isEmpty)
     oracle.executed(BlockOutcome(height: 1, stateRoot: blockB, receiptsRoot: .zero), by: 2)
     #expect(oracle.violations.map(\.check) == [.state])
+  }
+
+  @Test func `sees a block that is executed before its finalization is on the disk`() {
+    let oracle = oracle()
+    oracle.durable([.finalized(height: 1, block: blockA)], on: 0)
+    oracle.executed(BlockOutcome(height: 1, stateRoot: blockA, receiptsRoot: .zero), by: 0)
+    #expect(oracle.violations.isEmpty)
+    oracle.executed(BlockOutcome(height: 1, stateRoot: blockA, receiptsRoot: .zero), by: 1)
+    #expect(oracle.violations.map(\.check) == [.durability])
+  }
+
+  @Test(arguments: [(Moment(1_500), 0), (Moment(1_501), 1)])
+  func `sees a block of a later time than any clock`(time: Moment, found: Int) {
+    let oracle = oracle()
+    oracle.clockLatest = 1_000
+    let header = header(view: 1, time: time)
+    decide(notarize(1, header.digest), oracle)
+    oracle.finalized(1, 1, header, by: 0)
+    #expect(oracle.violations.map(\.check) == Array(repeating: .bounds, count: found))
+  }
+
+  @Test(arguments: [(UInt64(16), 0), (17, 1)])
+  func `sees calls too far above the certified state`(height: UInt64, found: Int) {
+    let oracle = oracle()
+    var parent = Digest.zero
+    for number in 1...height {
+      let header = Header(
+        subnet: subnet, epoch: 0, view: View(number), parentView: View(number - 1),
+        parent: parent, height: Height(number), time: Moment(number),
+        calls: number == height ? [blockA] : [], certified: nil)
+      decide(notarize(View(number), header.digest, parent: View(number - 1)), oracle)
+      oracle.finalized(Height(number), View(number), header, by: 0)
+      parent = header.digest
+    }
+    #expect(oracle.violations.map(\.check) == Array(repeating: .bounds, count: found))
   }
 
   @Test func `sees an accusation of a correct replica, and none in one of a guilty`() {
@@ -173,9 +209,9 @@ import Wire
     #expect(oracle.violations.map(\.check) == [.evidence])
   }
 
-  private func header(view: View) -> Header {
+  private func header(view: View, time: Moment = 1) -> Header {
     Header(
-      subnet: subnet, epoch: 0, view: view, parentView: 0, parent: .zero, height: 1, time: 1,
+      subnet: subnet, epoch: 0, view: view, parentView: 0, parent: .zero, height: 1, time: time,
       calls: [], certified: nil)
   }
 

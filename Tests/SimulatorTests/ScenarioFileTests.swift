@@ -66,6 +66,9 @@ import Wire
     ("twin: r3", "twins: r3", 13, "twin"),
     ("r4 nullifies 8, crash", "r4 nullify 8, crash", 17, "nullifies"),
     ("liveness: 5s", "livenes: 5s", 22, "liveness"),
+    (
+      "refused-after-nullify", "refused-after-nulify", 21, "voter.finalize.refused-after-nullify"
+    ),
   ])
   func `tells a mistake with its line and what was meant`(
     right: String, wrong: String, line: Int, meant: String

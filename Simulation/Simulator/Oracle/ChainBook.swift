@@ -74,6 +74,7 @@ extension Oracle {
     if views.of(view).notarized != digest {
       report(.oneNotarization, machine, view, "finalizes view \(view), which was not notarized")
     }
+    judgeBounds(header, machine)
     chain.append(header, digest)
   }
 

@@ -26,6 +26,8 @@ final class Oracle {
     /// False for Byzantine actors: nothing binds them.
     var correct: Bool
     var ballots = BallotBook()
+    /// Finalized up to here on its disk.
+    var finalizedDurable: Height = 0
   }
 
   /// More tell nothing new.
@@ -47,6 +49,8 @@ final class Oracle {
   private(set) var excused: Set<Int> = []
   /// Simulated microseconds; the world sets it before each event.
   var now: UInt64 = 0
+  /// The latest that a clock ever stood of which `f` are not ahead; the world sets it.
+  var clockLatest: Moment = 0
   /// Replicas that may be accused.
   var guilty: Set<ReplicaID> = []
   private(set) var accused: [ReplicaID] = []
@@ -116,6 +120,8 @@ final class Oracle {
       case .vote(let vote): if cast(vote, machine, durable: true) { votes.append(vote) }
       case .block(let digest, let block):
         machines[machine].ballots.hold(digest, of: block.header.view)
+      case .finalized(let height, _):
+        machines[machine].finalizedDurable = max(machines[machine].finalizedDurable, height)
       default: break
       }
     }
@@ -138,6 +144,7 @@ final class Oracle {
   /// What a machine found on its disk when it came back.
   func restored(_ restored: Restored, on machine: Int) {
     guard machines[machine].correct else { return }
+    machines[machine].finalizedDurable = restored.finalizedHeight
     for vote in restored.votes { cast(vote, machine, durable: true) }
     for share in restored.stateShares { signed(share, machine) }
     for block in restored.blocks {

@@ -53,6 +53,7 @@ extension Oracle {
   func executed(_ outcome: BlockOutcome, by machine: Int) {
     states.note(outcome, of: machine)
     guard machines[machine].correct, !excused.contains(machine) else { return }
+    judgeOrder(outcome, machine)
     let index = Int(outcome.height.number)
     if index < states.roots.count {
       if states.roots[index] != outcome.stateRoot || states.receipts[index] != outcome.receiptsRoot

@@ -1,4 +1,5 @@
 import Consensus
+import Wire
 
 /// What `quorate simulate list` prints.
 package enum Catalog {
@@ -53,7 +54,16 @@ package enum Catalog {
   }
 
   /// Rules that may be broken on purpose.
-  package static let plantedBugs: [String] = PlantedBug.allCases.map(\.rawValue)
+  package static let bugs: [Entry] = PlantedBug.allCases.map {
+    Entry(name: $0.rawValue, meaning: $0.meaning)
+  }
+
+  package static let plantedBugs: [String] = bugs.map(\.name)
+
+  /// Places of the core that a scenario may ask to be reached.
+  package static let marks: [Entry] = Mark.allCases.map {
+    Entry(name: $0.rawValue, meaning: $0.meaning)
+  }
 }
 
 extension PowerLoss {

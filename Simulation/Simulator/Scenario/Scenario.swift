@@ -81,12 +81,13 @@ extension Scenario {
 
   package struct Expectation: Sendable, Hashable {
     package var never: [When] = []
-    package var reaches: [String] = []
+    package var reaches: [Mark] = []
     /// Within this span after calm every correct leader finalizes again.
     package var liveness: Span?
     package var evidence: Who?
-    /// Bytes of messages that may be under way to one replica.
+    /// Bytes of messages that may be under way to one replica; nil: `memoryUsual`.
     package var memory: UInt64?
+    static let memoryUsual: UInt64 = 64_000_000
     /// The rule which, broken on purpose, must make this scenario fail.
     package var planted: String?
     /// The checks that may fail then; empty: any.

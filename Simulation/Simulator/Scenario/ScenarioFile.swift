@@ -1,3 +1,4 @@
+import Consensus
 import Foundation
 import Wire
 import Yams
@@ -186,7 +187,12 @@ private struct Reading {
     for item in map["never"]?.items ?? [] {
       if let when = item.value("never", &faults, readWhen) { expect.never.append(when) }
     }
-    expect.reaches = (map["reaches"]?.items ?? []).compactMap { $0.scalar?.string }
+    for item in map["reaches"]?.items ?? [] {
+      let mark = item.value("reaches", &faults) { text throws(TextFault) in
+        try choice(text, "mark", of: Mark.self)
+      }
+      if let mark { expect.reaches.append(mark) }
+    }
     expect.liveness = map.value("liveness", &faults, readSpan)
     expect.evidence = map["evidence"]?.who(&faults)
     expect.memory = map.value("memory", &faults, readBytes)

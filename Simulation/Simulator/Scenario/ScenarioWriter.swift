@@ -52,7 +52,7 @@ extension Scenario {
       parts.append("  never: [\(expect.never.map(\.text).joined(separator: ", "))]")
     }
     if !expect.reaches.isEmpty {
-      parts.append("  reaches: [\(expect.reaches.joined(separator: ", "))]")
+      parts.append("  reaches: [\(expect.reaches.map(\.rawValue).joined(separator: ", "))]")
     }
     if let span = expect.liveness { parts.append("  liveness: \(span.text)") }
     if let who = expect.evidence { parts.append("  evidence: \(who.text)") }

@@ -21,7 +21,8 @@ extension World {
     return RunReport(
       title: scenario.title, replicas: committee.size, seed: scenario.cluster.seed,
       planted: scenario.brokenRule?.rawValue, violations: oracle.violations, statistics: statistics,
-      traceHash: trace.finish().hex, picture: picture.text, reached: reached.sorted(),
+      traceHash: trace.finish().hex, picture: picture.text,
+      reached: reached.map(\.rawValue).sorted(),
       accused: named, guilty: oracle.guilty.sorted(), broke: broke, fired: fired)
   }
 
@@ -52,7 +53,7 @@ extension World {
       oracle.report(.vacuity, nil, nil, "nothing of what the story breaks did: \(names)")
     }
     for mark in scenario.expect.reaches where !reached.contains(mark) {
-      oracle.report(.vacuity, nil, nil, "never reached \(mark)")
+      oracle.report(.vacuity, nil, nil, "never reached \(mark.rawValue)")
     }
     if let who = scenario.expect.evidence {
       let expected = machines.indices.filter { resolve(who, nil, 0)[$0] }.map { machines[$0].id }
@@ -60,12 +61,11 @@ extension World {
         oracle.report(.vacuity, nil, nil, "no evidence against \(id)")
       }
     }
-    if let most = scenario.expect.memory {
-      for machine in machines where UInt64(machine.bytesUnderWayMost) > most {
-        oracle.report(
-          .bounds, machine.index, nil,
-          "had \(machine.bytesUnderWayMost) bytes under way to it, over \(most)")
-      }
+    let most = scenario.expect.memory ?? Scenario.Expectation.memoryUsual
+    for machine in machines where UInt64(machine.bytesUnderWayMost) > most {
+      oracle.report(
+        .bounds, machine.index, nil,
+        "had \(machine.bytesUnderWayMost) bytes under way to it, over \(most)")
     }
   }
 }

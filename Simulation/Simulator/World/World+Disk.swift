@@ -15,7 +15,8 @@ extension World {
       let journal = try Journal(
         path: "\(machine.name)/consensus.sqlite", vfs: disk.name,
         firstStart: !machine.startedBefore,
-        enforcesOwnVotes: scenario.brokenRule == nil && machine.correct)
+        planted: planted,
+        enforcesOwnVotes: machine.correct)
       var restored = try journal.restore()
       if let adversary = machine.adversary {
         restored = adversary.remembers(restored, in: machine.view)
@@ -46,13 +47,16 @@ extension World {
       executedHeight: machine.ledger?.height ?? 0,
       nonce: Digest(chance.bytes(32)) ?? .zero)
     configuration.delay = Span(scenario.cluster.leaderTimeout.number / 2)
-    if let planted = scenario.brokenRule { configuration.planted = [planted] }
+    configuration.planted = planted
     return configuration
   }
 
+  private var planted: Set<PlantedBug> { scenario.brokenRule.map { [$0] } ?? [] }
+
   private func openLedger(_ machine: Machine) throws -> Ledger {
     guard options.executes else { return .digests(DigestLedger(genesisRoot: genesisRoot)) }
-    return .sql(try Executor(directory: machine.name, vfs: disk.name, genesis: genesis))
+    return .sql(
+      try Executor(directory: machine.name, vfs: disk.name, genesis: genesis, planted: planted))
   }
 
   /// The power goes now; what is not synced fares as `loss` says.

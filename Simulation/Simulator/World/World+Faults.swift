@@ -81,7 +81,9 @@ extension World {
         machine.disk.wipe()
         oracle.wiped(machine.index)
       case .disk(_, let kind): suffer(kind, machine)
-      case .clock(_, let kind): machine.clock.suffer(kind, at: now)
+      case .clock(_, let kind):
+        machine.clock.suffer(kind, at: now)
+        noteClocks()
       case .cpu(_, let span): machine.turnSpan = span
       case .sql(_, let span): machine.executionSpan = span
       default: break
@@ -147,7 +149,9 @@ extension World {
       machine.disk.strayWrites = 0
       machine.slowDisk = false
       if machine.power == .down, !machine.gone { start(machine) }
-    case .clock: machine.clock.recover()
+    case .clock:
+      noteClocks()
+      machine.clock.recover()
     case .cpu: quicken(machine)
     case .sql: machine.executionSpan = nil
     default: break
@@ -163,6 +167,7 @@ extension World {
     faultEngine.beCalm(at: now, view: view, height: height)
     for index in scenario.faults.indices { end(index) }
     network.endAll()
+    noteClocks()
     for machine in machines {
       machine.clock.recover()
       machine.slowDisk = false

@@ -11,6 +11,7 @@ extension World {
     case .entered(let view, _):
       machine.view = view
       statistics.viewHighest = max(statistics.viewHighest, view)
+      checkViews(machine)
     case .certified(let certificate): noteCertificate(certificate, machine)
     case .finalized(let height, let view, let header):
       noteFinalized(height, view, header, machine)
@@ -31,8 +32,8 @@ extension World {
       oracle.report(.state, machine.index, nil, "no root of height \(height) can reach a quorum")
     case .catchingUp: picture.mark(machine.index, machine.view, .catchingUp)
     case .recovering, .recovered: picture.mark(machine.index, machine.view, .catchingUp)
-    case .reached(let mark): if !reached.contains(mark) { reached.append(mark) }
-    case .proposed, .voted, .expired: break
+    case .reached(let mark): reached.insert(mark)
+    case .proposed, .voted, .expired, .crowdedOut: break
     }
   }
 
@@ -52,8 +53,8 @@ extension World {
     case .catchingUp(let from, let to): "catches up from \(from) to \(to)"
     case .recovering(let answers, let needed): "recovers: \(answers) of \(needed) answers"
     case .recovered(let view): "recovered, abstains through \(view)"
-    case .reached(let mark): "reached \(mark)"
-    case .expired: nil
+    case .reached(let mark): "reached \(mark.rawValue)"
+    case .expired, .crowdedOut: nil
     }
   }
 
@@ -75,6 +76,7 @@ extension World {
   private func noteFinalized(
     _ height: Height, _ view: View, _ header: Header, _ machine: Machine
   ) {
+    noteClocks()
     oracle.finalized(height, view, header, by: machine.index)
     machine.finalizedHeight = max(machine.finalizedHeight, height)
     picture.mark(machine.index, view, .finalized)
@@ -84,6 +86,23 @@ extension World {
       happened(.height(height))
       if height.number % OracleLimits.forgetEvery == 0 { oracle.forget(gone: machines.map(\.gone)) }
     }
+  }
+
+  /// Rule R13: what is held of views does not grow with what others say of them.
+  private func checkViews(_ machine: Machine) {
+    guard machine.correct, let (count, most) = machine.replica?.viewsHeld, count > most else {
+      return
+    }
+    oracle.report(
+      .bounds, machine.index, machine.view,
+      "holds votes of \(count) views, of which it may hold \(most)")
+  }
+
+  /// How late it may be by the clocks of correct replicas, `f` of which may be ahead.
+  func noteClocks() {
+    let clocks = machines.filter(\.correct).map { moment(of: $0) }.sorted(by: >)
+    let place = min(committee.faultsMax, clocks.count - 1)
+    if place >= 0 { oracle.clockLatest = max(oracle.clockLatest, clocks[place]) }
   }
 
   private func noteMisbehaviour(_ peer: ReplicaID, _ what: String, _ machine: Machine) {

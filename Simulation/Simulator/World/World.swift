@@ -45,7 +45,7 @@ final class World {
   var now: UInt64 = 0
   var faultEngine: FaultEngine
   var clients: [Client] = []
-  var reached: [String] = []
+  var reached: Set<Mark> = []
   /// For each fault of the story whether it began.
   var fired: [Bool]
   /// Chance for what is not anyone's own: nonces, crash points.

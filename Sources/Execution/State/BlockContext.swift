@@ -6,6 +6,7 @@ struct BlockContext {
   let time: Moment
   /// What nobody knew before the block was ordered.
   let randomness: Digest
+  var planted: Set<PlantedBug> = []
 
   /// When a call cannot come back any more, its digest may be forgotten.
   func forgetAt(_ call: Call) -> Moment {
@@ -16,7 +17,7 @@ struct BlockContext {
   func admits(_ call: Call) -> Bool {
     let latest = time.advanced(
       by: Limits.callLifetimeMax.milliseconds + 2 * Limits.clockDrift.milliseconds)
-    return time <= call.expiry && call.expiry <= latest
+    return (time <= call.expiry || planted.contains(.expiredCallsExecuted)) && call.expiry <= latest
   }
 }
 

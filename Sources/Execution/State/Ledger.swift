@@ -28,6 +28,8 @@ final class Ledger {
   let connection: Connection
   let trie: StateTrie
   private var changes = ChangeList()
+  /// Receipts up to this height are not seen when calls come again: only where that rule is broken.
+  var blindThrough: Height = 0
 
   init(on connection: Connection, retaining: UInt64) throws(StorageFault) {
     self.connection = connection
@@ -162,6 +164,12 @@ final class Ledger {
   func receipt(of call: Digest) throws(StorageFault) -> Receipt? {
     guard let bytes = try get(.receipt, call.bytes) else { return nil }
     return try? Receipt(canonicalBytes: bytes)
+  }
+
+  /// Whether the call was executed before: it may not be again.
+  func hasExecuted(_ call: Digest) throws(StorageFault) -> Bool {
+    guard blindThrough > 0 else { return try contains(.receipt, call.bytes) }
+    return try receipt(of: call).map { $0.height > blindThrough } ?? false
   }
 
   func put(_ receipt: Receipt, forgetAt: Moment) throws(StorageFault) {

@@ -18,7 +18,7 @@ extension PipelineFile {
     try bridged { () throws(Stop) in
       guard block.admits(call.call) else { return nil }
       let isKnown = try machine { () throws(StorageFault) in
-        try ledger.contains(.receipt, call.digest.bytes)
+        try ledger.hasExecuted(call.digest)
       }
       guard !isKnown else { return nil }
       switch call.call.method {

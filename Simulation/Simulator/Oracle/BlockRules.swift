@@ -1,0 +1,40 @@
+import Wire
+
+/// What binds every finalized block whoever proposed it, restated: the bound `W` and its time.
+extension Oracle {
+  /// `W`.
+  static let uncertifiedHeightsMax: UInt64 = 16
+  /// Milliseconds that a validator's clock may differ from the proposer's.
+  static let clockDrift: UInt64 = 500
+
+  func judgeBounds(_ header: Header, _ machine: Int) {
+    let certified = header.certified?.height.number ?? 0
+    if !header.calls.isEmpty, header.height.number - certified > Self.uncertifiedHeightsMax {
+      report(
+        .bounds, machine, header.view,
+        "finalizes calls at height \(header.height), though the block knows of no certified state "
+          + "above height \(certified)")
+    }
+    guard let parent = header.height == 1 ? 0 : chain.time(at: Height(header.height.number - 1))
+    else { return }
+    if header.time <= parent {
+      report(.bounds, machine, header.view, "finalizes a block that is not later than its parent")
+    }
+    if header.time.number > clockLatest.number + Self.clockDrift, header.time != parent.next {
+      report(
+        .bounds, machine, header.view,
+        "finalizes a block whose time \(header.time) is above every clock that \(quorum) replicas "
+          + "can have had")
+    }
+  }
+
+  /// A block is executed when its finalization is on the disk, not before.
+  func judgeOrder(_ outcome: BlockOutcome, _ machine: Int) {
+    guard machines[machine].correct, outcome.height > machines[machine].finalizedDurable else {
+      return
+    }
+    report(
+      .durability, machine, nil,
+      "executes height \(outcome.height) before its finalization is on its disk")
+  }
+}
