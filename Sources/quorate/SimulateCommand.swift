@@ -15,8 +15,8 @@ struct SimulateCommand: AsyncParsableCommand {
         quorate simulate gallery
       """,
     subcommands: [
-      SimulateRun.self, SimulateReplay.self, SimulateFuzz.self, SimulateGallery.self,
-      SimulateList.self, SimulateWorker.self,
+      SimulateRun.self, SimulateReplay.self, SimulateExplain.self, SimulateFuzz.self,
+      SimulateGallery.self, SimulateList.self, SimulateWorker.self,
     ])
 
   /// Reads a scenario file; a mistake in it is wrong usage.

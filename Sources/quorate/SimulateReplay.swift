@@ -15,11 +15,12 @@ struct SimulateReplay: AsyncParsableCommand {
   @Option(help: "A rule to break on purpose; 'named' is the one under 'planted:'.")
   var broken: String?
   @Flag(help: "For programs.") var json = false
+  @OptionGroup(title: "Pictures") var pictures: PictureOptions
 
   func run() async throws {
     let scenario = try SimulateCommand.read(file).breaking(broken)
     let started = ContinuousClock.now
-    let report = Simulation.run(scenario)
+    let report = try pictures.run(scenario)
     Terminal.say(json ? try SimulationReport(report).text() : report.text(file: file))
     if !json { SimulationReport.sayPace(report, since: started) }
     if twice { try compare(report, with: Simulation.run(scenario)) }

@@ -14,11 +14,15 @@ struct SimulateRun: AsyncParsableCommand {
   @Option(help: "Write the run's scenario as a file that 'replay' takes.") var save: String?
   @Option(help: "A rule to break on purpose; see 'simulate list bugs'.") var broken: String?
   @Flag(help: "For programs.") var json = false
+  @OptionGroup(title: "Pictures") var pictures: PictureOptions
 
   func validate() throws {
     guard (1...64).contains(replicas) else { throw ValidationError("--replicas is 1 to 64.") }
     guard seeds == nil || save == nil else {
       throw ValidationError("--save goes with one --seed.")
+    }
+    guard seeds == nil || !pictures.isAsked else {
+      throw ValidationError("--html, --svg and --trace go with one --seed.")
     }
   }
 
@@ -27,7 +31,7 @@ struct SimulateRun: AsyncParsableCommand {
       let scenario = try scenario(seed.number)
       if let save { try scenario.write(to: save) }
       let started = ContinuousClock.now
-      let report = Simulation.run(scenario)
+      let report = try pictures.run(scenario)
       Terminal.say(json ? try SimulationReport(report).text() : report.text(file: save))
       if !json { SimulationReport.sayPace(report, since: started) }
       throw ExitCode(report.exitCode)

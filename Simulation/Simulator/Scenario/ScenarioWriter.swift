@@ -113,7 +113,7 @@ extension Fault {
 }
 
 extension Fault.Verb {
-  fileprivate var text: String {
+  var text: String {
     switch self {
     case .cut(let from, let to): return "cut: { from: \(from.text), to: \(to.text) }"
     case .isolate(let who): return "isolate: \(who.text)"

@@ -15,6 +15,8 @@ final class Parcel {
   let view: View?
   let sender: ReplicaID
   let fromMachine: Int
+  /// Its sending in the recording, if there is one.
+  var sending: Int?
   /// The wire format is under test with this one.
   private let decodes: Bool
   private var opened: Result<Message, Malformed>?
@@ -40,6 +42,7 @@ final class Parcel {
     view = parcel.view
     sender = parcel.sender
     fromMachine = parcel.fromMachine
+    sending = parcel.sending
     decodes = true
   }
 

@@ -28,6 +28,7 @@ extension World {
       return
     }
     var context = actorContext(machine)
+    recording?.begin(.acted, machine.index)
     let said = machine.adversary?.idle(&context) ?? []
     for (message, recipients) in said { emit(message, to: recipients, from: machine) }
     planActor(machine)

@@ -110,6 +110,7 @@ extension World {
     do {
       guard let verified else { throw Refusal("MISUSE", "its envelope does not hold") }
       try ledger.admit(verified, at: moment(of: machine))
+      recording?.begin(.called, target)
       take(.calls([verified], from: nil), machine)
     } catch {
       statistics.misuseRefused += 1

@@ -17,6 +17,7 @@ extension World {
       }
     }
     statistics.simulated = now
+    recording?.conclude(oracle.violations)
     closeAll()
     return RunReport(
       title: scenario.title, replicas: committee.size, seed: scenario.cluster.seed,

@@ -11,6 +11,7 @@ extension World {
     machine.power = .up
     machine.incarnation += 1
     trace.record(now, 4, machine.index, UInt64(machine.incarnation))
+    recording?.begin(.started(again: machine.startedBefore), machine.index)
     do {
       let journal = try Journal(
         path: "\(machine.name)/consensus.sqlite", vfs: disk.name,
@@ -67,6 +68,7 @@ extension World {
       return
     }
     trace.record(now, 5, machine.index, UInt64(machine.incarnation))
+    recording?.add(.crashed(loss), machine.index)
     statistics.crashes += 1
     picture.mark(machine.index, machine.view, .crash)
     finishHalf(machine)
@@ -113,6 +115,7 @@ extension World {
     machine.journalAtWork = []
     statistics.syncs += 1
     trace.record(now, 6, machine.index, ticket)
+    recording?.synced(records, machine.index)
     oracle.durable(records, on: machine.index)
     take(.journaled(ticket), machine)
     if machine.power == .paused { sync(machine) }
@@ -135,6 +138,8 @@ extension World {
       machine.executeQueue.removeFirst()
       machine.executing = false
       trace.record(now, 7, machine.index, fingerprint(outcome.stateRoot))
+      recording?.begin(
+        .executed(outcome.height, DigestMark(outcome.stateRoot)), machine.index)
       let told = machine.adversary?.executed(outcome, in: machine.view) ?? outcome
       oracle.executed(told, by: machine.index)
       take(.executed(told), machine)

@@ -37,6 +37,7 @@ extension World {
     trace.record(now, 8, index, 0)
     statistics.faults += 1
     fired[index] = true
+    recording?.faultBegan(index, lanes(ofFault: index))
     apply(fault.verb, index)
     switch fault.lasting {
     case .forever: break
@@ -72,7 +73,9 @@ extension World {
     faultEngine.atWork.append((index, concerned.map(\.index)))
     for machine in concerned {
       switch verb {
-      case .pause: if machine.power == .up { machine.power = .paused }
+      case .pause:
+        if machine.power == .up { machine.power = .paused }
+        recording?.add(.paused, machine.index)
       case .crash(_, let loss, let effects): order(machine, loss, effects, index)
       case .wipe:
         machine.spent = true
@@ -126,6 +129,7 @@ extension World {
 
   func end(_ index: Int) {
     trace.record(now, 9, index, 0)
+    recording?.faultEnded(index)
     let cutBefore = network.rules.contains { $0.fault == index }
     network.end(fault: index)
     let freed = faultEngine.held.filter { $0.fault == index }
@@ -162,6 +166,7 @@ extension World {
   func calm() {
     guard faultEngine.calmSince == nil else { return }
     trace.record(now, 10, 0, 0)
+    recording?.add(.calm, Recording.world)
     let view = machines.map(\.view).max() ?? 0
     let height = machines.filter(\.correct).map(\.finalizedHeight).max() ?? 0
     faultEngine.beCalm(at: now, view: view, height: height)

@@ -42,6 +42,7 @@ extension World {
     let parcel = Parcel(
       message, from: machine, decodes: decodeChance.happens(options.decodesPPM))
     trace.record(now, 1, machine.index, parcel.fingerprint)
+    parcel.sending = recording?.sent(message, to: recipients, machine.index)
     for target in machines where target.id != machine.id {
       if case .one(let id) = recipients, target.id != id { continue }
       guard reaches(machine, target) else { continue }
@@ -63,8 +64,12 @@ extension World {
     let target = machines[delivery.toMachine]
     guard target.power != .down else { return }
     switch network.fate(of: delivery, at: now) {
-    case .lost: statistics.lost += 1
-    case .held(let fault): faultEngine.held.append((fault, delivery))
+    case .lost:
+      statistics.lost += 1
+      recording?.lost(delivery)
+    case .held(let fault):
+      faultEngine.held.append((fault, delivery))
+      recording?.held(delivery, by: fault)
     case .arrives(let time, let again):
       plan(delivery, to: target, at: time)
       if let again { plan(delivery, to: target, at: again) }
@@ -82,6 +87,7 @@ extension World {
     machine.bytesUnderWay -= delivery.parcel.bytes.count
     statistics.deliveries += 1
     trace.record(now, 3, machine.index, delivery.parcel.fingerprint)
+    recording?.arrived(delivery)
     let message: Message
     do throws(Malformed) {
       message = try delivery.parcel.open()

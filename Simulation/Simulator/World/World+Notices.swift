@@ -4,6 +4,7 @@ import Wire
 extension World {
   /// A replica tells something; nothing in the protocol depends on it.
   func note(_ notice: Notice, _ machine: Machine) {
+    recording?.note(notice, machine.index)
     if let narrate = options.narrate, let words = words(notice) {
       narrate("\(now / 1_000) ms  \(machine.name) \(words)")
     }

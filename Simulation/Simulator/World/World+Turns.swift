@@ -20,6 +20,7 @@ extension World {
   func resume(_ machine: Machine) {
     guard machine.power == .paused else { return }
     machine.power = .up
+    recording?.begin(.resumed, machine.index)
     drain(machine)
   }
 

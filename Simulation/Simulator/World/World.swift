@@ -46,6 +46,8 @@ final class World {
   var faultEngine: FaultEngine
   var clients: [Client] = []
   var reached: Set<Mark> = []
+  /// nil: nobody asked for what happened, and nothing is kept.
+  var recording: Recording?
   /// For each fault of the story whether it began.
   var fired: [Bool]
   /// Chance for what is not anyone's own: nonces, crash points.
@@ -103,6 +105,7 @@ final class World {
       if next.time > faultEngine.deadline { break }
       now = next.time
       oracle.now = now
+      recording?.now = now
       disk.milliseconds = genesis.time.number + now / 1_000
       statistics.events += 1
       occur(next.entry)
@@ -127,6 +130,7 @@ final class World {
     case .alarm(let index, let incarnation, let alarm, let token):
       guard let machine = alive(index, incarnation), machine.rings(alarm, token) else { return }
       trace.record(now, 2, index, token)
+      recording?.begin(.alarmRang(alarm), index)
       take(.alarmRang(alarm), machine)
     case .synced(let index, let incarnation):
       if let machine = alive(index, incarnation) { synced(machine) }
@@ -134,6 +138,7 @@ final class World {
       if let machine = alive(index, incarnation) { executed(machine) }
     case .link(let index, let incarnation, let peer, let up):
       guard let machine = alive(index, incarnation) else { return }
+      recording?.begin(.linked(peer, up: up), index)
       take(up ? .connected(peer) : .disconnected(peer), machine)
     case .returns(let index):
       if machines[index].power == .down, !machines[index].gone { start(machines[index]) }
