@@ -69,6 +69,12 @@ package struct QueryRequest: ReadRequest {
   package enum Question: Hashable, Sendable {
     case named(String)
     case sql(String)
+    /// What a deploy of these bytes of a package would change, and its price.
+    case plan([UInt8])
+    /// Whether every model is what it is when it is computed whole.
+    case check
+    /// Which columns each column of a model comes from.
+    case lineage
   }
 
   /// - Precondition: the arguments' names are distinct.
@@ -104,6 +110,11 @@ package struct QueryRequest: ReadRequest {
     case .sql(let text):
       encoder.variant(1)
       encoder.text(text)
+    case .plan(let package):
+      encoder.variant(2)
+      encoder.blob(package)
+    case .check: encoder.variant(3)
+    case .lineage: encoder.variant(4)
     }
     encoder.list(arguments)
     encoder.optional(caller)
@@ -112,16 +123,23 @@ package struct QueryRequest: ReadRequest {
   package init(from decoder: inout Decoder) throws(Malformed) {
     subnet = try decoder.value()
     pipeline = try decoder.text(limit: Limits.nameBytesMax)
-    question =
-      try decoder.variant(count: 2) == 0
-      ? .named(try decoder.text(limit: Limits.nameBytesMax))
-      : .sql(try decoder.text(limit: AnswerLimits.sqlBytesMax))
+    question = try Self.question(from: &decoder)
     arguments = try decoder.list(limit: AnswerLimits.argumentsMax)
     guard ascending(arguments) else { throw decoder.fault("arguments are not sorted by name") }
     caller = try decoder.optional()
     height = try decoder.optional()
     trust = try decoder.value()
     expiry = try decoder.value()
+  }
+
+  private static func question(from decoder: inout Decoder) throws(Malformed) -> Question {
+    switch try decoder.variant(count: 5) {
+    case 0: .named(try decoder.text(limit: Limits.nameBytesMax))
+    case 1: .sql(try decoder.text(limit: AnswerLimits.sqlBytesMax))
+    case 2: .plan(try decoder.blob(limit: Limits.callBodyBytesMax))
+    case 3: .check
+    default: .lineage
+    }
   }
 
   /// What an answer says it answers: pipeline, question, arguments and, because roles mask

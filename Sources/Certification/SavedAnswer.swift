@@ -69,6 +69,9 @@ extension SavedAnswer {
       switch request.question {
       case .named(let name): asked = name
       case .sql(let text): asked = text
+      case .plan: asked = "the plan of a deploy"
+      case .check: asked = "the check of its models"
+      case .lineage: asked = "the lineage of its columns"
       }
       let height = answers.first.map { "\($0.content.height)" } ?? "none"
       return [

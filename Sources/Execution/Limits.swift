@@ -48,6 +48,10 @@ package enum ExecutionLimits {
   package static let stepsPerQuery: UInt64 = 20_000_000
   /// Milliseconds of one query.
   package static let queryMillisecondsMax: UInt64 = 5_000
+  /// Rows of a quarantine that one update looks at again, the oldest first.
+  package static let rowsReleasedMax = 10_000
+  /// Bytes of a pipeline's file that is copied for a plan or a check.
+  package static let copyBytesMax: Int64 = 512 << 20
   /// Read connections a pipeline, for heights and for queries at one height together.
   package static let readersMax = 16
 }

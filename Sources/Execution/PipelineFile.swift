@@ -27,13 +27,24 @@ final class PipelineFile {
   var owner: PublicKey?
   var deployed: Deployment?
 
-  init(
+  convenience init(
     name: String, path: String, vfs: String?, prices: PriceTable, retaining: UInt64
+  ) throws(ExecutionFault) {
+    let engine: Engine
+    do { engine = try Engine(path: path, access: .create, vfs: vfs, profile: .update) } catch {
+      throw ExecutionFault(error)
+    }
+    try self.init(name: name, engine: engine, prices: prices, retaining: retaining)
+  }
+
+  /// Takes up what the engine's file holds.
+  init(
+    name: String, engine: Engine, prices: PriceTable, retaining: UInt64
   ) throws(ExecutionFault) {
     self.name = name
     self.prices = prices
+    self.engine = engine
     do {
-      engine = try Engine(path: path, access: .create, vfs: vfs, profile: .update)
       ledger = try Ledger(on: engine.connection, retaining: retaining)
       data = DataStore(on: engine.connection, ledger: ledger, retaining: retaining)
     } catch { throw ExecutionFault(error) }
@@ -65,7 +76,7 @@ final class PipelineFile {
 
   /// - Returns: the package's bytes.
   private func loadEntries() throws(StorageFault) -> [UInt8]? {
-    engine.connection.forgetStatements()
+    engine.forgetStatements()
     try data.load()
     account = PipelineAccount()
     if let bytes = try ledger.get(.value, Key.account) {

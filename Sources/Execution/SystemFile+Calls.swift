@@ -24,7 +24,7 @@ extension SystemFile {
     guard block.admits(call.call) else { return .skipped }
     if try ledger.hasExecuted(call.digest) { return .skipped }
     switch call.call.method {
-    case .ingest, .procedure, .grant, .revoke:
+    case .ingest, .procedure, .grant, .revoke, .release:
       guard !pipelines.contains(call.call.pipeline) else { return .pipeline }
       let refusal = PipelineFile.unknownPipeline(call.call.pipeline)
       return .settled(try record(call, block, .refused(refusal)))
@@ -42,7 +42,7 @@ extension SystemFile {
     let receipt = try ledger.receipt(of: call.digest)
     if let receipt, receipt.height != block.height { return .skipped }
     switch call.call.method {
-    case .ingest, .procedure, .grant, .revoke:
+    case .ingest, .procedure, .grant, .revoke, .release:
       if let receipt { return .settled(receipt) }
       return block.admits(call.call) ? .pipeline : .skipped
     case .transfer: return receipt.map { .settled($0) } ?? .skipped
@@ -177,6 +177,17 @@ extension SystemFile {
     return prices.deploy(usage, first: isNew)
   }
 
+  /// What a deploy that ran has used, its receipt included, and what that costs.
+  static func price(
+    of ran: Receipt, _ prices: PriceTable, isNew: Bool
+  ) -> (usage: Usage, cycles: Cycles) {
+    var usage = ran.usage
+    usage.receiptBytes = UInt64(ran.canonicalBytes.count)
+    return (
+      usage, ran.status == .applied ? prices.deploy(usage, first: isNew) : prices.update(usage)
+    )
+  }
+
   /// Settles a deploy that the pipeline has run: the deployer pays what it used.
   func settle(
     _ call: OrderedCall, reserved: Cycles, ran: Receipt, _ block: BlockContext,
@@ -184,10 +195,8 @@ extension SystemFile {
   ) throws(StorageFault) -> Receipt {
     guard let sender = call.call.sender else { preconditionFailure("an unsigned deploy ran") }
     let isNew = !pipelines.contains(call.call.pipeline)
-    var usage = ran.usage
-    usage.receiptBytes = UInt64(ran.canonicalBytes.count)
     let isApplied = ran.status == .applied
-    let price = isApplied ? prices.deploy(usage, first: isNew) : prices.update(usage)
+    let (usage, price) = Self.price(of: ran, prices, isNew: isNew)
     let charged = min(price, reserved)
     burn(charged.number)
     if !block.planted.contains(.refundForgotten) {

@@ -25,6 +25,8 @@ package enum GatewayLimits {
   package static let bodyBytesInFlightMax = 64 << 20
   /// Bytes of a query's body: SQL or arguments.
   package static let queryBodyBytesMax = 64 << 10
+  /// Bytes of a read in canonical form, which may hold a package to plan with.
+  package static let canonicalReadBytesMax = Limits.callBodyBytesMax + envelopeBytesMax
   /// What an envelope adds to its body on `POST /v1/calls`.
   package static let envelopeBytesMax = 4 << 10
   package static let sqlBytesMax = 32 << 10

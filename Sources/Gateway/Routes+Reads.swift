@@ -131,7 +131,8 @@ extension Routes {
     _ type: Wanted.Type, _ request: Request, _ context: GatewayContext
   ) async throws -> (SignedRead<Wanted>, Permit) {
     try request.requireMediaType(MediaType.canonical)
-    let (bytes, permit) = try await readBody(request, context)
+    let (bytes, permit) = try await readBody(
+      request, context, limit: GatewayLimits.canonicalReadBytesMax)
     do throws(Malformed) {
       return (try SignedRead<Wanted>(canonicalBytes: bytes), permit)
     } catch {
@@ -143,7 +144,8 @@ extension Routes {
     _ request: Request, _ context: GatewayContext
   ) async throws -> (JSON, Permit) {
     try request.requireMediaType(MediaType.json)
-    let (bytes, permit) = try await readBody(request, context)
+    let (bytes, permit) = try await readBody(
+      request, context, limit: GatewayLimits.queryBodyBytesMax)
     do throws(JSONFault) {
       return (try JSON(parsing: bytes.isEmpty ? Array("{}".utf8) : bytes), permit)
     } catch {
@@ -152,10 +154,9 @@ extension Routes {
   }
 
   private func readBody(
-    _ request: Request, _ context: GatewayContext
+    _ request: Request, _ context: GatewayContext, limit: Int
   ) async throws -> ([UInt8], Permit) {
     try admission.read(from: context.address, at: backend.now())
-    let limit = GatewayLimits.queryBodyBytesMax
     let permit = try admission.enter(bodyBytes: request.bodyBound(limit: limit))
     return (try await request.bytes(limit: limit), permit)
   }

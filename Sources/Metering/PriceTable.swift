@@ -111,6 +111,11 @@ extension PriceTable {
     scaled(added(ingressSum(usage.ingressBytes), workSum(usage)))
   }
 
+  /// Items 3 to 8 alone: what a part of an update or a deploy costs.
+  package func work(_ usage: Usage) -> Cycles {
+    Cycles(scaled(workSum(usage)).above(scaled(UInt128(updateBase.number))))
+  }
+
   /// Item 10: the base, plus items 2 to 8.
   /// - Parameter first: whether the pipeline comes into being.
   package func deploy(_ usage: Usage, first: Bool) -> Cycles {

@@ -12,6 +12,7 @@ package enum PackageLimits {
   package static let variablesMax = 128
   package static let argumentsMax = 32
   package static let testsMax = 128
+  package static let dropsMax = 256
   package static let grantsMax = 64
   package static let keyColumnsMax = 8
   package static let listedValuesMax = 256

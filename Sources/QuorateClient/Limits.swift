@@ -8,6 +8,8 @@ package enum ClientLimits {
   package static let waitersPerReplicaMax = 4_096
   package static let connectTimeout = Span.seconds(3)
   package static let exchangeTimeout = Span.seconds(15)
+  /// A plan or a check computes what a deploy would.
+  package static let workshopTimeout = Span.seconds(120)
   /// How long replicas have for an answer before another one is asked beside them.
   package static let hedgeAfter = Span.seconds(1)
   package static let statusTimeout = Span.seconds(3)

@@ -88,8 +88,12 @@ extension Client {
     to request: QueryRequest, by replica: ReplicaID, _ freshness: Freshness
   ) async throws(ReplicaFault) -> SignedAnswer {
     let read = SignedRead(request, by: signer)
-    let reply = try await exchange(
-      ask("/v1/queries", read.canonicalBytes, above: freshness.heightMin), with: replica)
+    var ask = ask("/v1/queries", read.canonicalBytes, above: freshness.heightMin)
+    switch request.question {
+    case .plan, .check: ask.timeout = ClientLimits.workshopTimeout
+    case .named, .sql, .lineage: break
+    }
+    let reply = try await exchange(ask, with: replica)
     let answer = try value(SignedAnswer.self, of: reply)
     guard answer.replica == replica else {
       throw .untrusted("signature: it is \(answer.replica)'s, \(replica) was asked")

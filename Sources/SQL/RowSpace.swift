@@ -4,6 +4,11 @@ package struct Lineage: Sendable, Hashable, Comparable {
   package let table: String
   package let column: String
 
+  package init(table: String, column: String) {
+    self.table = table
+    self.column = column
+  }
+
   package static func < (a: Self, b: Self) -> Bool { (a.table, a.column) < (b.table, b.column) }
 }
 

@@ -13,6 +13,9 @@ package enum Method: Hashable, Canonical {
   /// Gives or takes a role of the pipeline. Only its owner may.
   case grant(role: String, to: PublicKey)
   case revoke(role: String, from: PublicKey)
+  /// Looks again at rows that a source's quarantine holds; the body says at which. Those that pass
+  /// now are taken.
+  case release(source: String)
 
   package func encode(into encoder: inout Encoder) {
     switch self {
@@ -39,19 +42,23 @@ package enum Method: Hashable, Canonical {
       encoder.variant(6)
       encoder.text(role)
       encoder.value(key)
+    case .release(let source):
+      encoder.variant(7)
+      encoder.text(source)
     }
   }
 
   package init(from decoder: inout Decoder) throws(Malformed) {
     let limit = Limits.nameBytesMax
-    switch try decoder.variant(count: 7) {
+    switch try decoder.variant(count: 8) {
     case 0: self = .ingest(source: try decoder.text(limit: limit), format: try decoder.value())
     case 1: self = .procedure(try decoder.text(limit: limit))
     case 2: self = .deploy
     case 3: self = .topUp(try decoder.value())
     case 4: self = .transfer(to: try decoder.value(), try decoder.value())
     case 5: self = .grant(role: try decoder.text(limit: limit), to: try decoder.value())
-    default: self = .revoke(role: try decoder.text(limit: limit), from: try decoder.value())
+    case 6: self = .revoke(role: try decoder.text(limit: limit), from: try decoder.value())
+    default: self = .release(source: try decoder.text(limit: limit))
     }
   }
 
@@ -65,6 +72,7 @@ package enum Method: Hashable, Canonical {
     case .transfer: "transfer"
     case .grant: "grant"
     case .revoke: "revoke"
+    case .release(let source): "release/\(source)"
     }
   }
 }

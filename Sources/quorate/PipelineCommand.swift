@@ -11,10 +11,16 @@ struct PipelineCommand: AsyncParsableCommand {
     discussion: """
         quorate pipeline new my-pipeline
         quorate pipeline lint my-pipeline
+        quorate pipeline test my-pipeline
+        quorate pipeline plan my-pipeline
         quorate pipeline deploy my-pipeline --cycles 5T
         quorate pipeline show my_pipeline
       """,
-    subcommands: [New.self, LintCommand.self, Deploy.self, List.self, Show.self])
+    subcommands: [
+      New.self, LintCommand.self, TestCommand.self, Plan.self, Deploy.self, List.self, Show.self,
+      LineageCommand.self, Check.self, Infer.self,
+      Quarantine.self,
+    ])
 
   struct New: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -42,9 +48,11 @@ struct PipelineCommand: AsyncParsableCommand {
     @Argument(help: "The package's folder.") var directory: String
 
     func run() async throws {
-      let package = try PackageFolder.read(directory)
+      let (checked, tests) = try PackageFolder.readWithTests(directory)
+      let package = checked.package
       Terminal.say(
-        "\(package.name) \(package.version) is sound: \(PackageFolder.summary(package)).")
+        "\(package.name) \(package.version) is sound: \(PackageFolder.summary(package)), "
+          + "\(tests.count) tests.")
     }
   }
 
@@ -57,12 +65,15 @@ struct PipelineCommand: AsyncParsableCommand {
     @Argument(help: "The package's folder.") var directory: String
     @Option(help: "Cycles to put into the pipeline's account afterwards: 5T, 200G.")
     var cycles: CycleAmount?
+    @Option(
+      help: ArgumentHelp("Say that this model, source or SOURCE.COLUMN may go.", valueName: "name"))
+    var drop: [String] = []
     @Option(help: "VDBE steps at most.") var steps: UInt64 = 50_000_000
     @Option(help: "The idempotency key. Without it, a new one.") var key: String?
     @Flag(help: "For programs.") var json = false
 
     func run() async throws {
-      let package = try PackageFolder.read(directory)
+      let package = try PackageFolder.read(directory, dropping: drop)
       let session = try Session(location, caller)
       let key = key ?? Session.freshKey()
       let certified = try await session.client.submit(
@@ -173,13 +184,25 @@ struct PipelineCommand: AsyncParsableCommand {
 /// A package read from its folder and checked, or all its mistakes.
 enum PackageFolder {
   static func read(_ directory: String) throws -> Package {
-    let package: Package
+    try readWithTests(directory).checked.package
+  }
+
+  /// With what may go added to the package's own `drops:`.
+  static func read(_ directory: String, dropping names: [String]) throws -> Package {
+    var package = try read(directory)
+    guard !names.isEmpty else { return package }
+    package.drops = Set(package.drops).union(names).sorted()
+    do { return try CheckedPackage(package).package } catch { throw Failure("\(error)") }
+  }
+
+  static func readWithTests(
+    _ directory: String
+  ) throws -> (checked: CheckedPackage, tests: [UnitTest]) {
     do {
-      package = try PackageReader.read(directory: directory)
+      return try PackageReader.readWithTests(PackageFiles(directory: directory))
     } catch {
       throw Failure("\(error)")
     }
-    return package
   }
 
   static func summary(_ package: Package) -> String {

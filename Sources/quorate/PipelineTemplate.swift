@@ -11,7 +11,7 @@ struct PipelineTemplate {
       ("pipeline.yaml", manifest), ("sources/entries.yaml", source),
       ("models/silver/_silver.yaml", silver), ("models/silver/slv_authors.sql", silverSQL),
       ("models/gold/_gold.yaml", gold), ("models/gold/authors.sql", goldSQL),
-      ("queries/queries.yaml", queries),
+      ("queries/queries.yaml", queries), ("tests/entries.yaml", tests),
     ]
   }
 
@@ -104,6 +104,27 @@ struct PipelineTemplate {
   private var goldSQL: String {
     """
     select author, entries, last_at from {{ ref('slv_authors') }}
+
+    """
+  }
+
+  private var tests: String {
+    """
+    # What comes in, and what must then be there: quorate pipeline test
+    unit_tests:
+      - name: entries_are_counted_by_author
+        given:
+          - ingest: entries
+            rows:
+              - { entry_id: e1, author: ada, at: 2026-01-01T10:00:00Z }
+              - { entry_id: e2, author: ada, at: 2026-01-02T10:00:00Z }
+              - { entry_id: e3, author: "",  at: 2026-01-02T10:00:00Z }
+          - replay: 1                  # step 1 again, byte for byte
+        expect:
+          authors: [ { author: ada, entries: 2, last_at: 2026-01-02T10:00:00Z } ]
+          quarantine_entries: [ { entry_id: e3, _errors: author_named } ]
+          receipts: [ { step: 1, accepted: 2, quarantined: 1 }, { step: 2, replayed: true } ]
+          root_unchanged_by: [2]
 
     """
   }

@@ -93,6 +93,13 @@ final class Engine {
     } catch { throw Stop(sql: error, in: what) }
   }
 
+  /// Drops every statement that is kept. Due when the schema changed: SQLite would prepare them
+  /// anew by itself, and count the steps of the try that failed.
+  func forgetStatements() {
+    connection.forgetStatements()
+    userStatements.removeAll()
+  }
+
   /// Prepares a SELECT that the parser has printed. Nothing else comes through here.
   func prepareUser(_ sql: String) throws(StorageFault) -> PreparedStatement {
     guardian.isOpen = false

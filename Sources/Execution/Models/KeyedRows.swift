@@ -32,7 +32,8 @@ struct KeyedRows {
     case delete(StoredRow)
   }
 
-  /// What turns the rows of `old` into these, in the order of the keys. Both are sorted.
+  /// What turns the rows of `old` into these, in the order of the keys. Both are sorted. Values
+  /// that rows of `old` have behind those of these make no difference.
   func differences(from old: KeyedRows) -> [Difference] {
     var result: [Difference] = []
     var (mine, theirs) = (0, 0)
@@ -46,7 +47,7 @@ struct KeyedRows {
         result.append(.delete(old.rows[theirs]))
         theirs += 1
       } else {
-        if rows[mine].values != old.rows[theirs].values {
+        if !old.rows[theirs].values.starts(with: rows[mine].values) {
           result.append(.update(old: old.rows[theirs], new: rows[mine]))
         }
         mine += 1

@@ -29,6 +29,20 @@ final class ModelPlan {
     restrictions = Self.restrictions(of: checked, in: package)
   }
 
+  /// How many columns the SELECT gives; a snapshot has two more.
+  var resultCount: Int { checked.query?.columns.count ?? checked.columns.count }
+  var isVersioned: Bool { kind == .snapshot }
+
+  /// The declared key with its places; of a snapshot without `valid_from`.
+  var declaredKey: [(name: String, place: Int)] {
+    checked.primaryKey.compactMap { name in
+      guard !isVersioned || name != Model.validFrom,
+        let place = checked.columns.firstIndex(where: { $0.name == name })
+      else { return nil }
+      return (name, place)
+    }
+  }
+
   var name: String { checked.name }
   var kind: Model.Kind { checked.model.kind }
   var keyNames: [String] { checked.model.refresh?.by ?? [] }
@@ -74,7 +88,8 @@ final class ModelPlan {
   /// The stored rows of one refresh key.
   func stored(_ engine: Engine) throws(Stop) -> PreparedStatement {
     if let storedStatement { return storedStatement }
-    let filter = keyNames.map { "\(quoted($0)) = ?" }.joined(separator: " AND ")
+    let current = isVersioned ? " AND \(quoted(Model.validTo)) IS NULL" : ""
+    let filter = keyNames.map { "\(quoted($0)) = ?" }.joined(separator: " AND ") + current
     let made = try machine { () throws(StorageFault) in
       try engine.connection.prepare(
         "SELECT * FROM \(quoted(name)) WHERE \(filter) ORDER BY \(keyOrder)")
@@ -83,11 +98,13 @@ final class ModelPlan {
     return made
   }
 
-  /// All stored rows in the order of the primary key.
+  /// All stored rows in the order of the primary key; of a snapshot the current versions.
   func scan(_ engine: Engine) throws(Stop) -> PreparedStatement {
     if let scanStatement { return scanStatement }
+    let current = isVersioned ? " WHERE \(quoted(Model.validTo)) IS NULL" : ""
     let made = try machine { () throws(StorageFault) in
-      try engine.connection.prepare("SELECT * FROM \(quoted(name)) ORDER BY \(keyOrder)")
+      try engine.connection.prepare(
+        "SELECT * FROM \(quoted(name))\(current) ORDER BY \(keyOrder)")
     }
     scanStatement = made
     return made

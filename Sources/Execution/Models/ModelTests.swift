@@ -1,5 +1,6 @@
 import Certification
 import Pipelines
+import SQL
 import Storage
 import Wire
 
@@ -15,17 +16,31 @@ struct ModelTests {
   private var engine: Engine { refresher.engine }
   private var package: CheckedPackage { refresher.package }
 
-  func run(_ budget: inout StepBudget) throws(Stop) {
+  /// - Throws: `TEST_FAILED` for a test of severity error; one of severity warn is noted.
+  func run(_ budget: inout StepBudget, _ notes: inout NoteTaker) throws(Stop) {
     for model in package.models {
-      for test in model.tests { try check(test, of: model, &budget) }
+      for test in model.tests {
+        do { try check(test.rule, of: model, &budget) } catch {
+          guard case .refused(let finding) = error, finding.code == Self.code else { throw error }
+          guard test.severity == .warn else {
+            throw .refused(
+              Refusal(
+                Self.code,
+                "\(finding.message): nothing was taken; correct what was sent, or the test"))
+          }
+          notes.add("test of \(model.name)", row: 0, message: finding.message)
+        }
+      }
     }
   }
 
+  private static let code = "TEST_FAILED"
+
   private func check(
-    _ test: CheckedTest, of model: CheckedModel, _ budget: inout StepBudget
+    _ rule: CheckedTest.Rule, of model: CheckedModel, _ budget: inout StepBudget
   ) throws(Stop) {
     let me = Upstream.model(model.name)
-    switch test {
+    switch rule {
     case .unique(let columns):
       guard hasChanged(me), columns != model.primaryKey else { return }
       try unique(columns, model, &budget)
@@ -47,7 +62,27 @@ struct ModelTests {
     case .references(let column, let other, let target):
       guard hasChanged(me) || hasChanged(.model(other)) else { return }
       try references(column, other, target, model, &budget)
+    case .custom(let name, let upstreams):
+      guard upstreams.contains(where: hasChanged), let query = model.testQueries[name] else {
+        return
+      }
+      try custom(name, query, model, &budget)
     }
+  }
+
+  /// The SELECT of a custom test gives no row. Rows are counted, not shown: which of them comes
+  /// first is nobody's to say.
+  private func custom(
+    _ name: String, _ query: CheckedQuery, _ model: CheckedModel, _ budget: inout StepBudget
+  ) throws(Stop) {
+    let statement = try engine.cachedUser(SelectText(query).whole, "the test \(name)")
+    var rows: UInt64 = 0
+    try engine.run(statement, &budget, "the test \(name) of \(model.name)") { _ in rows += 1 }
+    guard rows > 0 else { return }
+    throw .refused(
+      Refusal(
+        Self.code,
+        "the test \(name) of \(model.name) finds \(rows) rows that should not be there"))
   }
 
   private func hasChanged(_ upstream: Upstream) -> Bool {
@@ -58,9 +93,7 @@ struct ModelTests {
     let example = value.map { ", for example \($0.shown)" } ?? ""
     return .refused(
       Refusal(
-        "TEST_FAILED",
-        "the test \(test) of \(model.name) fails after this update\(example): the batch was not "
-          + "taken; correct it, or the test"))
+        Self.code, "the test \(test) of \(model.name) does not hold\(example)"))
   }
 
   /// The new rows of a stored model; nil where they cannot be told.

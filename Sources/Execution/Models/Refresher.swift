@@ -23,6 +23,13 @@ struct Refresher {
       case .incremental:
         guard hasChanged(model) else { continue }
         try refreshKeys(model, &budget)
+      case .snapshot:
+        guard hasChanged(model) else { continue }
+        if model.checked.model.refresh == nil {
+          try refreshWhole(model, &budget)
+        } else {
+          try refreshKeys(model, &budget)
+        }
       }
     }
   }
@@ -173,15 +180,25 @@ struct Refresher {
     var known = KeyedRows()
     try engine.run(stored, &budget, "the rows of \(model.name)") { row throws(Stop) in
       let row = table.row(of: row)
-      known.add(row, key: try self.key(row.values, table))
+      known.add(row, key: try self.key(row.values, table, model))
     }
-    try write(&wanted, over: &known, table, model)
+    try sort(&wanted, table, model)
+    _ = known.sort()
+    try write(wanted, over: known, table, model)
   }
 
   // MARK: Whole
 
   func refreshWhole(_ model: ModelPlan, _ budget: inout StepBudget) throws(Stop) {
     guard let table = model.table else { return }
+    let (wanted, known) = try wholeAndStored(model, table, &budget)
+    try write(wanted, over: known, table, model)
+  }
+
+  /// The rows that a model has when it is computed whole, and those that are there; both sorted.
+  func wholeAndStored(
+    _ model: ModelPlan, _ table: StoredTable, _ budget: inout StepBudget
+  ) throws(Stop) -> (wanted: KeyedRows, known: KeyedRows) {
     var wanted = KeyedRows()
     try engine.run(try model.whole(engine), &budget, "the model \(model.name)") {
       row throws(Stop) in
@@ -191,9 +208,11 @@ struct Refresher {
     try engine.run(try model.scan(engine), &budget, "the rows of \(model.name)") {
       row throws(Stop) in
       let row = table.row(of: row)
-      known.add(row, key: try self.key(row.values, table))
+      known.add(row, key: try self.key(row.values, table, model))
     }
-    try write(&wanted, over: &known, table, model)
+    try sort(&wanted, table, model)
+    _ = known.sort()
+    return (wanted, known)
   }
 
   /// The rows of a seed come with the package.
@@ -213,7 +232,9 @@ struct Refresher {
         known.add(row, key: key)
       }
     }
-    try write(&wanted, over: &known, table, model)
+    try sort(&wanted, table, model)
+    _ = known.sort()
+    try write(wanted, over: known, table, model)
   }
 
   // MARK: Rows
@@ -221,7 +242,7 @@ struct Refresher {
   private func values(_ row: PreparedStatement, _ model: ModelPlan) throws(Stop) -> [Value] {
     var values: [Value] = []
     values.reserveCapacity(row.columnCount)
-    for (index, column) in model.checked.columns.enumerated() {
+    for (index, column) in model.checked.columns.prefix(model.resultCount).enumerated() {
       let type = row.type(index)
       guard type != .real else {
         throw .refused(
@@ -240,7 +261,10 @@ struct Refresher {
     return values
   }
 
-  private func key(_ values: [Value], _ table: StoredTable) throws(Stop) -> [UInt8] {
+  private func key(
+    _ values: [Value], _ table: StoredTable, _ model: ModelPlan
+  ) throws(Stop) -> [UInt8] {
+    if model.isVersioned { return Self.encoded(model.declaredKey.map { values[$0.place] }) }
     do { return try table.schema.key(of: values) } catch {
       throw .refused(Refusal("KEY", "a row of \(table.name): \(error)"))
     }
@@ -249,7 +273,7 @@ struct Refresher {
   private func add(
     _ values: [Value], to rows: inout KeyedRows, _ table: StoredTable, _ model: ModelPlan
   ) throws(Stop) {
-    let key = try key(values, table)
+    let key = try key(values, table, model)
     let nonce = table.hasNonce ? nonce(key) : nil
     rows.add(StoredRow(values: values, nonce: nonce), key: key)
     guard rows.count <= ExecutionLimits.rowsPerModelMax else {
@@ -268,20 +292,26 @@ struct Refresher {
     return sha256(encoder.bytes)
   }
 
-  private func write(
-    _ wanted: inout KeyedRows, over known: inout KeyedRows, _ table: StoredTable,
-    _ model: ModelPlan
+  private func sort(
+    _ wanted: inout KeyedRows, _ table: StoredTable, _ model: ModelPlan
   ) throws(Stop) {
     if let twice = wanted.sort() {
-      let key = zip(model.checked.primaryKey, table.key(of: wanted.rows[twice].values))
-        .map { "\($0) = \($1.shown)" }.joined(separator: ", ")
+      let key = model.shownKey(of: wanted.rows[twice].values)
       throw .refused(
         Refusal(
           "QD09",
           "\(model.name) gives two rows with one primary key (\(key)): group by it, or declare "
             + "another key"))
     }
-    _ = known.sort()
+  }
+
+  /// - Precondition: both are sorted.
+  private func write(
+    _ wanted: KeyedRows, over known: KeyedRows, _ table: StoredTable, _ model: ModelPlan
+  ) throws(Stop) {
+    guard !model.isVersioned else {
+      return try writeVersions(wanted.differences(from: known), table, model)
+    }
     for difference in wanted.differences(from: known) {
       switch difference {
       case .insert(let row): _ = try data.insert(row, into: table)

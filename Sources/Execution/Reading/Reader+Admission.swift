@@ -37,7 +37,8 @@ extension Reader {
           "NOT_OWNER",
           "only the owner of \(call.pipeline) grants and revokes roles: sign with its key")
       }
-    case .ingest, .procedure: try admitUpdate(verified, try pipeline(call.pipeline, in: view))
+    case .ingest, .procedure, .release:
+      try admitUpdate(verified, try pipeline(call.pipeline, in: view))
     }
   }
 
@@ -132,6 +133,11 @@ extension Reader {
         throw Deployment.unknownProcedure(name, of: pipeline.package)
       }
       grants = procedure.allow
+    case .release(let name):
+      guard pipeline.package.source(name) != nil else {
+        throw Deployment.unknownSource(name, of: pipeline.package)
+      }
+      grants = []
     default: return
     }
     let isAllowed = try answering { () throws(Stop) in

@@ -13,17 +13,25 @@ extension Reader {
   ///   checker, `STEP_LIMIT`, `TOO_MANY_ROWS`, `TOO_LARGE`, `HEIGHT_GONE`, `NOT_READY`.
   package func query(_ request: QueryRequest) throws(Refusal) -> AnswerContent {
     let view = try view(at: request.height, proven: false)
+    let worked = try Workshop(reader: self, view: view, request: request).answer()
+    let result: ResultTable
+    if let worked { result = worked } else { result = try self.result(request, view) }
+    return AnswerContent(
+      subnet: subnet, epoch: 0, subject: request.subject, height: view.height, time: view.time,
+      stateRoot: view.stateRoot, result: result)
+  }
+
+  private func result(
+    _ request: QueryRequest, _ view: HeightView
+  ) throws(Refusal) -> ResultTable {
     let pipeline = try pipeline(request.pipeline, in: view)
     let asked = try Asked(request, of: pipeline)
-    let result = try answering { () throws(Stop) in
+    return try answering { () throws(Stop) in
       try pipeline.pin.with { engine throws(Stop) in
         try asked.authorize(request.caller, engine)
         return try asked.run(on: engine, time: view.time, isOverTime: self.brake)
       }
     }
-    return AnswerContent(
-      subnet: subnet, epoch: 0, subject: request.subject, height: view.height, time: view.time,
-      stateRoot: view.stateRoot, result: result)
   }
 }
 
@@ -63,6 +71,8 @@ private struct Asked {
       values = request.arguments.map { ($0.name, $0.value) }
       rowsMax = ExecutionLimits.answerRowsMax
       grants = nil
+    case .plan, .check, .lineage:
+      preconditionFailure("answered in the workshop")
     }
     if mustAgree { try refuseDisagreement() }
   }

@@ -25,6 +25,8 @@ package final class Reader: Sendable {
     var pools: [String: ReadPool] = [:]
     /// Milliseconds that only go up.
     var clock: (@Sendable () -> UInt64)?
+    /// Whether a copy of a pipeline is being worked on.
+    var isInWorkshop = false
   }
 
   init(directory: String, vfs: String?, genesis: Genesis, prices: PriceTable) {
@@ -84,6 +86,16 @@ package final class Reader: Sendable {
   }
 
   var newest: HeightView? { state.withLock { $0.views.last } }
+
+  /// - Returns: false when somebody is in it.
+  func enterWorkshop() -> Bool {
+    state.withLock { state in
+      defer { state.isInWorkshop = true }
+      return !state.isInWorkshop
+    }
+  }
+
+  func leaveWorkshop() { state.withLock { $0.isInWorkshop = false } }
 
   // MARK: Certified heights
 

@@ -23,6 +23,8 @@ final class Ledger {
     case table = 8
     /// Cycles that a top-up brought, by call.
     case credit = 9
+    /// The version with which a row was deleted, by table and key.
+    case tombstone = 10
   }
 
   let connection: Connection

@@ -11,6 +11,8 @@ final class Deployment {
   private var sources: [String: SourcePlan] = [:]
   private var procedures: [String: ProcedurePlan] = [:]
   private(set) var models: [ModelPlan] = []
+  /// In the order of dependency; empty once restored from the file.
+  private(set) var recomputations: [Recomputation] = []
 
   /// Tables whose changes models and tests need to see.
   private(set) var tracked: Set<String> = []
@@ -70,7 +72,11 @@ final class Deployment {
       if model.model.isStored { model.upstreams.forEach(follow) }
       if !model.tests.isEmpty { follow(.model(model.name)) }
       for test in model.tests {
-        if case .references(_, let other, _) = test { follow(.model(other)) }
+        switch test.rule {
+        case .references(_, let other, _): follow(.model(other))
+        case .custom(_, let upstreams): upstreams.forEach(follow)
+        case .unique, .notNull, .acceptedValues: continue
+        }
       }
     }
     return tables
@@ -91,9 +97,20 @@ final class Deployment {
       return .success(
         PipelineFile.Task(
           plan: plan, procedure: procedure, grants: procedure.checked.procedure.allow))
+    case .release(let name):
+      guard let plan = sources[name] else {
+        return .failure(Self.unknownSource(name, of: package))
+      }
+      // A row that was held back is let in by the owner alone.
+      return .success(PipelineFile.Task(plan: plan, procedure: nil, grants: []))
     default:
       return .failure(Refusal("UNKNOWN_METHOD", "\(method.label) takes no rows"))
     }
+  }
+
+  /// The sources whose quarantine is looked at again when this one changed, ascending.
+  func rechecking(_ name: String) -> [SourcePlan] {
+    package.sources.filter { $0.recheck.contains(name) }.compactMap { sources[$0.name] }
   }
 
   static func unknownSource(_ name: String, of package: Package) -> Refusal {
@@ -116,46 +133,44 @@ final class Deployment {
   // MARK: Models
 
   /// Brings every model to what its upstreams hold now, and runs the tests.
-  func refresh(engine: Engine, data: DataStore, _ budget: inout StepBudget) throws(Stop) {
+  func refresh(
+    engine: Engine, data: DataStore, _ budget: inout StepBudget, _ notes: inout NoteTaker
+  ) throws(Stop) {
     guard !data.tracked.isEmpty else { return }
     let refresher = Refresher(models: models, package: checked, engine: engine, data: data)
     try refresher.run(&budget)
-    try ModelTests(refresher: refresher, isWhole: false).run(&budget)
+    try ModelTests(refresher: refresher, isWhole: false).run(&budget, &notes)
   }
 
   /// Fills what is new or changed since an older package, and runs all tests on everything.
   func recompute(
-    since old: CheckedPackage?, engine: Engine, data: DataStore, _ budget: inout StepBudget
+    since old: CheckedPackage?, engine: Engine, data: DataStore, _ budget: inout StepBudget,
+    _ notes: inout NoteTaker
   ) throws(Stop) {
     let refresher = Refresher(models: models, package: checked, engine: engine, data: data)
-    var changed: Set<String> = []
-    for model in models {
-      guard isChanged(model.checked, since: old, changed, data) else { continue }
-      changed.insert(model.name)
+    let recomputed = checked.recomputed(since: old)
+    for model in models
+    where recomputed.contains(model.name) || data.fresh.contains(model.name) {
+      let before = (budget.used, data.rowsWritten)
       if model.kind == .seed {
         try refresher.fillSeed(model)
       } else if model.table != nil {
         try refresher.refreshWhole(model, &budget)
+      } else {
+        continue
       }
+      recomputations.append(
+        Recomputation(
+          model: model.name, steps: budget.used - before.0, rows: data.rowsWritten - before.1))
     }
-    try ModelTests(refresher: refresher, isWhole: true).run(&budget)
+    try ModelTests(refresher: refresher, isWhole: true).run(&budget, &notes)
   }
 
-  /// Whether a model may hold other rows than before: its own text, its variables, or anything
-  /// that it reads is not what it was.
-  private func isChanged(
-    _ model: CheckedModel, since old: CheckedPackage?, _ changed: Set<String>, _ data: DataStore
-  ) -> Bool {
-    guard let old, let before = old.model(model.name), before.model == model.model,
-      before.columns == model.columns, before.seed == model.seed,
-      old.package.vars == package.vars, !data.fresh.contains(model.name)
-    else { return true }
-    return model.upstreams.contains { upstream in
-      switch upstream {
-      case .source(let name): old.source(name)?.source != checked.source(name)?.source
-      case .model(let name): changed.contains(name)
-      }
-    }
+  /// What computing one model anew took when this package came to run.
+  struct Recomputation {
+    let model: String
+    let steps: UInt64
+    let rows: UInt64
   }
 
   /// The deployment of a package that is stored, on tables that are there.

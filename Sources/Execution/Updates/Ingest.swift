@@ -50,6 +50,10 @@ struct Ingest {
     let inserter = try Inserter(plan, batchName, block.height)
     for row in 0..<batch.rowCount {
       let number = batch.rowNumbers[row]
+      guard plan.operation == nil else {
+        try change(batch, row, number, engine, &steps, inserter)
+        continue
+      }
       switch try judge(batch, row, number, engine, &steps) {
       case .drop: tally.dropped += 1
       case .quarantine(let why): try quarantine(batch, row, number, why)
@@ -132,13 +136,7 @@ struct Ingest {
     _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ late: Bool
   ) throws(Stop) {
     let values = batch.row(row).map(\.value)
-    let known: StoredRow?
-    do { known = try plan.bronze.row(key: plan.key.map { values[$0] }) } catch {
-      throw Stop(machine: error)
-    }
-    guard let known else {
-      throw .failed(ExecutionFault(.damaged, "a row of \(plan.bronze.name) is there and is not"))
-    }
+    let known = try known(values)
     let isEqual = known.values.prefix(plan.columnCount).elementsEqual(values)
     switch plan.source.onDuplicate {
     case .ignore where !plan.source.appendOnly: tally.duplicates += 1
@@ -147,12 +145,7 @@ struct Ingest {
         tally.duplicates += 1
         return
       }
-      let system: [Value] = [
-        .text(call.call.idempotencyKey), .int(Int64(number)),
-        .int(Int64(clamping: block.height.number)), .int(late ? 1 : 0),
-      ]
-      try data.update(
-        known, to: StoredRow(values: values + system, nonce: known.nonce), in: plan.bronze)
+      try replace(known, by: values, number, late)
       accepted(batch, row)
     default:
       guard !isEqual else {
@@ -172,6 +165,199 @@ struct Ingest {
     encoder.integer(table.schema.id)
     encoder.integer(row)
     return sha256(encoder.bytes)
+  }
+
+  // MARK: Changes
+
+  /// Does what a row of a source with `op:` says.
+  private mutating func change(
+    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ engine: Engine,
+    _ steps: inout StepBudget, _ inserter: Inserter
+  ) throws(Stop) {
+    guard let change = plan.change(batch, row) else {
+      notes.add("op", row: number, message: "the operation is none that the contract knows")
+      return try quarantine(batch, row, number, "op: none that the contract knows")
+    }
+    if change == .delete { return try delete(batch, row) }
+    switch try judge(batch, row, number, engine, &steps) {
+    case .drop: tally.dropped += 1
+    case .quarantine(let why): try quarantine(batch, row, number, why)
+    case .take(let late):
+      if late { tally.late += 1 }
+      try put(batch, row, number, late, inserter, isUpdate: change == .update)
+    }
+  }
+
+  /// Takes a new or changed row. Where there is a version, the newest wins whatever came last; a
+  /// row that was deleted with a newer one stays so.
+  private mutating func put(
+    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ late: Bool, _ inserter: Inserter,
+    isUpdate: Bool
+  ) throws(Stop) {
+    let values = batch.row(row).map(\.value)
+    if let version = plan.versionColumn, let gone = try tombstone(values),
+      !values[version].isAbove(gone)
+    {
+      tally.duplicates += 1
+      return
+    }
+    let nonce = plan.bronze.hasNonce ? nonce(plan.bronze, number) : nil
+    if try inserter.insert(batch, row, number, late, nonce, data) {
+      return accepted(batch, row)
+    }
+    guard isUpdate || plan.versionColumn != nil else {
+      return try meet(batch, row, number, late)
+    }
+    let known = try known(values)
+    let isNewer =
+      plan.versionColumn.map { values[$0].isAbove(known.values[$0]) }
+      ?? !known.values.prefix(plan.columnCount).elementsEqual(values)
+    guard isNewer else {
+      tally.duplicates += 1
+      return
+    }
+    try replace(known, by: values, number, late)
+    accepted(batch, row)
+  }
+
+  private mutating func delete(_ batch: DecodedBatch, _ row: Int) throws(Stop) {
+    let values = batch.row(row).map(\.value)
+    let stored = try machine { () throws(StorageFault) in
+      try plan.bronze.row(key: plan.key.map { values[$0] })
+    }
+    if let version = plan.versionColumn {
+      if let stored, stored.values[version].isAbove(values[version]) {
+        tally.duplicates += 1
+        return
+      }
+      if let gone = try tombstone(values), !values[version].isAbove(gone) {
+        tally.duplicates += 1
+        return
+      }
+      try machine { () throws(StorageFault) in
+        try data.ledger.put(.tombstone, tombstoneKey(values), values[version].canonicalBytes)
+      }
+    }
+    guard let stored else {
+      tally.duplicates += 1
+      return
+    }
+    try data.delete(stored, from: plan.bronze)
+    accepted(batch, row)
+  }
+
+  private func tombstoneKey(_ values: [Value]) -> [UInt8] {
+    var encoder = Encoder()
+    encoder.text(plan.source.name)
+    for place in plan.key { encoder.value(values[place]) }
+    return encoder.bytes
+  }
+
+  private func tombstone(_ values: [Value]) throws(Stop) -> Value? {
+    try machine { () throws(StorageFault) in
+      try data.ledger.get(.tombstone, tombstoneKey(values))
+    }.flatMap { try? Value(canonicalBytes: $0) }
+  }
+
+  private func known(_ values: [Value]) throws(Stop) -> StoredRow {
+    let known = try machine { () throws(StorageFault) in
+      try plan.bronze.row(key: plan.key.map { values[$0] })
+    }
+    guard let known else {
+      throw .failed(ExecutionFault(.damaged, "a row of \(plan.bronze.name) is there and is not"))
+    }
+    return known
+  }
+
+  private func replace(
+    _ known: StoredRow, by values: [Value], _ number: UInt32, _ late: Bool
+  ) throws(Stop) {
+    let system: [Value] = [
+      .text(call.call.idempotencyKey), .int(Int64(number)),
+      .int(Int64(clamping: block.height.number)), .int(late ? 1 : 0),
+    ]
+    try data.update(
+      known, to: StoredRow(values: values + system, nonce: known.nonce), in: plan.bronze)
+  }
+
+  // MARK: Release
+
+  /// Looks again at rows that were held back. Those that pass now are taken, marked by this call's
+  /// key; the others stay as they are and are counted as quarantined.
+  mutating func release(
+    _ selection: ReleaseSelection, engine: Engine, _ steps: inout StepBudget
+  ) throws(Stop) {
+    guard plan.operation == nil else {
+      throw .refused(
+        Refusal(
+          "RELEASE_REFUSED",
+          "\(plan.source.name) takes changes, and one that was held back may be old by now: send "
+            + "the row again as it is today"))
+    }
+    let held = try held(selection, engine, &steps)
+    functions.rowsInBatch = Int64(held.count)
+    functions.rowsQuarantined = 0
+    let count = plan.source.columns.count
+    let batch = plan.decoder.decode(
+      texts: held.map { row in
+        row.values.prefix(count).map { if case .text(let text) = $0 { text } else { nil } }
+      })
+    tally.quarantined += UInt32(batch.rejected.count)
+    for row in 0..<batch.rowCount {
+      let number = batch.rowNumbers[row]
+      let old = held[Int(number) - 1]
+      guard case .take(let late) = try judge(batch, row, number, engine, &steps) else {
+        tally.quarantined += 1
+        continue
+      }
+      let inserter = try Inserter(plan, batchName, block.height)
+      let nonce = plan.bronze.hasNonce ? nonce(plan.bronze, number) : nil
+      if try inserter.insert(batch, row, number, late, nonce, data) {
+        accepted(batch, row)
+      } else {
+        let values = batch.row(row).map(\.value)
+        guard try known(values).values.prefix(plan.columnCount).elementsEqual(values) else {
+          tally.quarantined += 1
+          continue
+        }
+        tally.duplicates += 1
+      }
+      if late { tally.late += 1 }
+      var released = old
+      released.values[count + 5] = .text(call.call.idempotencyKey)
+      try data.update(old, to: released, in: plan.quarantine)
+    }
+  }
+
+  /// Rows that nobody released yet, the oldest first.
+  private func held(
+    _ selection: ReleaseSelection, _ engine: Engine, _ steps: inout StepBudget
+  ) throws(Stop) -> [StoredRow] {
+    var sql = "SELECT * FROM \(quoted(plan.quarantine.name)) WHERE _released_by IS NULL"
+    var values: [Value] = []
+    if let batch = selection.batch {
+      sql += " AND _batch = ?"
+      values.append(.text(batch))
+    }
+    if let height = selection.height {
+      sql += " AND _height = ?"
+      values.append(.int(Int64(clamping: height)))
+    }
+    if let row = selection.row {
+      sql += " AND _row = ?"
+      values.append(.int(Int64(row)))
+    }
+    sql += " ORDER BY _height, _position, _row LIMIT \(ExecutionLimits.rowsReleasedMax)"
+    let statement = try machine { () throws(StorageFault) in
+      let statement = try engine.connection.cached(sql)
+      for (index, value) in values.enumerated() { try statement.bind(index + 1, value: value) }
+      return statement
+    }
+    var rows: [StoredRow] = []
+    try engine.run(statement, &steps, "the quarantine of \(plan.source.name)") { row in
+      rows.append(plan.quarantine.row(of: row))
+    }
+    return rows
   }
 
   // MARK: Quarantine

@@ -14,13 +14,16 @@ extension PipelineFile {
     let marks = (ledger.trie.mark, data.trie.mark)
     let before = (deployed, owner)
     data.begin(rowsLimit: ExecutionLimits.rowsPerDeploy)
+    var notes = NoteTaker()
     do {
       let usage = try inSavepoint { () throws(Stop) in
-        try install(call, &budget)
+        try install(call, &budget, &notes)
         return deployUsage(call, budget, hashes: data.settle() + ledger.settle())
       }
       account.grow(data.growth)
-      return try record(call, block, call.receipt(block, .applied, usage: usage))
+      engine.forgetStatements()
+      return try record(
+        call, block, call.receipt(block, .applied, notes: notes.sorted, usage: usage))
     } catch {
       guard case .refused(let refusal) = error else { throw error }
       let usage = deployUsage(call, budget, hashes: 0)
@@ -49,7 +52,9 @@ extension PipelineFile {
     return usage
   }
 
-  private func install(_ call: OrderedCall, _ budget: inout StepBudget) throws(Stop) {
+  private func install(
+    _ call: OrderedCall, _ budget: inout StepBudget, _ notes: inout NoteTaker
+  ) throws(Stop) {
     guard let sender = call.call.sender else {
       throw .refused(Refusal("UNSIGNED", "a deploy is signed by its owner: sign it"))
     }
@@ -59,7 +64,7 @@ extension PipelineFile {
     }
     let checked = try Self.checked(call)
     let old = deployed?.checked
-    try refuseDrops(checked.package)
+    try refuseDrops(checked)
     try dropViews()
     try buildTables(checked)
     try buildViews(checked)
@@ -69,7 +74,7 @@ extension PipelineFile {
       try ledger.put(.value, Key.package, call.body)
       if owner == nil { try ledger.put(.value, Key.owner, sender.bytes) }
     }
-    try next.recompute(since: old, engine: engine, data: data, &budget)
+    try next.recompute(since: old, engine: engine, data: data, &budget, &notes)
     deployed = next
     owner = sender
   }
@@ -95,37 +100,95 @@ extension PipelineFile {
 
   // MARK: Tables
 
-  /// A source's rows are never dropped without being asked for.
-  private func refuseDrops(_ package: Package) throws(Stop) {
-    guard let old = deployed?.package else { return }
-    for source in old.sources {
-      let isBare =
-        try isEmpty(source.bronzeTable) ? try isEmpty(source.quarantineTable) : false
-      guard let kept = package.source(source.name) else {
-        guard isBare else {
-          throw .refused(
-            Refusal(
-              "DROP_REFUSED",
-              "the upgrade would drop the source \(source.name) and its rows: keep it in the "
-                + "package"))
-        }
+  /// Nothing that holds rows goes without being asked for.
+  private func refuseDrops(_ next: CheckedPackage) throws(Stop) {
+    guard let old = deployed?.checked else { return }
+    var silent: [String] = []
+    for name in next.drops(from: old) where !next.package.drops.contains(name) {
+      let source = name.prefix { $0 != "." }
+      if let known = old.package.source(String(source)), try isBare(known) { continue }
+      silent.append(name)
+    }
+    guard silent.isEmpty else {
+      throw .refused(
+        Refusal(
+          "DROP_REFUSED",
+          "the upgrade would drop \(silent.joined(separator: ", ")) and what is in there: keep it, "
+            + "or say drops: [\(silent.joined(separator: ", "))] in pipeline.yaml"))
+    }
+    for source in old.package.sources {
+      guard let kept = next.package.source(source.name), try !isBare(source) else { continue }
+      try refuseRewrites(of: source, as: kept)
+    }
+    for model in old.models where model.model.kind == .snapshot {
+      guard let kept = next.model(model.name), try !isEmpty(model.name) else { continue }
+      try refuseRewrites(of: model, as: kept)
+    }
+  }
+
+  private func isBare(_ source: Source) throws(Stop) -> Bool {
+    try isEmpty(source.bronzeTable) ? try isEmpty(source.quarantineTable) : false
+  }
+
+  /// What would make other values of a source's rows, or rows without a value.
+  private func refuseRewrites(of old: Source, as new: Source) throws(Stop) {
+    for column in old.columns {
+      guard let kept = new.column(column.name), kept.type != column.type else { continue }
+      throw .refused(
+        Refusal(
+          "RETYPE_REFUSED",
+          "the upgrade would make \(kept.type) of \(old.name).\(column.name), which is "
+            + "\(column.type) and has rows: keep its type, and add a column of another name"))
+    }
+    guard new.primaryKey == old.primaryKey else {
+      throw .refused(
+        Refusal(
+          "KEY_CHANGED",
+          "the upgrade would change the primary key of \(old.name), which has rows: make a new "
+            + "source"))
+    }
+    for column in new.columns where column.required && column.defaultText == nil {
+      if let before = old.column(column.name) {
+        guard !before.required, try holdsNull(column.name, of: old) else { continue }
+      } else if try isEmpty(old.bronzeTable) {
         continue
       }
-      guard !isBare else { continue }
-      for column in source.columns where kept.column(column.name)?.type != column.type {
-        throw .refused(
-          Refusal(
-            "DROP_REFUSED",
-            "the upgrade would drop or retype the column \(source.name).\(column.name), which has "
-              + "rows: keep it as it is"))
+      throw .refused(
+        Refusal(
+          "NULLS_REFUSED",
+          "\(old.name).\(column.name) would be required, and rows that are there have no value: "
+            + "give it a default:, or leave required: out"))
+    }
+  }
+
+  /// The versions of a snapshot were never anywhere else.
+  private func refuseRewrites(
+    of old: CheckedModel, as new: CheckedModel
+  ) throws(Stop) {
+    var why: String?
+    if new.model.kind != .snapshot { why = "it is of kind \(new.model.kind.rawValue)" }
+    if new.primaryKey != old.primaryKey { why = "its key is another" }
+    for column in new.columns {
+      guard let before = old.column(column.name) else {
+        if !column.nullable { why = "\(column.name) is new and not nullable" }
+        continue
       }
-      guard kept.primaryKey == source.primaryKey else {
-        throw .refused(
-          Refusal(
-            "KEY_CHANGED",
-            "the upgrade would change the primary key of \(source.name), which has rows: make a "
-              + "new source"))
-      }
+      if before.type != column.type { why = "\(column.name) is \(column.type)" }
+      if before.nullable, !column.nullable { why = "\(column.name) is no longer nullable" }
+    }
+    guard let why else { return }
+    throw .refused(
+      Refusal(
+        "SNAPSHOT_CHANGED",
+        "the upgrade would lose the history of \(old.name), which cannot be computed again: "
+          + "\(why). Keep it as it is, and make a snapshot of another name"))
+  }
+
+  private func holdsNull(_ column: String, of source: Source) throws(Stop) -> Bool {
+    try machine { () throws(StorageFault) in
+      try engine.connection.integer(
+        "SELECT 1 FROM \(quoted(source.bronzeTable)) WHERE \(quoted(column)) IS NULL LIMIT 1")
+        != nil
     }
   }
 
@@ -151,7 +214,7 @@ extension PipelineFile {
         continue
       }
       if table.schema.columns != plan.columns || table.schema.key != plan.key {
-        try replace(table, by: plan)
+        try replace(table, by: plan, package)
       } else if table.indexes != plan.indexes {
         try machine { () throws(StorageFault) in
           try table.reindex(plan.indexes)
@@ -193,16 +256,26 @@ extension PipelineFile {
     }
   }
 
-  /// Rows of a source go over into the new table; a derived table is filled later.
-  private func replace(_ table: StoredTable, by plan: TablePlan) throws(Stop) {
-    let rows = plan.source == nil ? [] : try allRows(of: table)
+  /// Rows of a source go over into the new table, with the default of what they lack; a derived
+  /// table is filled later.
+  private func replace(
+    _ table: StoredTable, by plan: TablePlan, _ package: CheckedPackage
+  ) throws(Stop) {
+    let rows = plan.keepsRows ? try allRows(of: table) : []
     try machine { () throws(StorageFault) in try data.drop(table) }
     let fresh = try machine { () throws(StorageFault) in try data.create(plan) }
     let places = plan.columns.map { column in
       table.schema.columns.firstIndex { $0.name == column.name }
     }
+    let defaults = plan.columns.map { column in
+      plan.name == plan.source.map { "bronze_\($0)" }
+        ? package.defaultValue(of: column.name, in: plan.source) : Value.null
+    }
     for row in rows {
-      let values = places.map { place in place.map { row.values[$0] } ?? .null }
+      let values = plan.columns.indices.map { index in
+        let kept = places[index].map { row.values[$0] } ?? .null
+        return kept == .null ? defaults[index] : kept
+      }
       let nonce = fresh.hasNonce ? row.nonce ?? fallbackNonce(row) : nil
       guard try data.insert(StoredRow(values: values, nonce: nonce), into: fresh) else {
         throw .refused(
@@ -227,6 +300,17 @@ extension PipelineFile {
     encoder.value(engine.functions.call)
     encoder.list(row.values)
     return sha256(encoder.bytes)
+  }
+}
+
+extension CheckedPackage {
+  /// What a row gets that has no value of a required column.
+  fileprivate func defaultValue(of column: String, in name: String?) -> Value {
+    guard let name, let source = source(name)?.source, let column = source.column(column),
+      column.required, let text = column.defaultText,
+      let value = try? column.type.value(of: text)
+    else { return .null }
+    return value.value
   }
 }
 

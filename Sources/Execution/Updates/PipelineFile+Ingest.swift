@@ -200,33 +200,66 @@ extension PipelineFile {
   private func perform(
     _ call: OrderedCall, _ task: Task, _ block: BlockContext, _ budget: inout StepBudget
   ) throws(Stop) -> UpdateResult {
-    let batch: DecodedBatch
-    if let procedure = task.procedure {
-      batch = try procedure.emit(call, engine: engine, into: task.plan, &budget)
-    } else if case .ingest(_, let format) = call.call.method {
-      do { batch = try task.plan.decoder.decode(call.body, format: format) } catch {
-        throw .refused(error)
-      }
-    } else {
-      preconditionFailure("\(call.call.method) takes no rows")
-    }
     data.begin(rowsLimit: deployed?.package.budget.rowsWrittenPerUpdate ?? 0)
     data.tracking = deployed?.tracked ?? []
-    let key = Array(task.plan.source.name.utf8)
-    let highest = try watermark(key)
-    var ingest = Ingest(
-      task.plan, data: data, block: block, call: call, functions: engine.functions,
-      watermarkHighest: highest)
-    try ingest.run(batch, engine: engine, &budget)
-    if let moved = ingest.eventHighest, moved > highest ?? .min {
-      try machine { () throws(StorageFault) in
-        var encoder = Encoder()
-        encoder.integer(moved)
-        try ledger.put(.watermark, key, encoder.bytes)
+    var ingest = try begin(task.plan, call, block)
+    if case .release = call.call.method {
+      let selection: ReleaseSelection
+      do { selection = try ReleaseSelection(canonicalBytes: call.body) } catch {
+        throw .refused(
+          Refusal("MALFORMED", "the body says not which rows to release: \(error)"))
+      }
+      try ingest.release(selection, engine: engine, &budget)
+    } else {
+      try ingest.run(try batch(call, task, &budget), engine: engine, &budget)
+    }
+    try end(ingest)
+    var notes = ingest.notes
+    if ingest.tally.accepted > 0 {
+      for plan in deployed?.rechecking(task.plan.source.name) ?? [] {
+        var again = try begin(plan, call, block)
+        try again.release(ReleaseSelection(), engine: engine, &budget)
+        try end(again)
+        guard again.tally.accepted > 0 else { continue }
+        notes.add(
+          "recheck \(plan.source.name)", row: 0,
+          message: "\(again.tally.accepted) rows left its quarantine")
       }
     }
-    try deployed?.refresh(engine: engine, data: data, &budget)
-    return UpdateResult(tally: ingest.tally, notes: ingest.notes.sorted)
+    try deployed?.refresh(engine: engine, data: data, &budget, &notes)
+    return UpdateResult(tally: ingest.tally, notes: notes.sorted)
+  }
+
+  private func batch(
+    _ call: OrderedCall, _ task: Task, _ budget: inout StepBudget
+  ) throws(Stop) -> DecodedBatch {
+    if let procedure = task.procedure {
+      return try procedure.emit(call, engine: engine, into: task.plan, &budget)
+    }
+    guard case .ingest(_, let format) = call.call.method else {
+      preconditionFailure("\(call.call.method) takes no rows")
+    }
+    do { return try task.plan.decoder.decode(call.body, format: format) } catch {
+      throw .refused(error)
+    }
+  }
+
+  private func begin(
+    _ plan: SourcePlan, _ call: OrderedCall, _ block: BlockContext
+  ) throws(Stop) -> Ingest {
+    Ingest(
+      plan, data: data, block: block, call: call, functions: engine.functions,
+      watermarkHighest: try watermark(Array(plan.source.name.utf8)))
+  }
+
+  /// Moves the watermark to the largest event time that was accepted.
+  private func end(_ ingest: Ingest) throws(Stop) {
+    guard let moved = ingest.eventHighest, moved > ingest.watermarkHighest ?? .min else { return }
+    try machine { () throws(StorageFault) in
+      var encoder = Encoder()
+      encoder.integer(moved)
+      try ledger.put(.watermark, Array(ingest.plan.source.name.utf8), encoder.bytes)
+    }
   }
 
   /// The largest event time accepted so far.

@@ -27,7 +27,7 @@ extension PipelineFile {
       case .deploy: return try deploy(call, in: block)
       case .grant(let role, let key): return try changeRole(call, role, key, true, block)
       case .revoke(let role, let key): return try changeRole(call, role, key, false, block)
-      case .ingest, .procedure: return try update(call, in: block)
+      case .ingest, .procedure, .release: return try update(call, in: block)
       }
     }
   }

@@ -18,6 +18,8 @@ final class SourcePlan {
   /// Places of the key in a decoded row.
   let key: [Int]
   var expectations: ExpectationPlan?
+  let operation: ChangeOperation?
+  private let operationColumn: Int?
 
   /// - Precondition: the package is checked, so names of columns are names of columns.
   init(
@@ -33,7 +35,17 @@ final class SourcePlan {
     eventColumn = source.eventTime.flatMap { place($0.column) }
     eventUnit = eventColumn.map { stored[$0].type == .date } == true ? 86_400_000 : 1
     versionColumn = source.version.flatMap(place)
+    operation = source.operation
+    operationColumn = source.operation.flatMap { place($0.column) }
     key = source.primaryKey.compactMap(place)
+  }
+
+  /// What a row with `op:` asks for; nil for a word that the contract does not know.
+  func change(_ batch: DecodedBatch, _ row: Int) -> ChangeOperation.Change? {
+    guard let operation, let operationColumn,
+      case .text(let word) = batch.value(row: row, column: operationColumn)
+    else { return nil }
+    return operation.change(word)
   }
 
   /// The system columns behind a bronze row's own.

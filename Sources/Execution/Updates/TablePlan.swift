@@ -10,6 +10,8 @@ struct TablePlan: Hashable {
   let indexes: [[String]]
   /// The source whose rows it keeps; nil where it is derived and may be computed again.
   let source: String?
+  /// Whether its rows cannot be computed again.
+  var keepsRows: Bool
 
   /// All tables of a package, in one canonical order.
   static func all(of package: CheckedPackage) -> [TablePlan] {
@@ -22,11 +24,13 @@ struct TablePlan: Hashable {
         TablePlan(
           name: source.bronzeTable, columns: columns, key: key,
           indexes: indexes.wanted(source.bronzeTable, key: source.primaryKey),
-          source: source.name))
+          source: source.name, keepsRows: true))
       plans.append(
         TablePlan(
           name: source.quarantineTable, columns: SourcePlan.quarantineColumns(of: source),
-          key: SourcePlan.quarantineKey(of: source), indexes: [], source: source.name))
+          key: SourcePlan.quarantineKey(of: source),
+          indexes: source.recheck.isEmpty ? [] : [["_released_by"]], source: source.name,
+          keepsRows: true))
     }
     let stored = package.models.filter(\.model.isStored).sorted { $0.name < $1.name }
     for model in stored {
@@ -39,7 +43,8 @@ struct TablePlan: Hashable {
       plans.append(
         TablePlan(
           name: model.name, columns: columns, key: places(model.primaryKey, in: columns),
-          indexes: indexes.wanted(model.name, key: model.primaryKey), source: nil))
+          indexes: indexes.wanted(model.name, key: model.primaryKey), source: nil,
+          keepsRows: model.model.kind == .snapshot))
     }
     return plans
   }
@@ -55,6 +60,9 @@ private struct IndexPlan {
 
   init(_ package: CheckedPackage) {
     for model in package.models {
+      if model.model.kind == .snapshot {
+        needed[model.name, default: []].append([Model.validTo])
+      }
       if let refresh = model.model.refresh {
         needed[model.name, default: []].append(refresh.by)
         for upstream in model.upstreams
@@ -63,10 +71,10 @@ private struct IndexPlan {
         }
       }
       for test in model.tests {
-        switch test {
+        switch test.rule {
         case .unique(let columns): needed[model.name, default: []].append(columns)
         case .references(let column, _, _): needed[model.name, default: []].append([column])
-        case .notNull, .acceptedValues: continue
+        case .notNull, .acceptedValues, .custom: continue
         }
       }
     }

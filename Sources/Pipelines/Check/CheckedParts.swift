@@ -31,6 +31,8 @@ package struct CheckedModel: Sendable {
   /// By upstream, ascending: the rows that one key needs.
   package let scopes: [CheckedUpstreamQuery]
   package internal(set) var tests: [CheckedTest] = []
+  /// The SELECTs of custom tests, by name.
+  package internal(set) var testQueries: [String: CheckedQuery] = [:]
   /// The rows of a seed, in the order of `columns`; nil for all others.
   package let seed: DecodedBatch?
 
@@ -61,12 +63,28 @@ package struct CheckedUpstreamQuery: Sendable {
 }
 
 /// A test of a model, with its values as stored and its reference resolved.
-package enum CheckedTest: Sendable, Hashable {
-  case unique([String])
-  case notNull([String])
-  case acceptedValues(column: String, values: [StoredValue])
-  /// Values of `column` are values of `target` in the table or view `model`.
-  case references(column: String, model: String, target: String)
+package struct CheckedTest: Sendable, Hashable {
+  package let rule: Rule
+  package let severity: ModelTest.Severity
+
+  package enum Rule: Sendable, Hashable {
+    case unique([String])
+    case notNull([String])
+    case acceptedValues(column: String, values: [StoredValue])
+    /// Values of `column` are values of `target` in the table or view `model`.
+    case references(column: String, model: String, target: String)
+    /// The query of this name among the model's `testQueries` gives no row.
+    case custom(name: String, upstreams: [Upstream])
+  }
+
+  package init(_ rule: Rule, severity: ModelTest.Severity = .error) {
+    self.rule = rule
+    self.severity = severity
+  }
+
+  package static func references(column: String, model: String, target: String) -> CheckedTest {
+    CheckedTest(.references(column: column, model: model, target: target))
+  }
 }
 
 package struct CheckedProcedure: Sendable {

@@ -23,7 +23,7 @@ extension Lint {
       if model.certified {
         fault(part, "certified: a view has no rows of its own to prove", fix: "kind: full")
       }
-    case .full, .incremental:
+    case .full, .incremental, .snapshot:
       if model.primaryKey.isEmpty {
         fault(
           part, "primary_key: a stored model needs one", fix: "primary_key: [column], or kind: view"
@@ -32,6 +32,9 @@ extension Lint {
     case .seed:
       if model.sql != nil { fault(part, "a seed has a file, no SQL") }
       if package.seed(of: model.name) == nil { fault(part, "the file of this seed is missing") }
+    }
+    if model.updatedAt != nil, model.kind != .snapshot {
+      fault(part, "updated_at: is for kind: snapshot, not \(model.kind.rawValue)")
     }
     if model.kind != .seed {
       if model.sql == nil { fault(part, "the SQL of this model is missing") }
@@ -48,13 +51,18 @@ extension Lint {
   }
 
   private mutating func checkRefresh(of model: Model, _ part: String) {
-    guard model.kind == .incremental else {
+    let isKeyed = model.kind == .incremental || model.kind == .snapshot
+    guard isKeyed else {
       if model.refresh != nil {
-        fault("\(part)/refresh", "refresh: is for kind: incremental, not \(model.kind.rawValue)")
+        fault(
+          "\(part)/refresh",
+          "refresh: is for kind: incremental or snapshot, not \(model.kind.rawValue)")
       }
       return
     }
     guard let refresh = model.refresh else {
+      // A snapshot without keys compares all rows.
+      guard model.kind == .incremental else { return }
       fault(
         part, "refresh: an incremental model names the columns whose values it is computed for",
         fix: "refresh: { by: [\(model.primaryKey.joined(separator: ", "))] }")

@@ -1,13 +1,13 @@
 import SQL
 import Wire
 
-// Whether an incremental model finds the keys that an update touches, and its tests.
+// Whether an incremental model finds the keys that an update touches.
 
 extension Lint {
   mutating func checkRefresh(
     of model: Model, _ columns: [ModelColumn], _ upstreams: [Upstream]
   ) -> ([CheckedUpstreamQuery], [CheckedUpstreamQuery]) {
-    guard model.kind == .incremental, let refresh = model.refresh else { return ([], []) }
+    guard let refresh = model.refresh else { return ([], []) }
     let part = "model:\(model.name)/refresh"
     let before = faults.count
     checkColumns(refresh.by, among: columns.map(\.name), "by", part)
@@ -139,63 +139,5 @@ extension Lint {
       return nil
     }
     return query
-  }
-
-  // MARK: - Tests
-
-  mutating func checkTests(at place: Int) {
-    let model = models[place]
-    let part = "model:\(model.name)"
-    let names = model.columns.map(\.name)
-    var tests: [CheckedTest] = []
-    for test in model.model.tests {
-      switch test {
-      case .unique(let columns):
-        checkColumns(columns, among: names, "unique", part)
-        tests.append(.unique(columns))
-      case .notNull(let columns):
-        checkColumns(columns, among: names, "not_null", part)
-        tests.append(.notNull(columns))
-      case .acceptedValues(let column, let values):
-        checkColumns([column], among: names, "accepted_values", part)
-        guard let type = model.column(column)?.type else { continue }
-        var stored: [StoredValue] = []
-        for value in values {
-          do {
-            stored.append(try type.value(of: value))
-          } catch {
-            fault(part, "accepted_values: \(error.message)")
-          }
-        }
-        tests.append(.acceptedValues(column: column, values: stored))
-      case .references(let column, let other):
-        checkColumns([column], among: names, "references", part)
-        if let target = target(of: column, in: other, part) {
-          tests.append(.references(column: column, model: other, target: target))
-        }
-      }
-    }
-    models[place].tests = tests
-  }
-
-  /// The column that a reference means: the one key column, or the column of the same name.
-  private mutating func target(
-    of column: String, in other: String, _ part: String
-  ) -> String? {
-    guard let model = models.first(where: { $0.name == other }) else {
-      fault(
-        part,
-        "references: there is no model \(other)"
-          + Spelling.hint(other, among: models.map(\.name)))
-      return nil
-    }
-    if model.primaryKey.count == 1 { return model.primaryKey[0] }
-    guard model.column(column) != nil else {
-      fault(
-        part, "references: \(other) has neither a key of one column nor a column \(column)",
-        fix: "primary_key: [column] on \(other)")
-      return nil
-    }
-    return column
   }
 }

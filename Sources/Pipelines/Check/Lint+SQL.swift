@@ -153,11 +153,38 @@ extension Lint {
       fault(part, "primary_key: \(key) is json, which makes no key")
     }
     let (maps, scopes) = checkRefresh(of: model, columns, upstreams)
+    if model.kind == .snapshot { checkVersions(of: model, columns, part) }
     guard faults.count == before else { return }
+    let isVersioned = model.kind == .snapshot
     models.append(
       CheckedModel(
-        model: model, columns: columns, primaryKey: model.primaryKey, query: query,
+        model: model, columns: columns + (isVersioned ? Self.versionColumns : []),
+        primaryKey: model.primaryKey + (isVersioned ? [Model.validFrom] : []), query: query,
         upstreams: upstreams, maps: maps, scopes: scopes, seed: nil))
+  }
+
+  private static let versionColumns = [
+    ModelColumn(name: Model.validFrom, type: .timestamp),
+    ModelColumn(name: Model.validTo, type: .timestamp, nullable: true),
+  ]
+
+  private mutating func checkVersions(
+    of model: Model, _ columns: [ModelColumn], _ part: String
+  ) {
+    for name in [Model.validFrom, Model.validTo] where columns.contains(where: { $0.name == name })
+    {
+      fault(
+        part, "the SELECT gives \(name), which a snapshot adds by itself",
+        fix: "\(name) as another_name")
+    }
+    guard let name = model.updatedAt else { return }
+    checkColumns([name], among: columns.map(\.name), "updated_at", part)
+    guard let column = columns.first(where: { $0.name == name }) else { return }
+    if column.type != .date, column.type != .timestamp {
+      fault(part, "updated_at: \(name) is \(column.type), not date or timestamp")
+    } else if column.nullable {
+      fault(part, "updated_at: \(name) is nullable; it says since when a row is as it is")
+    }
   }
 
   /// The columns of a result: as declared, if that fits the SELECT, else as inferred.

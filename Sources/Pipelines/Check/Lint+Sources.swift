@@ -21,6 +21,7 @@ extension Lint {
       fault(part, "primary_key: \(key) is json, which makes no key")
     }
     checkRules(of: source, part)
+    checkChanges(of: source, part)
     checkEventTime(of: source, part)
     checkDialect(of: source, part)
     check(source.allow, part)
@@ -82,11 +83,44 @@ extension Lint {
         default: fault(part, "version: \(version) is \(column.type), which does not grow")
         }
       }
-    case (_, .some): fault(part, "version: is for on_duplicate: upsert_if_newer")
+    case (_, .some) where source.operation != nil: break
+    case (_, .some): fault(part, "version: is for on_duplicate: upsert_if_newer, or with op:")
     case (_, nil): break
     }
     if source.appendOnly, source.onDuplicate == .upsertIfNewer {
       fault(part, "append_only: true and on_duplicate: upsert_if_newer exclude one another")
+    }
+  }
+
+  private mutating func checkChanges(of source: Source, _ part: String) {
+    for name in Self.twins(source.recheck) { fault(part, "recheck: \(name) stands twice") }
+    for name in source.recheck where package.source(name) == nil || name == source.name {
+      fault(
+        part,
+        "recheck: there is no other source \(name)"
+          + Spelling.hint(name, among: package.sources.map(\.name).filter { $0 != source.name }))
+    }
+    guard let operation = source.operation else { return }
+    if !source.recheck.isEmpty {
+      fault(
+        part, "recheck: and op: exclude one another: a change that was held back may be old by now")
+    }
+    checkColumns([operation.column], among: source.columns.map(\.name), "op", part)
+    if let column = source.column(operation.column), column.type != .text || !column.required {
+      fault(part, "op: \(column.name) must be of type text and required: true")
+    }
+    if source.primaryKey.contains(operation.column) {
+      fault(part, "op: \(operation.column) is part of the primary key")
+    }
+    if source.appendOnly { fault(part, "append_only: true and op: exclude one another") }
+    for word in Self.twins(operation.inserts + operation.updates + operation.deletes) {
+      fault(part, "op: the word \(word) stands twice")
+    }
+    if let version = source.version {
+      checkColumns([version], among: source.columns.map(\.name), "version", part)
+      if source.column(version)?.required == false {
+        fault(part, "version: \(version) must be required: true")
+      }
     }
   }
 

@@ -63,9 +63,31 @@ struct Lint {
       fault("package", "rows_written_per_update: must be at least 1")
     }
     check(Int(package.freezingDays), in: 1...3_650, "freezing_days")
+    checkDrops()
     for model in package.models {
       guard model.name.hasPrefix("bronze_") || model.name.hasPrefix("quarantine_") else { continue }
       fault("model:\(model.name)", "names that begin so belong to the tables of sources")
+    }
+  }
+
+  /// A drop names what is no longer in the package.
+  private mutating func checkDrops() {
+    for name in Self.twins(package.drops) { fault("package/drops", "drops: \(name) stands twice") }
+    for name in package.drops {
+      let parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+      guard parts.count <= 2, parts.allSatisfy({ Naming.isName($0) }) else {
+        fault("package/drops", "drops: holds NAME or SOURCE.COLUMN, not \(name.prefix(100))")
+        continue
+      }
+      let isThere =
+        parts.count == 1
+        ? package.source(name) != nil || package.model(name) != nil
+        : package.source(parts[0])?.column(parts[1]) != nil
+      if isThere {
+        fault(
+          "package/drops", "drops: \(name) is still in the package",
+          fix: "remove it there, or keep it out of drops:")
+      }
     }
   }
 

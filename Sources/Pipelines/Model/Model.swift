@@ -16,6 +16,8 @@ package struct Model: Hashable, Canonical {
   package var tests: [ModelTest]
   /// Rows of this table get Merkle proofs to clients.
   package var certified: Bool
+  /// Of a snapshot: the column that says since when a row is as it is; nil: block time does.
+  package var updatedAt: String?
 
   /// How far from the sources a model is. A model reads its own layer or the one below.
   package enum Layer: String, CanonicalCase, Comparable {
@@ -37,14 +39,17 @@ package struct Model: Hashable, Canonical {
     case incremental
     /// The rows of a CSV file of the package.
     case seed
+    /// Every version that the rows of its SELECT ever had, with `valid_from` and `valid_to`
+    /// (a slowly changing dimension of type 2). Its history cannot be computed again.
+    case snapshot
 
-    package static let allCases: [Kind] = [.view, .full, .incremental, .seed]
+    package static let allCases: [Kind] = [.view, .full, .incremental, .seed, .snapshot]
   }
 
   package init(
     name: String, description: String = "", layer: Layer, kind: Kind, primaryKey: [String] = [],
     columns: [ModelColumn] = [], refresh: Refresh? = nil, sql: SQLScript?,
-    tests: [ModelTest] = [], certified: Bool = false
+    tests: [ModelTest] = [], certified: Bool = false, updatedAt: String? = nil
   ) {
     self.name = name
     self.description = description
@@ -56,7 +61,13 @@ package struct Model: Hashable, Canonical {
     self.sql = sql
     self.tests = tests
     self.certified = certified
+    self.updatedAt = updatedAt
   }
+
+  /// The columns that the engine adds to a snapshot: since when a version is the current one, and
+  /// until when; null while it is.
+  package static let validFrom = "valid_from"
+  package static let validTo = "valid_to"
 
   /// Whether the engine keeps a table for it.
   package var isStored: Bool { kind != .view }
@@ -72,6 +83,7 @@ package struct Model: Hashable, Canonical {
     encoder.optional(sql)
     encoder.list(tests)
     encoder.flag(certified)
+    encoder.optionalText(updatedAt)
   }
 
   package init(from decoder: inout Decoder) throws(Malformed) {
@@ -85,6 +97,7 @@ package struct Model: Hashable, Canonical {
     sql = try decoder.optional()
     tests = try decoder.list(limit: PackageLimits.testsMax)
     certified = try decoder.flag()
+    updatedAt = try decoder.optionalText(limit: Limits.nameBytesMax)
   }
 }
 
@@ -170,57 +183,6 @@ package struct UpstreamQuery: Hashable, Canonical {
   package init(from decoder: inout Decoder) throws(Malformed) {
     upstream = try decoder.name()
     sql = try decoder.value()
-  }
-}
-
-/// What must hold of a model at the end of every update; else the update is refused.
-package enum ModelTest: Hashable, Canonical, CustomStringConvertible {
-  case unique([String])
-  case notNull([String])
-  /// Values are spelled as a batch would spell them.
-  case acceptedValues(column: String, values: [String])
-  /// Every value that is not null is the primary key of a row of `model`.
-  case references(column: String, model: String)
-
-  package var description: String {
-    switch self {
-    case .unique(let columns): "unique(\(columns.joined(separator: ", ")))"
-    case .notNull(let columns): "not_null(\(columns.joined(separator: ", ")))"
-    case .acceptedValues(let column, _): "accepted_values(\(column))"
-    case .references(let column, let model): "references(\(column), \(model))"
-    }
-  }
-
-  package func encode(into encoder: inout Encoder) {
-    switch self {
-    case .unique(let columns):
-      encoder.variant(0)
-      encoder.texts(columns)
-    case .notNull(let columns):
-      encoder.variant(1)
-      encoder.texts(columns)
-    case .acceptedValues(let column, let values):
-      encoder.variant(2)
-      encoder.text(column)
-      encoder.texts(values)
-    case .references(let column, let model):
-      encoder.variant(3)
-      encoder.text(column)
-      encoder.text(model)
-    }
-  }
-
-  package init(from decoder: inout Decoder) throws(Malformed) {
-    switch try decoder.variant(count: 4) {
-    case 0: self = .unique(try decoder.names(limit: PackageLimits.columnsMax))
-    case 1: self = .notNull(try decoder.names(limit: PackageLimits.columnsMax))
-    case 2:
-      self = .acceptedValues(
-        column: try decoder.name(),
-        values: try decoder.texts(
-          limit: PackageLimits.listedValuesMax, bytes: PackageLimits.textBytesMax))
-    default: self = .references(column: try decoder.name(), model: try decoder.name())
-    }
   }
 }
 

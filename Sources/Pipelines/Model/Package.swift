@@ -29,13 +29,16 @@ package struct Package: Hashable, Canonical {
   package var queries: [Query]
   package var seeds: [Seed]
   package var metrics: [Metric]
+  /// What an upgrade to this package may take away: `orders`, `orders.day`. Nothing else that has
+  /// rows goes silently.
+  package var drops: [String]
 
   package init(
     name: String, version: String, description: String = "", rules: String = Package.rules,
     vars: [Variable] = [], defaults: Defaults = Defaults(), budget: Budget = Budget(),
     freezingDays: UInt32 = 30, sources: [Source] = [], models: [Model] = [],
     procedures: [Procedure] = [], queries: [Query] = [], seeds: [Seed] = [],
-    metrics: [Metric] = []
+    metrics: [Metric] = [], drops: [String] = []
   ) {
     self.name = name
     self.version = version
@@ -51,6 +54,7 @@ package struct Package: Hashable, Canonical {
     self.queries = queries.sorted { $0.name < $1.name }
     self.seeds = seeds.sorted { $0.model < $1.model }
     self.metrics = metrics.sorted { $0.name < $1.name }
+    self.drops = drops.sorted()
   }
 
   package func source(_ name: String) -> Source? { sources.first { $0.name == name } }
@@ -75,6 +79,7 @@ package struct Package: Hashable, Canonical {
     encoder.list(queries)
     encoder.list(seeds)
     encoder.list(metrics)
+    encoder.texts(drops)
   }
 
   package init(from decoder: inout Decoder) throws(Malformed) {
@@ -96,10 +101,12 @@ package struct Package: Hashable, Canonical {
     queries = try decoder.list(limit: PackageLimits.queriesMax)
     seeds = try decoder.list(limit: PackageLimits.modelsMax)
     metrics = try decoder.list(limit: PackageLimits.metricsMax)
+    drops = try decoder.texts(
+      limit: PackageLimits.dropsMax, bytes: 2 * Limits.nameBytesMax + 1)
     guard Self.ascends(vars.map(\.name)), Self.ascends(sources.map(\.name)),
       Self.ascends(models.map(\.name)), Self.ascends(procedures.map(\.name)),
       Self.ascends(queries.map(\.name)), Self.ascends(seeds.map(\.model)),
-      Self.ascends(metrics.map(\.name))
+      Self.ascends(metrics.map(\.name)), Self.ascends(drops)
     else { throw decoder.fault("the names of a package do not ascend") }
   }
 

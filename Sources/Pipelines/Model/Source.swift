@@ -22,13 +22,18 @@ package struct Source: Hashable, Canonical {
   package var csv: CSVDialect
   package var unknownFields: UnknownFields
   package var allow: [Grant]
+  /// Sources after whose changes the rows of this one's quarantine are looked at again. Ascending.
+  package var recheck: [String]
+  /// How rows say that others change or go; nil: each row is one that is there.
+  package var operation: ChangeOperation?
 
   package init(
     name: String, description: String = "", formats: [RowFormat] = [.csv, .ndjson],
     columns: [SourceColumn], primaryKey: [String], onDuplicate: DuplicateRule = .rejectIfDifferent,
     version: String? = nil, appendOnly: Bool = false, eventTime: EventTime? = nil,
     freshness: Freshness? = nil, expectations: [Expectation] = [], csv: CSVDialect = CSVDialect(),
-    unknownFields: UnknownFields = .reject, allow: [Grant] = []
+    unknownFields: UnknownFields = .reject, allow: [Grant] = [], recheck: [String] = [],
+    operation: ChangeOperation? = nil
   ) {
     self.name = name
     self.description = description
@@ -44,6 +49,8 @@ package struct Source: Hashable, Canonical {
     self.csv = csv
     self.unknownFields = unknownFields
     self.allow = allow
+    self.recheck = recheck.sorted()
+    self.operation = operation
   }
 
   package var bronzeTable: String { "bronze_\(name)" }
@@ -76,6 +83,8 @@ package struct Source: Hashable, Canonical {
     encoder.value(csv)
     encoder.value(unknownFields)
     encoder.list(allow)
+    encoder.texts(recheck)
+    encoder.optional(operation)
   }
 
   package init(from decoder: inout Decoder) throws(Malformed) {
@@ -93,6 +102,51 @@ package struct Source: Hashable, Canonical {
     csv = try decoder.value()
     unknownFields = try decoder.value()
     allow = try decoder.list(limit: PackageLimits.grantsMax)
+    recheck = try decoder.names(limit: PackageLimits.sourcesMax)
+    operation = try decoder.optional()
+  }
+}
+
+/// The column by which a source delivers changes (change data capture): its value says what becomes
+/// of the row with that key.
+package struct ChangeOperation: Hashable, Canonical {
+  package var column: String
+  package var inserts: [String]
+  package var updates: [String]
+  package var deletes: [String]
+
+  package init(
+    column: String, inserts: [String] = ["insert"], updates: [String] = ["update"],
+    deletes: [String] = ["delete"]
+  ) {
+    self.column = column
+    self.inserts = inserts
+    self.updates = updates
+    self.deletes = deletes
+  }
+
+  package enum Change: Sendable, Hashable { case insert, update, delete }
+
+  /// - Returns: nil for a word that the contract does not know.
+  package func change(_ word: String) -> Change? {
+    if inserts.contains(word) { return .insert }
+    if updates.contains(word) { return .update }
+    return deletes.contains(word) ? .delete : nil
+  }
+
+  package func encode(into encoder: inout Encoder) {
+    encoder.text(column)
+    encoder.texts(inserts)
+    encoder.texts(updates)
+    encoder.texts(deletes)
+  }
+
+  package init(from decoder: inout Decoder) throws(Malformed) {
+    let limit = PackageLimits.listedValuesMax
+    column = try decoder.name()
+    inserts = try decoder.names(limit: limit)
+    updates = try decoder.names(limit: limit)
+    deletes = try decoder.names(limit: limit)
   }
 }
 

@@ -20,7 +20,7 @@ package struct PackageFiles: Sendable {
   /// The folders that a package has; files elsewhere, such as a README, are none of its business.
   static let folders = ["sources", "models", "procedures", "queries", "seeds", "tests"]
 
-  /// Reads `pipeline.yaml` and every YAML, SQL and CSV file of the known folders.
+  /// Reads `pipeline.yaml` and every YAML, SQL, CSV and NDJSON file of the known folders.
   package init(directory: String) throws(PackageFaults) {
     let manager = FileManager.default
     var isDirectory: ObjCBool = false
@@ -57,7 +57,7 @@ package struct PackageFiles: Sendable {
   private static func isRead(_ path: String) -> Bool {
     let name = path.split(separator: "/").last ?? ""
     guard !name.hasPrefix(".") else { return false }
-    return [".yaml", ".yml", ".sql", ".csv"].contains { name.hasSuffix($0) }
+    return [".yaml", ".yml", ".sql", ".csv", ".ndjson"].contains { name.hasSuffix($0) }
   }
 
   func file(_ path: String) -> File? { files.first { $0.path == path } }

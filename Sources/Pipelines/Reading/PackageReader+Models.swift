@@ -23,7 +23,7 @@ extension PackageReader {
         value, "a model",
         known: [
           "name", "description", "kind", "primary_key", "columns", "contract", "refresh", "sql",
-          "file", "tests", "certified",
+          "file", "tests", "certified", "updated_at",
         ], file: file, faults: faults)
     else { return }
     let name = name(fields, "name", "model")
@@ -36,6 +36,7 @@ extension PackageReader {
       primaryKey: fields.texts("primary_key") ?? [],
       columns: modelColumns(fields, part), sql: nil)
     model.certified = fields.flag("certified") ?? false
+    model.updatedAt = fields.text("updated_at")
     model.tests = tests(fields) + references(fields)
     model.refresh = refresh(fields, part)
     if kind == .seed {
@@ -137,29 +138,46 @@ extension PackageReader {
     return []
   }
 
-  private func tests(_ fields: Fields) -> [ModelTest] {
+  private static let testKinds = [
+    "unique", "not_null", "accepted_values", "references", "relationships", "sql",
+  ]
+
+  private mutating func tests(_ fields: Fields) -> [ModelTest] {
     (fields.list("tests") ?? []).compactMap { item in
       guard
         let inner = Fields(
-          item, "a test", known: ["unique", "not_null", "accepted_values", "references"],
-          file: fields.file, faults: faults)
+          item, "a test", known: Self.testKinds + ["name", "severity"], file: fields.file,
+          faults: faults)
       else { return nil }
-      guard inner.entries.count == 1, let kind = inner.entries.first?.key else {
-        inner.fault(item, "a test has one key: unique, not_null, accepted_values or references")
+      let kinds = inner.entries.map(\.key).filter { Self.testKinds.contains($0) }
+      guard kinds.count == 1 else {
+        inner.fault(item, "a test has one of \(Self.testKinds.joined(separator: ", "))")
         return nil
       }
-      switch kind {
-      case "unique": return .unique(inner.textOrTexts(kind))
-      case "not_null": return .notNull(inner.textOrTexts(kind))
-      default: return test(kind, inner)
+      if kinds[0] != "sql", let name = inner["name"] {
+        inner.fault(name, "name: belongs to tests with sql:; \(kinds[0]) names itself")
+      }
+      return rule(kinds[0], inner).map {
+        ModelTest($0, severity: inner.choice("severity") ?? .error)
       }
     }
   }
 
+  private mutating func rule(_ kind: String, _ fields: Fields) -> ModelTest.Rule? {
+    switch kind {
+    case "unique": return .unique(fields.textOrTexts(kind))
+    case "not_null": return .notNull(fields.textOrTexts(kind))
+    case "sql":
+      let name = name(fields, "name", "test")
+      return script(fields, standard: nil).map { .custom(name: name, sql: $0) }
+    default: return columnRule(kind, fields)
+    }
+  }
+
   /// `accepted_values: { column: c, values: [a] }`, `references: { column: c, model: m }`
-  private func test(_ kind: String, _ fields: Fields) -> ModelTest? {
+  private func columnRule(_ kind: String, _ fields: Fields) -> ModelTest.Rule? {
     let takesValues = kind == "accepted_values"
-    guard takesValues || kind == "references", let value = fields[kind],
+    guard let value = fields[kind],
       let inner = Fields(
         value, kind, known: ["column", takesValues ? "values" : "model"], file: fields.file,
         faults: faults)

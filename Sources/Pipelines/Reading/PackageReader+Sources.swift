@@ -19,7 +19,7 @@ extension PackageReader {
         known: [
           "source", "description", "format", "columns", "contract", "primary_key", "version",
           "on_duplicate", "append_only", "event_time", "freshness", "expectations", "csv",
-          "unknown_fields", "allow",
+          "unknown_fields", "allow", "recheck", "op",
         ], file: file, faults: faults)
     else { return }
     let name = name(fields, "source", "source")
@@ -41,6 +41,8 @@ extension PackageReader {
       source.unknownFields = policy
     }
     source.allow = grants(fields)
+    source.recheck = (fields.texts("recheck") ?? []).sorted()
+    source.operation = operation(fields)
     package.sources.append(source)
   }
 
@@ -197,6 +199,24 @@ extension PackageReader {
     if let header = inner.flag("header") { dialect.header = header }
     if let null = inner.texts("null") { dialect.null = null }
     return dialect
+  }
+
+  /// `op: COLUMN`, or `op: { column: COLUMN, insert: [c, r], update: [u], delete: [d] }`
+  private func operation(_ fields: Fields) -> ChangeOperation? {
+    guard let value = fields["op"] else { return nil }
+    guard case .map = value.content else {
+      return fields.text("op").map { ChangeOperation(column: $0) }
+    }
+    guard
+      let inner = Fields(
+        value, "op", known: ["column", "insert", "update", "delete"], file: fields.file,
+        faults: faults)
+    else { return nil }
+    var operation = ChangeOperation(column: inner.text("column", required: true) ?? "")
+    if inner["insert"] != nil { operation.inserts = inner.textOrTexts("insert") }
+    if inner["update"] != nil { operation.updates = inner.textOrTexts("update") }
+    if inner["delete"] != nil { operation.deletes = inner.textOrTexts("delete") }
+    return operation
   }
 
   /// `allow: [public, role:operations, key:…]`

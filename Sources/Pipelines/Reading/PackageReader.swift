@@ -19,9 +19,24 @@ package struct PackageReader {
 
   /// Reads and checks a package whose files are in memory.
   package static func read(_ files: PackageFiles) throws(PackageFaults) -> Package {
+    try readWithTests(files).checked.package
+  }
+
+  /// Reads and checks a package with its tests.
+  package static func readWithTests(
+    _ files: PackageFiles
+  ) throws(PackageFaults) -> (checked: CheckedPackage, tests: [UnitTest]) {
     let (package, places) = try readUnchecked(files)
-    _ = try CheckedPackage(package, places: places)
-    return package
+    let checked = try CheckedPackage(package, places: places)
+    let faults = FaultList()
+    var tests = UnitTestReader(files, faults, package: checked)
+    for file in files.files where file.path.hasPrefix("tests/") && file.path.hasSuffix(".yaml") {
+      let text = String(decoding: file.bytes, as: UTF8.self)
+      guard let root = StrictYAML.parse(text, file: file.path, faults: faults) else { continue }
+      tests.read(root, file.path)
+    }
+    guard faults.faults.isEmpty else { throw PackageFaults(faults.faults) }
+    return (checked, tests.tests)
   }
 
   /// Reads a package without checking its SQL and what its parts say of one another.
@@ -37,7 +52,7 @@ package struct PackageReader {
       rules: whole.rules, vars: whole.vars, defaults: whole.defaults, budget: whole.budget,
       freezingDays: whole.freezingDays, sources: whole.sources, models: whole.models,
       procedures: whole.procedures, queries: whole.queries, seeds: whole.seeds,
-      metrics: whole.metrics)
+      metrics: whole.metrics, drops: whole.drops)
     return (sorted, reader.places)
   }
 
@@ -52,29 +67,18 @@ package struct PackageReader {
     for path in files.paths(in: "models", ending: ".yaml") { readModels(path) }
     for path in files.paths(in: "procedures", ending: ".yaml") { readProcedures(path) }
     for path in files.paths(in: "queries", ending: ".yaml") { readQueries(path) }
-    for path in files.paths(in: "tests", ending: ".yaml") { readTests(path) }
+    readTests()
     refuseTwins()
     refuseUnused()
   }
 
-  /// Tests stay with their author: they are held to their form and are no part of the package.
-  private mutating func readTests(_ path: String) {
-    guard let root = document(path),
-      let file = Fields(root, "a file of tests", known: ["unit_tests"], file: path, faults: faults)
-    else { return }
-    for item in file.list("unit_tests") ?? [] {
-      guard
-        let fields = Fields(
-          item, "a test", known: ["name", "given", "expect"], file: path, faults: faults)
-      else { continue }
-      _ = name(fields, "name", "test")
-      for key in ["given", "expect"] where fields[key] == nil { fields.missing(key) }
-      for step in fields.list("given") ?? [] {
-        _ = Fields(
-          step, "a step", known: ["ingest", "rows", "idempotency_key", "replay"], file: path,
-          faults: faults)
-      }
+  /// Tests are no part of the package: here they are held to their form.
+  private mutating func readTests() {
+    var reader = UnitTestReader(files, faults, package: nil)
+    for path in files.paths(in: "tests", ending: ".yaml") {
+      if let root = document(path) { reader.read(root, path) }
     }
+    used += reader.used
   }
 
   private mutating func readManifest() {
@@ -87,7 +91,7 @@ package struct PackageReader {
         root, "the manifest",
         known: [
           "quorate", "name", "version", "description", "engine", "vars", "defaults", "layers",
-          "budget", "freezing_days",
+          "budget", "freezing_days", "drops",
         ], file: "pipeline.yaml", faults: faults)
     else { return }
     places.note("package", "pipeline.yaml", root)
@@ -112,6 +116,8 @@ package struct PackageReader {
     if let days = fields.number("freezing_days", in: 1...3_650) {
       package.freezingDays = UInt32(days)
     }
+    package.drops = fields.texts("drops") ?? []
+    if let value = fields["drops"] { places.note("package/drops", fields.file, value) }
   }
 
   private mutating func readEngine(_ fields: Fields) {
@@ -298,6 +304,10 @@ package struct PackageReader {
         faults.add(
           file.path, 0, 0, "no model, procedure or query reads this file",
           fix: "declare it in a .yaml file beside it, or remove it")
+      } else if file.path.hasPrefix("tests/"), !file.path.hasSuffix(".yaml") {
+        faults.add(
+          file.path, 0, 0, "no step of a test reads this file",
+          fix: "name it in a step with file: \(file.path), or remove it")
       } else if file.path.hasSuffix(".csv") {
         faults.add(
           file.path, 0, 0, "no model of kind seed reads this file",

@@ -41,6 +41,35 @@ extension RowDecoder {
   }
 }
 
+extension RowDecoder {
+  /// Decodes rows that a quarantine kept as texts; nil is a field that was missing or null.
+  ///
+  /// - Parameter rows: as many texts each as the contract has columns.
+  package func decode(texts rows: [[String?]]) -> DecodedBatch {
+    var collector = RowCollector(columnCount: columnCount, base: 0)
+    for row in rows {
+      collector.begin()
+      for (reader, text) in zip(readers, row) {
+        do {
+          guard let text else {
+            collector.add(try reader.missing(spill: &collector.spill))
+            continue
+          }
+          let bytes = Array(text.utf8)
+          collector.add(
+            try reader.read(
+              bytes.span, 0..<bytes.count, inPlace: false, spill: &collector.spill))
+        } catch {
+          collector.reject(error, column: reader.column.name)
+        }
+      }
+      if captures { collector.add(.null) }
+      collector.end { row }
+    }
+    return collector.finish(arena: [])
+  }
+}
+
 extension ColumnReader {
   /// Holds a stored value against the contract: its class, its range, the column's rules.
   fileprivate func admit(

@@ -1,0 +1,87 @@
+import Certification
+import Pipelines
+import Storage
+import Wire
+
+// Snapshots: every version that a row ever had, the current one without an end.
+
+extension ModelPlan {
+  /// `id = 'a', day = 3`, for messages.
+  func shownKey(of values: [Value]) -> String {
+    declaredKey.map { "\($0.name) = \(values[$0.place].shown)" }.joined(separator: ", ")
+  }
+
+  /// Since when a row is as it is: what `updated_at` says, else block time.
+  fileprivate func start(of values: [Value], now: Int64) -> Int64 {
+    guard let name = checked.model.updatedAt,
+      let place = checked.columns.firstIndex(where: { $0.name == name }),
+      case .int(let time) = values[place]
+    else { return now }
+    guard checked.columns[place].type == .date else { return time }
+    let (product, overflow) = time.multipliedReportingOverflow(by: 86_400_000)
+    return overflow ? now : product
+  }
+}
+
+extension Refresher {
+  /// Ends versions that are no longer so and begins new ones. A version never ends before it began:
+  /// what changes again within its first moment is changed in place.
+  func writeVersions(
+    _ differences: [KeyedRows.Difference], _ table: StoredTable, _ model: ModelPlan
+  ) throws(Stop) {
+    let now = Int64(clamping: engine.functions.time.number)
+    for difference in differences {
+      switch difference {
+      case .insert(let row):
+        try begin(row, from: model.start(of: row.values, now: now), table, model)
+      case .update(let old, let new):
+        let from = model.start(of: new.values, now: now)
+        let since = old.validFrom(model)
+        guard from > since else {
+          let values = new.values + [.int(since), .null]
+          try data.update(old, to: StoredRow(values: values, nonce: old.nonce), in: table)
+          continue
+        }
+        try end(old, at: from, table, model)
+        try begin(new, from: from, table, model)
+      case .delete(let old):
+        if old.validFrom(model) >= now {
+          try data.delete(old, from: table)
+        } else {
+          try end(old, at: now, table, model)
+        }
+      }
+    }
+  }
+
+  private func end(
+    _ row: StoredRow, at time: Int64, _ table: StoredTable, _ model: ModelPlan
+  ) throws(Stop) {
+    var ended = row
+    ended.values[model.resultCount + 1] = .int(time)
+    try data.update(row, to: ended, in: table)
+  }
+
+  private func begin(
+    _ row: StoredRow, from: Int64, _ table: StoredTable, _ model: ModelPlan
+  ) throws(Stop) {
+    var version = StoredRow(values: row.values + [.int(from), .null], nonce: row.nonce)
+    if try data.insert(version, into: table) { return }
+    // A version that began at the same moment ended; it is the current one again.
+    let known = try machine { () throws(StorageFault) in
+      try table.row(key: table.key(of: version.values))
+    }
+    guard let known else {
+      throw .failed(ExecutionFault(.damaged, "a version of \(table.name) is there and is not"))
+    }
+    version.nonce = known.nonce
+    try data.update(known, to: version, in: table)
+  }
+}
+
+extension StoredRow {
+  fileprivate func validFrom(_ model: ModelPlan) -> Int64 {
+    guard case .int(let time) = values[model.resultCount] else { return 0 }
+    return time
+  }
+}

@@ -1,0 +1,94 @@
+import SQL
+import Wire
+
+// What a package says must hold of its models.
+
+extension Lint {
+  mutating func checkTests(at place: Int) {
+    let model = models[place]
+    let part = "model:\(model.name)"
+    var queries: [String: CheckedQuery] = [:]
+    let custom = model.model.tests.compactMap { test in
+      if case .custom(let name, _) = test.rule { name } else { nil }
+    }
+    for name in Self.twins(custom) { fault(part, "the test \(name) stands twice") }
+    models[place].tests = model.model.tests.compactMap { test in
+      checked(test.rule, of: model, part, &queries).map {
+        CheckedTest($0, severity: test.severity)
+      }
+    }
+    models[place].testQueries = queries
+  }
+
+  private mutating func checked(
+    _ rule: ModelTest.Rule, of model: CheckedModel, _ part: String,
+    _ queries: inout [String: CheckedQuery]
+  ) -> CheckedTest.Rule? {
+    let names = model.columns.map(\.name)
+    switch rule {
+    case .unique(let columns):
+      checkColumns(columns, among: names, "unique", part)
+      if columns.isEmpty { fault(part, "unique: names no column") }
+      return .unique(columns)
+    case .notNull(let columns):
+      checkColumns(columns, among: names, "not_null", part)
+      return .notNull(columns)
+    case .acceptedValues(let column, let values):
+      checkColumns([column], among: names, "accepted_values", part)
+      guard let type = model.column(column)?.type else { return nil }
+      return .acceptedValues(column: column, values: stored(values, type, part))
+    case .references(let column, let other):
+      checkColumns([column], among: names, "references", part)
+      return target(of: column, in: other, part).map {
+        .references(column: column, model: other, target: $0)
+      }
+    case .custom(let name, let sql):
+      checkName(name, part)
+      let upstreams = upstreams(of: sql)
+      guard let query = checked(sql, .test, catalog(for: nil)) else { return nil }
+      guard upstreams.contains(.model(model.name)) else {
+        fault(
+          part, "the test \(name) does not read \(model.name)",
+          fix: "select … from {{ ref('\(model.name)') }} where …")
+        return nil
+      }
+      queries[name] = query
+      return .custom(name: name, upstreams: upstreams)
+    }
+  }
+
+  private mutating func stored(
+    _ values: [String], _ type: ColumnType, _ part: String
+  ) -> [StoredValue] {
+    var stored: [StoredValue] = []
+    for value in values {
+      do {
+        stored.append(try type.value(of: value))
+      } catch {
+        fault(part, "accepted_values: \(error.message)")
+      }
+    }
+    return stored
+  }
+
+  /// The column that a reference means: the one key column, or the column of the same name.
+  private mutating func target(
+    of column: String, in other: String, _ part: String
+  ) -> String? {
+    guard let model = models.first(where: { $0.name == other }) else {
+      fault(
+        part,
+        "references: there is no model \(other)"
+          + Spelling.hint(other, among: models.map(\.name)))
+      return nil
+    }
+    if model.primaryKey.count == 1 { return model.primaryKey[0] }
+    guard model.column(column) != nil else {
+      fault(
+        part, "references: \(other) has neither a key of one column nor a column \(column)",
+        fix: "primary_key: [column] on \(other)")
+      return nil
+    }
+    return column
+  }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Foundation
+import Pipelines
+import Wire
+
+extension PipelineCommand {
+  struct Infer: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Draft the contract of a source from a CSV file: types, nulls, delimiter, key.",
+      discussion: """
+          quorate pipeline infer feed.csv > my-pipeline/sources/feed.yaml
+          quorate pipeline infer trans.asc --name transactions
+        """)
+    @Argument(help: "A CSV file.") var file: String
+    @Option(help: "What the source is called; else as the file is.") var name: String?
+
+    func run() async throws {
+      guard let data = FileManager.default.contents(atPath: file) else {
+        throw Failure("There is no file \(file), or it cannot be read.")
+      }
+      let stem = URL(filePath: file).deletingPathExtension().lastPathComponent.lowercased()
+      let name = name ?? String(stem.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+      guard name.wholeMatch(of: #/[a-z][a-z0-9_]{0,47}/#) != nil else {
+        throw Failure("'\(name)' is no name for a source; give one with --name.")
+      }
+      let draft: ContractDraft
+      do { draft = try ContractDraft(csv: [UInt8](data), name: name) } catch {
+        throw Failure("\(file): \(error.message)")
+      }
+      Terminal.say(String(draft.yaml.dropLast()))
+      Terminal.warn(
+        "\(grouped(draft.rows)) rows looked at; the draft takes "
+          + "\(grouped(draft.rows - draft.rejected)) of them, and "
+          + (draft.keyIsProven
+            ? "\(source(draft)) tells them apart."
+            : "no column or pair of columns tells them apart.")
+      )
+    }
+
+    private func source(_ draft: ContractDraft) -> String {
+      draft.source.primaryKey.joined(separator: " with ")
+    }
+  }
+}

@@ -1,0 +1,252 @@
+import ArgumentParser
+import Certification
+import Execution
+import Foundation
+import Pipelines
+import QuorateClient
+import SQL
+import Wire
+
+extension PipelineCommand {
+  struct Plan: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "What a deploy would change, what of it is breaking, and its price.",
+      discussion: """
+        A replica takes a copy of the pipeline, deploys into it and throws it away. Nothing is
+        ordered and nobody pays. Exit status 1 when the deploy would be refused.
+
+          quorate pipeline plan my-pipeline
+          quorate pipeline plan my-pipeline --drop old_model
+        """)
+    @OptionGroup var location: ClusterLocation
+    @OptionGroup var caller: Caller
+    @Argument(help: "The package's folder.") var directory: String
+    @Option(
+      help: ArgumentHelp("Say that this model, source or SOURCE.COLUMN may go.", valueName: "name"))
+    var drop: [String] = []
+    @Option(help: "replica, or quorum: f+1 replicas plan alike.") var trust: Trust = .replica
+    @Flag(help: "For programs.") var json = false
+
+    func run() async throws {
+      let package = try PackageFolder.read(directory, dropping: drop)
+      let session = try Session(location, caller)
+      let answer = try await session.ask(.plan(package.canonicalBytes), package.name, trust)
+      await session.client.close()
+      let plan = PlanReport(answer)
+      Terminal.say(json ? try Terminal.json(plan) : plan.text(package))
+      if plan.refusal != nil { throw ExitCode(1) }
+    }
+  }
+
+  struct Check: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Whether every model is what it is when it is computed whole.",
+      discussion: """
+        A replica computes each stored model anew on a copy of the live state and compares. Exit
+        status 1 when one differs.
+
+          quorate pipeline check my_pipeline
+        """)
+    @OptionGroup var location: ClusterLocation
+    @OptionGroup var caller: Caller
+    @Argument(help: "The pipeline.") var name: String
+    @Option(help: "replica, or quorum: f+1 replicas find alike.") var trust: Trust = .replica
+    @Flag(help: "For programs.") var json = false
+
+    func run() async throws {
+      let session = try Session(location, caller)
+      let answer = try await session.ask(.check, name, trust)
+      await session.client.close()
+      let rows = answer.table.texts.map { $0.map { $0 ?? "" } }
+      // missing, extra, different
+      let bad = rows.filter { $0[3...5].contains { $0 != "0" } }
+      if json {
+        let names = answer.table.columns.map(\.name)
+        Terminal.say(
+          try Terminal.json(
+            rows.map { Dictionary(uniqueKeysWithValues: zip(names, $0)) }))
+      } else {
+        Terminal.say(Terminal.table(answer.table.columns.map(\.name), rows))
+        Terminal.say(
+          bad.isEmpty
+            ? "\(grouped(rows.count)) models at height \(answer.height): each is what it is when "
+              + "it is computed whole."
+            : "\(bad.map { $0[0] }.joined(separator: ", ")) differ from what their SELECTs give: "
+              + "look at refresh.by and refresh.map of these; a deploy with any change of their "
+              + "SELECT computes them anew.")
+      }
+      if !bad.isEmpty { throw ExitCode(1) }
+    }
+  }
+
+  struct LineageCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "lineage",
+      abstract: "Which columns each column comes from, as the SELECTs say.",
+      discussion: """
+          quorate pipeline lineage my-pipeline                       a folder
+          quorate pipeline lineage my_pipeline --svg lineage.svg     a deployed pipeline
+        """)
+    @OptionGroup var location: ClusterLocation
+    @OptionGroup var caller: Caller
+    @Argument(help: "A package's folder, or the name of a deployed pipeline.") var name: String
+    @Option(help: ArgumentHelp("Write a drawing.", valueName: "file")) var svg: String?
+    @Flag(help: "For programs.") var json = false
+
+    func run() async throws {
+      let edges = try await self.edges()
+      if let svg {
+        do {
+          try Data(LineageDrawing(edges).svg.utf8).write(to: URL(filePath: svg))
+        } catch { throw Failure("Cannot write \(svg): \(error.localizedDescription)") }
+        if !json { return Terminal.say("The drawing is in \(svg).") }
+      }
+      guard json else { return Terminal.say(LineageDrawing(edges).text) }
+      Terminal.say(
+        try Terminal.json(
+          edges.map { edge in
+            [
+              "table": edge.table, "column": edge.column, "type": edge.type,
+              "from": edge.from.map { "\($0.table).\($0.column)" } ?? "",
+            ]
+          }))
+    }
+
+    private func edges() async throws -> [ColumnLineage] {
+      var isFolder: ObjCBool = false
+      if FileManager.default.fileExists(atPath: name, isDirectory: &isFolder), isFolder.boolValue {
+        return try PackageFolder.readWithTests(name).checked.lineage
+      }
+      guard !name.contains("/") else { throw Failure("There is no folder \(name).") }
+      let session = try Session(location, caller)
+      let answer = try await session.ask(.lineage, name, .replica)
+      await session.client.close()
+      return answer.table.texts.map { row in
+        var from: Lineage?
+        if let table = row[3], let column = row[4] { from = Lineage(table: table, column: column) }
+        return ColumnLineage(
+          table: row[0] ?? "", column: row[1] ?? "", type: row[2] ?? "", from: from)
+      }
+    }
+  }
+}
+
+extension Session {
+  func ask(
+    _ question: QueryRequest.Question, _ pipeline: String, _ trust: Trust
+  ) async throws -> VerifiedAnswer {
+    switch trust {
+    case .replica: try await client.ask(question, of: pipeline)
+    case .quorum: try await client.agree(question, of: pipeline)
+    case .certified:
+      throw Failure("Only rows of certified tables come with proofs; ask at trust quorum.")
+    }
+  }
+}
+
+/// A plan as people and programs read it.
+struct PlanReport: Encodable {
+  let height: UInt64
+  let changes: [Change]
+  let work: [Work]
+  /// `deploy`, `upgrade` or `refused`.
+  let kind: String
+  let refusal: String?
+  let warnings: String?
+  let steps: Int64
+  let cycles: Int64
+
+  struct Change: Encodable {
+    let part: String
+    let name: String
+    let change: String
+    let isBreaking: Bool
+    let detail: String
+  }
+
+  struct Work: Encodable {
+    let name: String
+    let work: String
+    let rows: Int64
+    let steps: Int64
+    let cycles: Int64
+    let detail: String
+  }
+
+  init(_ answer: VerifiedAnswer) {
+    height = answer.height.number
+    var changes: [Change] = []
+    var work: [Work] = []
+    var total: [Value] = []
+    for row in answer.table.rows {
+      switch Self.text(row[0]) {
+      case "total": total = row
+      case "work":
+        work.append(
+          Work(
+            name: Self.text(row[1]), work: Self.text(row[2]), rows: Self.number(row[4]),
+            steps: Self.number(row[5]), cycles: Self.number(row[6]), detail: Self.text(row[7])))
+      default:
+        changes.append(
+          Change(
+            part: Self.text(row[0]), name: Self.text(row[1]), change: Self.text(row[2]),
+            isBreaking: row[3] == .int(1), detail: Self.text(row[7])))
+      }
+    }
+    self.changes = changes
+    self.work = work
+    kind = total.isEmpty ? "refused" : Self.text(total[2])
+    let detail = total.isEmpty ? "the replica gave no total" : Self.text(total[7])
+    refusal = kind == "refused" ? detail : nil
+    warnings = kind == "refused" || detail.isEmpty ? nil : detail
+    steps = total.isEmpty ? 0 : Self.number(total[5])
+    cycles = total.isEmpty ? 0 : Self.number(total[6])
+  }
+
+  private static func text(_ value: Value) -> String {
+    if case .text(let text) = value { text } else { "" }
+  }
+
+  private static func number(_ value: Value) -> Int64 {
+    if case .int(let number) = value { number } else { 0 }
+  }
+
+  func text(_ package: Package) -> String {
+    var lines: [String] = []
+    if changes.isEmpty {
+      lines.append("Nothing changes.")
+    } else {
+      lines.append(
+        Terminal.table(
+          ["part", "name", "change", "", "detail"],
+          changes.map {
+            [$0.part, $0.name, $0.change, $0.isBreaking ? "BREAKING" : "", $0.detail]
+          }))
+    }
+    if !work.isEmpty {
+      lines.append("")
+      lines.append(
+        Terminal.table(
+          ["work", "name", "rows", "steps", "cycles", "detail"],
+          work.map {
+            [
+              $0.work, $0.name, grouped($0.rows), $0.steps > 0 ? grouped($0.steps) : "",
+              $0.cycles > 0 ? cyclesText(UInt64($0.cycles)) : "", $0.detail,
+            ]
+          }))
+    }
+    lines.append("")
+    if let warnings { lines.append("Warnings: \(warnings)") }
+    if let refusal {
+      lines.append("This deploy would be refused. \(refusal)")
+      lines.append("It would cost \(cyclesText(UInt64(cycles))) cycles all the same.")
+    } else {
+      let breaking = changes.count { $0.isBreaking }
+      lines.append(
+        "This \(kind) of \(package.name) \(package.version) at height \(height) costs "
+          + "\(cyclesText(UInt64(cycles))) cycles (\(grouped(cycles))), \(grouped(steps)) steps; "
+          + (breaking == 0 ? "nothing is breaking." : "\(breaking) changes are breaking."))
+    }
+    return lines.joined(separator: "\n")
+  }
+}

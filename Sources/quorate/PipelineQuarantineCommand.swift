@@ -1,0 +1,101 @@
+import ArgumentParser
+import Certification
+import Foundation
+import Pipelines
+import QuorateClient
+import Wire
+
+extension PipelineCommand {
+  struct Quarantine: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Rows that broke their contract: what they are, and letting them in.",
+      discussion: """
+          quorate pipeline quarantine list my_pipeline
+          quorate pipeline quarantine list my_pipeline entries
+          quorate pipeline quarantine release my_pipeline entries --batch 2026-01-31-0
+        """,
+      subcommands: [ListCommand.self, Release.self])
+
+    struct ListCommand: AsyncParsableCommand {
+      static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "How many rows each quarantine holds, or the rows of one with their reasons.")
+      @OptionGroup var location: ClusterLocation
+      @OptionGroup var caller: Caller
+      @Argument(help: "The pipeline.") var pipeline: String
+      @Argument(help: "The source; without it all are counted.") var source: String?
+      @Flag(help: "Released rows too.") var all = false
+      @Option(help: "Rows at most.") var limit = 100
+      @Flag(help: "For programs.") var json = false
+
+      func run() async throws {
+        let session = try Session(location, caller)
+        let found = try await session.pipeline(pipeline)
+        let answer = try await session.ask(
+          .sql(try sql(found)), pipeline, .replica)
+        await session.client.close()
+        let names = answer.table.columns.map(\.name)
+        let rows = answer.table.texts.map { $0.map { $0 ?? "" } }
+        if json {
+          Terminal.say(
+            try Terminal.json(rows.map { Dictionary(uniqueKeysWithValues: zip(names, $0)) }))
+        } else if rows.isEmpty {
+          Terminal.say("Nothing is held back.")
+        } else {
+          Terminal.say(Terminal.table(names, rows))
+        }
+      }
+
+      private func sql(_ found: CatalogPipeline) throws -> String {
+        guard let source else {
+          guard !found.sources.isEmpty else { throw Failure("\(pipeline) has no source.") }
+          return found.sources.map { entry in
+            "select '\(entry.name)' as source, count(*) as held_back from "
+              + "quarantine_\(entry.name) where _released_by is null"
+          }.joined(separator: " union all ") + " order by source"
+        }
+        guard let entry = found.sources.first(where: { $0.name == source }) else {
+          throw Failure(
+            "\(pipeline) has no source \(source); it has "
+              + found.sources.map(\.name).joined(separator: ", ") + ".")
+        }
+        let columns = ["_height", "_row", "_batch"] + entry.fields.map(\.name) + ["_errors"]
+        return "select \(columns.joined(separator: ", "))\(all ? ", _released_by" : "") from "
+          + "quarantine_\(source)\(all ? "" : " where _released_by is null") "
+          + "order by _height, _position, _row limit \(max(1, limit))"
+      }
+    }
+
+    struct Release: AsyncParsableCommand {
+      static let configuration = CommandConfiguration(
+        abstract: "Look again at rows that were held back; those that pass now are taken.",
+        discussion: """
+          For the owner. A row passes when it meets the contract as it is now: after an upgrade, or
+          once what it refers to is there. The others stay.
+
+            quorate pipeline quarantine release my_pipeline entries
+          """)
+      @OptionGroup var location: ClusterLocation
+      @OptionGroup var caller: Caller
+      @Argument(help: "The pipeline.") var pipeline: String
+      @Argument(help: "The source.") var source: String
+      @Option(help: "Only rows of the batch with this idempotency key.") var batch: String?
+      @Option(help: "Only rows that came at this height.") var height: UInt64?
+      @Option(help: "Only the row at this place of its batch.") var row: UInt32?
+      @Option(help: "The idempotency key. Without it, a new one.") var key: String?
+      @Option(help: "VDBE steps at most; reserved before, paid as used.") var steps: UInt64?
+      @Flag(help: "For programs.") var json = false
+
+      func run() async throws {
+        let session = try Session(location, caller)
+        let selection = ReleaseSelection(batch: batch, height: height, row: row)
+        let certified = try await session.client.submit(
+          Intention(
+            pipeline: pipeline, method: .release(source: source),
+            body: selection.canonicalBytes, key: key ?? Session.freshKey(), stepLimit: steps))
+        await session.client.close()
+        Terminal.say(try ReceiptReport(certified).text(json: json))
+      }
+    }
+  }
+}

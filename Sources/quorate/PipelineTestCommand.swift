@@ -1,0 +1,182 @@
+import ArgumentParser
+import Execution
+import Foundation
+import Pipelines
+import Simulator
+import Wire
+
+extension PipelineCommand {
+  struct TestCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "test",
+      abstract: "Run the package's tests/*.yaml: in memory, without a cluster.",
+      discussion: """
+        The engine is the one that replicas run, with their rules and prices, so the cycles of
+        each update are what it would cost on 13 replicas. Exit status 1 when a test fails.
+
+          quorate pipeline test my-pipeline
+          quorate pipeline test my-pipeline --only late --junit report.xml
+        """)
+    @Argument(help: "The package's folder.") var directory: String
+    @Option(help: ArgumentHelp("Only tests whose name holds this.", valueName: "text"))
+    var only: String?
+    @Option(help: ArgumentHelp("Write a JUnit report too.", valueName: "file")) var junit: String?
+    @Flag(help: "For programs.") var json = false
+
+    func run() async throws {
+      let (package, all) = try PackageFolder.readWithTests(directory)
+      let tests = all.filter { only.map($0.name.contains) ?? true }
+      guard !tests.isEmpty else {
+        throw Failure(
+          only == nil
+            ? "\(directory) has no tests; write tests/first.yaml, see 'quorate pipeline new'."
+            : "No test of \(directory) is called so; it has "
+              + all.map(\.name).joined(separator: ", ") + ".")
+      }
+      var runs: [TestRun] = []
+      for (index, test) in tests.enumerated() {
+        let started = ContinuousClock.now
+        let disk = SimulatedDisk(seed: UInt64(index))
+        let result = try Rehearsal.run(test, of: package, directory: "test", vfs: disk.name)
+        let run = TestRun(result: result, duration: ContinuousClock.now - started)
+        runs.append(run)
+        withExtendedLifetime(disk) {}
+        if !json { Terminal.say(run.text) }
+      }
+      if let junit {
+        do {
+          try Data(TestRun.junit(runs, of: package.package.name).utf8)
+            .write(to: URL(filePath: junit))
+        } catch { throw Failure("Cannot write \(junit): \(error.localizedDescription)") }
+      }
+      let failed = runs.count { !$0.result.failures.isEmpty }
+      if json {
+        Terminal.say(try Terminal.json(runs.map(TestReport.init)))
+      } else {
+        Terminal.say(
+          "\(grouped(runs.count)) tests, \(grouped(failed)) failed"
+            + (failed == 0 ? "" : "; '-' is what was expected, '+' what was found"))
+      }
+      if failed > 0 { throw ExitCode(1) }
+    }
+  }
+}
+
+/// One test as it ran.
+struct TestRun {
+  let result: RehearsalResult
+  let duration: Duration
+
+  var seconds: Double {
+    Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+  }
+
+  var text: String {
+    let verdict = result.failures.isEmpty ? "ok    " : "FAILED"
+    var lines = ["\(verdict) \(result.test.name)"]
+    for step in result.steps { lines.append("         " + Self.text(step)) }
+    for failure in result.failures {
+      lines.append("  \(Self.place(failure)):")
+      lines += failure.message.split(separator: "\n", omittingEmptySubsequences: false)
+        .map { "    \($0)" }
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func place(_ failure: RehearsalResult.Failure) -> String {
+    "\(failure.place.file):\(failure.place.line):\(failure.place.column)"
+  }
+
+  private static func text(_ step: RehearsalResult.Step) -> String {
+    let receipt = step.receipt
+    var parts = ["\(step.number) \(step.label):"]
+    if receipt.replayOf != nil { parts.append("replayed,") }
+    if case .refused(let refusal) = receipt.status { parts.append("refused \(refusal.code),") }
+    let tally = receipt.tally
+    let rows = [
+      (tally.accepted, "accepted"), (tally.quarantined, "quarantined"),
+      (tally.dropped, "dropped"), (tally.duplicates, "duplicates"), (tally.late, "late"),
+    ].filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)," }
+    parts += rows
+    parts.append("\(cyclesText(receipt.charged.number)) cycles")
+    return parts.joined(separator: " ")
+  }
+
+  // MARK: JUnit
+
+  /// The XML that build servers read.
+  static func junit(_ runs: [TestRun], of package: String) -> String {
+    let failed = runs.count { !$0.result.failures.isEmpty }
+    let total = fixed(runs.reduce(0) { $0 + $1.seconds }, 3)
+    let head = "tests=\"\(runs.count)\" failures=\"\(failed)\" errors=\"0\" time=\"\(total)\""
+    var lines = [
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<testsuites \(head)>",
+      "  <testsuite name=\"\(escaped(package))\" \(head)>",
+    ]
+    for run in runs { lines += run.junitCase(package) }
+    return (lines + ["  </testsuite>", "</testsuites>", ""]).joined(separator: "\n")
+  }
+
+  private func junitCase(_ package: String) -> [String] {
+    let test = result.test
+    let head =
+      "    <testcase classname=\"\(Self.escaped(package))\" name=\"\(Self.escaped(test.name))\" "
+      + "file=\"\(Self.escaped(test.place.file))\" line=\"\(test.place.line)\" "
+      + "time=\"\(fixed(seconds, 3))\""
+    guard !result.failures.isEmpty else { return [head + "/>"] }
+    let failures = result.failures.map { failure in
+      let first = failure.message.prefix { $0 != "\n" }
+      return "      <failure message=\"\(Self.escaped(String(first)))\">"
+        + Self.escaped("\(Self.place(failure))\n\(failure.message)") + "</failure>"
+    }
+    return [head + ">"] + failures + ["    </testcase>"]
+  }
+
+  private static func escaped(_ text: String) -> String {
+    var out = ""
+    for character in text.unicodeScalars {
+      switch character {
+      case "&": out += "&amp;"
+      case "<": out += "&lt;"
+      case ">": out += "&gt;"
+      case "\"": out += "&quot;"
+      case "\n", "\t": out.unicodeScalars.append(character)
+      // XML 1.0 has no way to write other control characters.
+      case _ where character.value < 0x20: out += "\u{FFFD}"
+      default: out.unicodeScalars.append(character)
+      }
+    }
+    return out
+  }
+}
+
+/// One test for programs.
+private struct TestReport: Encodable {
+  let name: String
+  let passed: Bool
+  let failures: [String]
+  let steps: [Step]
+
+  struct Step: Encodable {
+    let step: Int
+    let label: String
+    let status: String
+    let cycles: UInt64
+    let vdbeSteps: UInt64
+  }
+
+  init(_ run: TestRun) {
+    name = run.result.test.name
+    passed = run.result.failures.isEmpty
+    failures = run.result.failures.map {
+      "\($0.place.file):\($0.place.line):\($0.place.column): \($0.message)"
+    }
+    steps = run.result.steps.map { step in
+      var status = "applied"
+      if case .refused(let refusal) = step.receipt.status { status = refusal.code }
+      return Step(
+        step: step.number, label: step.label, status: status,
+        cycles: step.receipt.charged.number, vdbeSteps: step.receipt.usage.steps)
+    }
+  }
+}

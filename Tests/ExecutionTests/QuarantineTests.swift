@@ -1,0 +1,193 @@
+import Certification
+import Pipelines
+import Testing
+import Wire
+
+@testable import Execution
+
+private let shops = Source(
+  name: "shops", columns: [SourceColumn(name: "shop", type: .text, required: true)],
+  primaryKey: ["shop"])
+
+private func orders(recheck: [String] = [], check: String) -> Source {
+  var source = Source.orders(expectations: [
+    Expectation(name: "known", check: sql(check), onViolation: .quarantine)
+  ])
+  source.recheck = recheck
+  return source
+}
+
+private let exists = "exists_in(shops, customer)"
+private let header = "id,customer,amount,day\n"
+
+private func prepared(_ package: Package) throws -> Subnet {
+  let subnet = try Subnet()
+  let receipt = try subnet.run(subnet.deploy(package))
+  if case .refused(let refusal) = receipt.status { throw refusal }
+  try subnet.fund()
+  return subnet
+}
+
+private func release(
+  _ subnet: Subnet, _ selection: ReleaseSelection = ReleaseSelection(), key: String? = nil
+) throws -> Receipt {
+  try subnet.run(
+    subnet.call("shop", .release(source: "orders"), body: selection.canonicalBytes, key: key))
+}
+
+@Suite struct `A quarantined row` {
+  @Test func `is taken once it passes, and stays on record`() throws {
+    let subnet = try prepared(.shop(sources: [orders(check: exists), shops]))
+    let first = try subnet.run(
+      subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,2.00,\n", key: "batch"))
+    #expect(first.tally.quarantined == 2)
+    let early = try release(subnet)
+    #expect(early.tally.accepted == 0)
+    #expect(early.tally.quarantined == 2)
+    try subnet.run(subnet.ingest("shops", "shop\nanna\n"))
+    #expect(try subnet.rows("bronze_orders").isEmpty)
+    let receipt = try release(subnet, key: "let-in")
+    #expect(receipt.tally.accepted == 1)
+    #expect(receipt.tally.quarantined == 1)
+    #expect(try subnet.rows("bronze_orders", columns: "id, amount, _batch") == ["a|100|let-in"])
+    #expect(
+      try subnet.rows("quarantine_orders", columns: "id, _released_by") == ["a|let-in", "b|"])
+    let again = try release(subnet)
+    #expect(again.tally.accepted == 0)
+    #expect(again.tally.quarantined == 1)
+  }
+
+  @Test func `is looked at again when the source that it waits for changes`() throws {
+    let subnet = try prepared(
+      .shop(sources: [orders(recheck: ["shops"], check: exists), shops]))
+    try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,2.00,\n"))
+    let receipt = try subnet.run(subnet.ingest("shops", "shop\nben\n", key: "news"))
+    #expect(receipt.tally.accepted == 1)
+    #expect(receipt.notes.map(\.name) == ["recheck orders"])
+    #expect(try subnet.rows("bronze_orders", columns: "id") == ["b"])
+    #expect(
+      try subnet.rows("quarantine_orders", columns: "id, _released_by") == ["a|", "b|news"])
+  }
+
+  @Test func `comes to the same tables whichever source is first`() throws {
+    let package = Package.shop(sources: [orders(recheck: ["shops"], check: exists), shops])
+    var tables: [[String]] = []
+    for isFirst in [true, false] {
+      let subnet = try prepared(package)
+      if isFirst { try subnet.run(subnet.ingest("shops", "shop\nanna\nben\n")) }
+      try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,2.00,\n"))
+      if !isFirst { try subnet.run(subnet.ingest("shops", "shop\nanna\nben\n")) }
+      tables.append(try subnet.rows("bronze_orders", columns: "id, customer, amount"))
+    }
+    #expect(tables[0] == tables[1])
+    #expect(tables[0].count == 2)
+  }
+
+  @Test(arguments: [
+    (ReleaseSelection(batch: "one"), ["a", "b"]), (ReleaseSelection(batch: "two"), ["c"]),
+    (ReleaseSelection(batch: "one", row: 2), ["b"]), (ReleaseSelection(height: 99), []),
+    (ReleaseSelection(row: 1), ["a", "c"]),
+  ])
+  func `is chosen by its batch, height and place`(
+    selection: ReleaseSelection, taken: [String]
+  ) throws {
+    let subnet = try prepared(.shop(sources: [orders(check: exists), shops]))
+    try subnet.run(subnet.ingest("orders", header + "a,x,1.00,\nb,x,2.00,\n", key: "one"))
+    try subnet.run(subnet.ingest("orders", header + "c,x,1.00,\n", key: "two"))
+    try subnet.run(subnet.ingest("shops", "shop\nx\n"))
+    try release(subnet, selection)
+    #expect(try subnet.rows("bronze_orders", columns: "id") == taken)
+  }
+
+  @Test func `is let in by the owner alone, under the contract of the day`() throws {
+    let subnet = try prepared(.shop(sources: [orders(check: "amount > 200")]))
+    try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,much,\n"))
+    let stranger = try subnet.run(
+      subnet.call(
+        "shop", .release(source: "orders"), body: ReleaseSelection().canonicalBytes,
+        by: Subnet.stranger))
+    #expect(stranger.refusalCode == "NOT_ALLOWED")
+    let malformed = try subnet.run(
+      subnet.call("shop", .release(source: "orders"), body: [7, 7]))
+    #expect(malformed.refusalCode == "MALFORMED")
+    try subnet.run(subnet.deploy(.shop(version: "2", sources: [orders(check: "amount > 20")])))
+    let receipt = try release(subnet)
+    #expect(receipt.tally.accepted == 1)
+    #expect(receipt.tally.quarantined == 1)
+  }
+}
+
+private func changes(version: String? = nil) -> Source {
+  Source(
+    name: "orders",
+    columns: [
+      SourceColumn(name: "id", type: .text, required: true),
+      SourceColumn(name: "amount", type: .int),
+      SourceColumn(name: "seq", type: .int, required: true),
+      SourceColumn(name: "op", type: .text, required: true),
+    ], primaryKey: ["id"], version: version,
+    operation: ChangeOperation(
+      column: "op", inserts: ["c", "r"], updates: ["u"], deletes: ["d"]))
+}
+
+@Suite struct `A source of changes` {
+  private let head = "id,amount,seq,op\n"
+
+  @Test func `inserts, changes and deletes rows`() throws {
+    let subnet = try prepared(.shop(sources: [changes()]))
+    let first = try subnet.run(
+      subnet.ingest("orders", head + "a,1,1,c\nb,2,1,r\nc,3,1,c\na,10,2,u\nb,,2,d\n"))
+    #expect(first.tally.accepted == 5)
+    #expect(try subnet.rows("bronze_orders", columns: "id, amount") == ["a|10", "c|3"])
+    let second = try subnet.run(
+      subnet.ingest("orders", head + "b,,3,d\nd,4,1,u\na,10,2,u\nc,3,1,x\n"))
+    #expect(second.tally.duplicates == 2)
+    #expect(second.tally.quarantined == 1)
+    #expect(try subnet.rows("bronze_orders", columns: "id, amount") == ["a|10", "c|3", "d|4"])
+  }
+
+  @Test func `refreshes what its models made of deleted rows`() throws {
+    let model = Model(
+      name: "sums", layer: .silver, kind: .incremental, primaryKey: ["id"],
+      refresh: Refresh(by: ["id"]),
+      sql: sql("select id, sum(amount) as total from {{ source('orders') }} group by id"))
+    let subnet = try prepared(.shop(sources: [changes()], models: [model]))
+    try subnet.run(subnet.ingest("orders", head + "a,1,1,c\nb,2,1,c\n"))
+    try subnet.run(subnet.ingest("orders", head + "a,,2,d\n"))
+    #expect(try subnet.rows("sums") == ["b|2"])
+  }
+
+  @Test func `comes to the same rows in every order, by the version`() throws {
+    let lines = ["a,1,1,c", "a,2,2,u", "a,,3,d", "b,1,1,c", "b,,2,d", "b,5,3,u"]
+    func permuted(_ rest: [String]) -> [[String]] {
+      guard rest.count > 1 else { return [rest] }
+      return rest.indices.flatMap { index -> [[String]] in
+        var others = rest
+        let first = others.remove(at: index)
+        return permuted(others).map { [first] + $0 }
+      }
+    }
+    // All orders of one row's changes, and of the other's: they do not meet.
+    for (a, b) in zip(permuted(Array(lines[..<3])), permuted(Array(lines[3...]))) {
+      let subnet = try prepared(.shop(sources: [changes(version: "seq")]))
+      for line in zip(a, b).flatMap({ [$0, $1] }) {
+        try subnet.run(subnet.ingest("orders", head + line + "\n"))
+      }
+      #expect(
+        try subnet.rows("bronze_orders", columns: "id, amount, seq") == ["b|5|3"], "\(a) \(b)")
+    }
+  }
+
+  @Test(arguments: [
+    ChangeOperation(column: "id"), ChangeOperation(column: "amount"),
+    ChangeOperation(column: "nope"),
+    ChangeOperation(column: "op", inserts: ["x"], updates: ["x"]),
+  ])
+  func `names a text column that is required, and each word once`(
+    operation: ChangeOperation
+  ) {
+    var source = changes()
+    source.operation = operation
+    #expect(throws: PackageFaults.self) { try CheckedPackage(.shop(sources: [source])) }
+  }
+}

@@ -1,0 +1,364 @@
+import Certification
+import Pipelines
+import Signing
+import Testing
+import Wire
+
+@testable import Execution
+
+private let header = "id,customer,amount,day\n"
+
+private let totals = Model(
+  name: "totals", layer: .silver, kind: .incremental, primaryKey: ["customer"],
+  refresh: Refresh(by: ["customer"]),
+  sql: sql(
+    """
+    select customer, sum(amount) as total, count(*) as orders
+    from {{ source('orders') }} group by customer
+    """))
+
+private let big = Model(
+  name: "big", layer: .gold, kind: .full, primaryKey: ["customer"],
+  sql: sql("select customer, total from {{ ref('totals') }} where total >= 300"))
+
+/// 60 orders of 20 customers: amounts of 1.00 to 60.00.
+private func filled(_ package: Package) throws -> Subnet {
+  let subnet = try Subnet()
+  let receipt = try subnet.run(subnet.deploy(package))
+  if case .refused(let refusal) = receipt.status { throw refusal }
+  try subnet.fund()
+  let rows = (1...60).map { "o\($0),c\($0 % 20),\($0).00,2026-01-0\(1 + $0 % 9)\n" }.joined()
+  #expect(try subnet.run(subnet.ingest("orders", header + rows)).tally.accepted == 60)
+  return subnet
+}
+
+/// A line of a plan.
+private struct Line: CustomStringConvertible {
+  let part: String
+  let name: String
+  let change: String
+  let isBreaking: Bool
+  let rows: Int64
+  let cycles: Int64
+  let detail: String
+  var description: String { "\(part) \(name) \(change)\(isBreaking ? " breaking" : ""): \(detail)" }
+}
+
+private func plan(
+  _ package: Package, on subnet: Subnet, by person: KeyPair = Subnet.owner
+) throws -> [Line] {
+  try subnet.certify()
+  let answer = try subnet.executor.reader.query(
+    QueryRequest(
+      subnet: subnet.genesis.subnet, pipeline: package.name,
+      question: .plan(package.canonicalBytes), caller: person.publicKey, expiry: 1))
+  return answer.result.rows.map { row in
+    func text(_ place: Int) -> String {
+      if case .text(let text) = row[place] { text } else { "" }
+    }
+    func number(_ place: Int) -> Int64 {
+      if case .int(let number) = row[place] { number } else { 0 }
+    }
+    return Line(
+      part: text(0), name: text(1), change: text(2), isBreaking: number(3) == 1,
+      rows: number(4), cycles: number(6), detail: text(7))
+  }
+}
+
+/// A change of a package, what a plan says of it, and whether a deploy takes it.
+private struct Change: CustomTestStringConvertible, Sendable {
+  let testDescription: String
+  let package: Package
+  let says: [String]
+  var refusal: String?
+}
+
+private func changed(_ model: Model, _ change: (inout Model) -> Void) -> Model {
+  var model = model
+  change(&model)
+  return model
+}
+
+private func source(_ change: (inout Source) -> Void) -> Source {
+  var source = Source.orders()
+  change(&source)
+  return source
+}
+
+private let original = Package.shop(models: [totals, big])
+
+private let changes: [Change] = [
+  Change(
+    testDescription: "a new column of a source",
+    package: .shop(
+      version: "2",
+      sources: [source { $0.columns.append(SourceColumn(name: "note", type: .text)) }],
+      models: [totals, big]),
+    says: [
+      "package shop changed: version: 1 → 2", "column orders.note added: text",
+      "model totals recomputed: reads orders", "model big recomputed: reads totals",
+    ]),
+  Change(
+    testDescription: "a changed model",
+    package: .shop(
+      models: [
+        changed(totals) {
+          $0.sql = sql(
+            "select customer, sum(amount) as total, count(*) as orders "
+              + "from {{ source('orders') }} where amount <> 100 group by customer")
+        }, big,
+      ]),
+    says: [
+      "model totals changed: its SELECT", "model big recomputed: reads totals",
+    ]),
+  Change(
+    testDescription: "a model dropped silently",
+    package: .shop(models: [totals]),
+    says: ["model big dropped breaking: its rows go; they can be computed again"],
+    refusal: "DROP_REFUSED"),
+  Change(
+    testDescription: "a dropped model",
+    package: {
+      var package = Package.shop(models: [totals])
+      package.drops = ["big"]
+      return package
+    }(),
+    says: ["model big dropped breaking: its rows go; they can be computed again"]),
+  Change(
+    testDescription: "a tightened expectation",
+    package: .shop(
+      sources: [
+        .orders(expectations: [
+          Expectation(name: "small", check: sql("amount <= 5000"), onViolation: .quarantine)
+        ])
+      ], models: [totals, big]),
+    says: [
+      "expectation orders.small tightened breaking: new: amount <= 5000, quarantine",
+      "work orders.small violated: rows that are there and do not meet it; they stay",
+    ]),
+  Change(
+    testDescription: "a changed key of a model",
+    package: .shop(
+      models: [
+        changed(totals) {
+          $0.primaryKey = ["customer", "total"]
+        }, big,
+      ]),
+    says: [
+      "model totals changed breaking: primary_key: [customer] → [customer, total]",
+      "model big recomputed: reads totals",
+    ]),
+  Change(
+    testDescription: "a changed key of a source",
+    package: .shop(
+      sources: [source { $0.primaryKey = ["id", "customer"] }], models: [totals, big]),
+    says: [
+      "source orders changed breaking: primary_key: [id] → [id, customer]",
+      "model totals recomputed: reads orders", "model big recomputed: reads totals",
+    ], refusal: "KEY_CHANGED"),
+]
+
+@Suite struct `A plan` {
+  @Test(arguments: changes)
+  fileprivate func `says what the deploy then does, and its price within a tenth`(
+    change: Change
+  ) throws {
+    let subnet = try filled(original)
+    let root = subnet.root()
+    let lines = try plan(change.package, on: subnet)
+    #expect(subnet.root() == root)
+    let told = lines.filter { $0.part != "total" && $0.change != "computed" }.map(\.description)
+    #expect(told == change.says)
+    let total = try #require(lines.last)
+    let receipt = try subnet.run(subnet.deploy(change.package))
+    #expect(receipt.refusalCode == change.refusal)
+    #expect(total.change == (change.refusal == nil ? "upgrade" : "refused"))
+    if let refusal = change.refusal { #expect(total.detail.hasPrefix(refusal)) }
+    let charged = Double(receipt.charged.number)
+    #expect(abs(Double(total.cycles) - charged) <= charged / 10, "\(total.cycles), \(charged)")
+    // But for the length of the receipt's numbers they are equal.
+    #expect(abs(Double(total.cycles) - charged) <= charged / 1_000)
+    #expect(receipt.refusalCode != nil || subnet.root() != root || change.says.count == 2)
+  }
+
+  @Test func `counts the rows that do not meet a new expectation`() throws {
+    let subnet = try filled(original)
+    let lines = try plan(changes[4].package, on: subnet)
+    #expect(lines.first { $0.change == "violated" }?.rows == 10)
+  }
+
+  @Test func `of what is not there yet is the price of the first deploy`() throws {
+    let subnet = try Subnet()
+    try subnet.execute([])
+    let lines = try plan(original, on: subnet)
+    let receipt = try subnet.run(subnet.deploy(original))
+    let total = try #require(lines.last)
+    #expect(total.change == "deploy")
+    #expect(abs(total.cycles - Int64(receipt.charged.number)) <= total.cycles / 1_000)
+    #expect(
+      lines.map(\.description).prefix(2) == [
+        "source orders added: ", "model totals added: incremental",
+      ])
+  }
+
+  @Test func `of no change is told so`() throws {
+    let subnet = try filled(original)
+    let lines = try plan(original, on: subnet)
+    #expect(lines.map(\.part) == ["total"])
+  }
+
+  @Test func `is for the owner`() throws {
+    let subnet = try filled(original)
+    #expect(throws: Refusal.self) { try plan(original, on: subnet, by: Subnet.stranger) }
+  }
+}
+
+@Suite struct `An upgrade of models` {
+  @Test func `leaves the old version running when a test fails, and its rows`() throws {
+    let subnet = try filled(original)
+    let root = subnet.root()
+    var tested = totals
+    tested.tests = [.acceptedValues(column: "customer", values: ["c1"])]
+    let receipt = try subnet.run(subnet.deploy(.shop(version: "2", models: [tested, big])))
+    #expect(receipt.refusalCode == "TEST_FAILED")
+    #expect(subnet.root() == root)
+    #expect(subnet.executor.pipelines["shop"]?.deployed?.package.version == "1")
+    let next = try subnet.run(subnet.ingest("orders", header + "n,c1,1.00,\n"))
+    #expect(next.status == .applied)
+    try subnet.reopen()
+    #expect(subnet.executor.pipelines["shop"]?.deployed?.package.version == "1")
+  }
+
+  @Test func `takes up a default for rows that lack a required column`() throws {
+    let subnet = try filled(original)
+    let unit = SourceColumn(name: "unit", type: .text, required: true)
+    var with = unit
+    with.defaultText = "EUR"
+    let refused = try subnet.run(
+      subnet.deploy(.shop(sources: [source { $0.columns.append(unit) }], models: [totals, big])))
+    #expect(refused.refusalCode == "NULLS_REFUSED")
+    let taken = try subnet.run(
+      subnet.deploy(.shop(sources: [source { $0.columns.append(with) }], models: [totals, big])))
+    #expect(taken.status == .applied)
+    #expect(try Set(subnet.rows("bronze_orders", columns: "unit")) == ["EUR"])
+  }
+
+  @Test func `drops a column that drops: names, and no other`() throws {
+    let subnet = try filled(original)
+    var package = Package.shop(
+      sources: [source { $0.columns.removeLast() }], models: [totals, big])
+    #expect(try subnet.run(subnet.deploy(package)).refusalCode == "DROP_REFUSED")
+    package.drops = ["orders.day"]
+    #expect(try subnet.run(subnet.deploy(package)).status == .applied)
+    #expect(try subnet.rows("bronze_orders").count == 60)
+  }
+
+  @Test func `computes nothing anew for words and places alone`() throws {
+    let subnet = try filled(original)
+    var moved = totals
+    moved.description = "Sums."
+    moved.sql = moved.sql.map {
+      SQLScript($0.text.replacing("sum(amount)", with: "sum( amount )"), file: "x.sql", line: 9)
+    }
+    let receipt = try subnet.run(subnet.deploy(.shop(version: "2", models: [moved, big])))
+    #expect(receipt.status == .applied)
+    #expect(receipt.usage.rowsWritten == 0)
+    #expect(receipt.usage.steps == 0)
+  }
+
+  @Test func `costs as many steps afterwards, restarted or not`() throws {
+    var tested = totals
+    tested.tests = [
+      .unique(["total"]),
+      .custom(
+        name: "positive", sql: sql("select customer from {{ ref('totals') }} where total < 0")),
+    ]
+    var usage: [Usage] = []
+    for isRestarted in [false, true] {
+      let subnet = try filled(.shop(models: [changed(tested) { $0.description = "old" }, big]))
+      var next = Package.shop(version: "2", models: [tested])
+      next.drops = ["big"]
+      #expect(try subnet.run(subnet.deploy(next)).status == .applied)
+      if isRestarted { try subnet.reopen() }
+      usage.append(try subnet.run(subnet.ingest("orders", header + "n,c1,1.00,\n")).usage)
+    }
+    #expect(usage[0] == usage[1])
+  }
+}
+
+@Suite struct `A custom test` {
+  private static func tested(_ severity: ModelTest.Severity) -> Model {
+    changed(totals) {
+      $0.tests = [
+        ModelTest(
+          .custom(
+            name: "none_over_ten",
+            sql: sql("select customer from {{ ref('totals') }} where total > 1000")),
+          severity: severity)
+      ]
+    }
+  }
+
+  @Test func `that finds rows refuses the update`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop(models: [Self.tested(.error)])))
+    try subnet.fund()
+    #expect(try subnet.run(subnet.ingest("orders", header + "a,anna,9.00,\n")).status == .applied)
+    let root = subnet.root()
+    let receipt = try subnet.run(subnet.ingest("orders", header + "b,anna,9.00,\nc,ben,11.00,\n"))
+    #expect(receipt.refusalCode == "TEST_FAILED")
+    if case .refused(let refusal) = receipt.status {
+      #expect(refusal.message.contains("none_over_ten of totals finds 2 rows"))
+    }
+    #expect(subnet.root() == root)
+  }
+
+  @Test func `of severity warn is noted, and the update applied`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop(models: [Self.tested(.warn)])))
+    try subnet.fund()
+    let receipt = try subnet.run(subnet.ingest("orders", header + "c,ben,11.00,\n"))
+    #expect(receipt.status == .applied)
+    #expect(
+      receipt.notes.map(\.message)
+        == ["the test none_over_ten of totals finds 1 rows that should not be there"])
+    let quiet = try subnet.run(
+      subnet.call("shop", .grant(role: "r", to: Subnet.stranger.publicKey)))
+    #expect(quiet.notes.isEmpty)
+  }
+}
+
+@Suite struct `A check` {
+  private func check(_ subnet: Subnet) throws -> [[Value]] {
+    try subnet.certify()
+    return try subnet.executor.reader.query(
+      QueryRequest(
+        subnet: subnet.genesis.subnet, pipeline: "shop", question: .check,
+        caller: Subnet.owner.publicKey, expiry: 1)
+    ).result.rows
+  }
+
+  @Test func `finds every model as it is when it is computed whole`() throws {
+    let subnet = try filled(original)
+    let rows = try check(subnet)
+    #expect(rows.map { $0[0] } == [.text("totals"), .text("big")])
+    #expect(rows.allSatisfy { $0[3...5] == [.int(0), .int(0), .int(0)] })
+    #expect(rows[0][2] == .int(20))
+  }
+
+  @Test(arguments: [
+    ("UPDATE totals SET total = 7 WHERE customer = 'c3'", 5, "customer = 'c3'"),
+    ("DELETE FROM totals WHERE customer = 'c3'", 3, "customer = 'c3'"),
+    ("INSERT INTO totals VALUES ('zoe', 1, 1)", 4, "customer = 'zoe'"),
+  ])
+  func `finds a row that is not`(damage: String, column: Int, example: String) throws {
+    let subnet = try filled(original)
+    let file = try #require(subnet.executor.pipelines["shop"])
+    try file.engine.connection.execute(damage)
+    // The height after the damage is the one that is read.
+    try subnet.run(subnet.call("shop", .grant(role: "r", to: Subnet.stranger.publicKey)))
+    let rows = try check(subnet)
+    #expect(rows[0][column] == .int(1))
+    #expect(rows[0][7] == .text(example))
+  }
+}
