@@ -17,7 +17,7 @@ import Wire
       seed: 0x5eed
     load: { clients: 3, pipeline: bank-transfers, rate: 40/s }
     byzantine:
-      - { twin: r3, views: 3..9, to: [r0..r2] }
+      - { equivocate: r3, views: 3..9, to: [r0..r2] }
     faults:
       - { at: view 7 finalized, isolate: r4, until: r4 nullifies 8 }
       - { at: view 8 proposed, hold: { kind: finalize, view: 8, from: [r5..r12] }, for: 3s }
@@ -63,7 +63,7 @@ import Wire
     ("at: view 8 proposed", "at: view 8 propsed", 16, "proposed"),
     ("kind: finalize", "kind: finalise", 16, "finalize"),
     ("disk: torn-tail", "disk: torn-tale", 17, "torn-tail"),
-    ("twin: r3", "twins: r3", 13, "twin"),
+    ("equivocate: r3", "equivocat: r3", 13, "equivocate"),
     ("r4 nullifies 8, crash", "r4 nullify 8, crash", 17, "nullifies"),
     ("liveness: 5s", "livenes: 5s", 22, "liveness"),
     (
@@ -90,7 +90,7 @@ import Wire
     ("title: A", "title: [A"), ("40/s", "40"), ("seed: 0x5eed", "seed: pea"),
     ("until: r4 nullifies 8", "until: r4 nullifies 8, for: 3s"),
     ("replicas: 13", "replicas: 13\n  replicas: 7"),
-    ("  - { twin: r3, views: 3..9, to: [r0..r2] }", "  - { twin: [r0..r4] }"),
+    ("  - { equivocate: r3, views: 3..9, to: [r0..r2] }", "  - { twin: [r0..r4] }"),
   ])
   func `with a mistake gives no scenario`(right: String, wrong: String) {
     let broken = story.replacing(right, with: wrong)
@@ -99,7 +99,8 @@ import Wire
   }
 
   @Test func `may spend more than f only when it says so`() throws {
-    let broken = story.replacing("twin: r3, views: 3..9, to: [r0..r2]", with: "twin: [r0..r4]")
+    let broken = story.replacing(
+      "equivocate: r3, views: 3..9, to: [r0..r2]", with: "twin: [r0..r4]")
     #expect(throws: ScenarioFaults.self) { try ScenarioFile.parse(broken, path: "a.yaml") }
     let open = broken + "\nover-budget: true\n"
     #expect(try ScenarioFile.parse(open, path: "a.yaml").overBudget)

@@ -8,7 +8,7 @@ import Wire
 ///   Cloud VPC, "Network latency dashboards", Dallas within a zone and between its three zones, 31
 ///   August to 29 September 2024
 ///   (https://cloud.ibm.com/docs/vpc?topic=vpc-network-latency-dashboard).
-/// - Bound: over all pairs of sites, `world` has 12 to 272 ms, 137 ms in the median (128 ms for 13
+/// - Bound: over all pairs of sites, `world` has 12 to 272 ms, 138 ms in the median (128 ms for 13
 ///   replicas); `europe` 12 to 42 ms.
 package enum NetworkProfile: String, Sendable, Hashable, CaseIterable {
   case lan, metro, europe, world
