@@ -62,7 +62,6 @@ extension SystemFile {
       block, status, usage: usage, charged: charged, replayOf: replayOf)
     let kept = status == .applied ? block.time.advanced(by: ExecutionLimits.systemRetention) : 0
     try ledger.put(receipt, forgetAt: max(kept, block.forgetAt(call.call)))
-    ledger.settle()
     return receipt
   }
 
@@ -161,7 +160,6 @@ extension SystemFile {
                 + "\(balance): declare a lower step limit, or have the account filled up"))))
     }
     try debit(sender, most.number)
-    ledger.settle()
     return .deploy(reserved: most)
   }
 

@@ -55,10 +55,11 @@ final class Worker: Sendable {
   init(_ name: String, _ body: @escaping @Sendable () -> Void) {
     let ended = ended
     let thread = Thread {
+      // Reaches the system, and so `top -H` and `perf`, only from the thread itself.
+      Thread.current.name = name
       body()
       ended.signal()
     }
-    thread.name = name
     thread.stackSize = NodeLimits.threadStackBytes
     thread.start()
   }

@@ -2,9 +2,10 @@ import Replication
 import Signing
 import Wire
 
-/// Verifies calls' envelopes off the core's thread.
+/// Verifies calls' envelopes off the core's thread, each once by whatever way it comes.
 ///
 /// - Safety: only what `Verifier` has accepted goes on.
+/// - Liveness: proposals have a thread of their own, so no backlog of calls delays a view.
 /// - Bound: `verifierBytesMax` bytes of calls wait. Over it calls of peers are dropped, which they
 ///   announce again, and calls of clients are refused.
 final class EnvelopePool: Sendable {
@@ -13,7 +14,17 @@ final class EnvelopePool: Sendable {
     case client(SignedCall, CheckedContinuation<Result<VerifiedCall, Refusal>?, Never>)
   }
 
+  private struct Proposal: Sendable {
+    let header: Header
+    let inlined: [SignedCall]
+    let vote: Vote
+    let peer: ReplicaID
+    let bytes: Int
+  }
+
   private let jobs = Mailbox<Job>()
+  private let proposals = Mailbox<Proposal>()
+  private let recent = RecentCalls()
   private let verifier: Verifier
   private let subnet: SubnetID
   private let inbox: Mailbox<Input>
@@ -33,6 +44,17 @@ final class EnvelopePool: Sendable {
   /// Calls of a peer, which go on to the core.
   func take(_ calls: [SignedCall], from peer: ReplicaID) { _ = post(.peer(calls, from: peer)) }
 
+  /// A proposal with bodies beside its header.
+  /// - Returns: false when too many wait.
+  func take(
+    _ header: Header, _ inlined: [SignedCall], _ vote: Vote, from peer: ReplicaID, bytes: Int
+  ) -> Bool {
+    guard proposals.weight < NodeLimits.verifierBytesMax else { return false }
+    let proposal = Proposal(
+      header: header, inlined: inlined, vote: vote, peer: peer, bytes: bytes)
+    return proposals.post(proposal, weight: bytes) != nil
+  }
+
   /// A client's call.
   /// - Returns: nil when too much waits already.
   func verified(_ call: SignedCall) async -> Result<VerifiedCall, Refusal>? {
@@ -46,7 +68,25 @@ final class EnvelopePool: Sendable {
     return jobs.post(job, weight: job.bytes) != nil
   }
 
-  func close() { jobs.close() }
+  func close() {
+    jobs.close()
+    proposals.close()
+  }
+
+  func runProposals() {
+    while let batch = proposals.take(limit: 1) {
+      for proposal in batch {
+        // What the header does not name is not worth a signature's time.
+        let named = proposal.inlined.filter {
+          proposal.header.calls.place(of: $0.call.digest) != nil
+        }
+        inbox.post(
+          .proposed(
+            proposal.header, inlined: verified(named), proposal.vote, from: proposal.peer),
+          weight: proposal.bytes)
+      }
+    }
+  }
 
   func run() {
     while let batch = jobs.take(limit: NodeLimits.verifierBatch) {
@@ -63,26 +103,24 @@ final class EnvelopePool: Sendable {
   }
 
   private func verify(_ calls: [SignedCall], from peer: ReplicaID) {
-    var verified: [VerifiedCall] = []
-    verified.reserveCapacity(calls.count)
-    var bytes = 0
-    for call in calls {
-      do throws(Refusal) {
-        verified.append(try verifier.verify(call, subnet: subnet))
-        bytes += call.body.count
-      } catch {
-        counters.envelopesWrong.add(1)
-      }
-    }
-    counters.envelopesVerified.add(verified.count)
+    let verified = verified(calls)
     guard !verified.isEmpty else { return }
-    inbox.post(.calls(verified, from: peer), weight: bytes)
+    inbox.post(
+      .calls(verified, from: peer), weight: verified.reduce(0) { $0 + $1.signed.body.count })
+  }
+
+  /// Those that hold.
+  private func verified(_ calls: [SignedCall]) -> [VerifiedCall] {
+    calls.compactMap { try? verify($0).get() }
   }
 
   private func verify(_ call: SignedCall) -> Result<VerifiedCall, Refusal> {
-    counters.envelopesVerified.add(1)
+    if let known = recent[call.call.digest], known.signed == call { return .success(known) }
     do throws(Refusal) {
-      return .success(try verifier.verify(call, subnet: subnet))
+      let verified = try verifier.verify(call, subnet: subnet)
+      counters.envelopesVerified.add(1)
+      recent.remember(verified)
+      return .success(verified)
     } catch {
       counters.envelopesWrong.add(1)
       return .failure(error)

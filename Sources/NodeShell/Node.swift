@@ -111,6 +111,7 @@ package final class Node: Sendable {
     for _ in 0..<NodeLimits.verifierThreads {
       started.append(Worker("verifier") { parts.envelopes.run() })
     }
+    started.append(Worker("proposals") { parts.envelopes.runProposals() })
     for _ in 0..<NodeLimits.queryThreads {
       started.append(Worker("query") { parts.queries.loop() })
     }

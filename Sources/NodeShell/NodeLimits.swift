@@ -17,6 +17,9 @@ package enum NodeLimits {
 
   // Verification of envelopes.
   static let verifierThreads = 1
+  /// Verified calls that are remembered, so that what comes by two ways is verified once.
+  static let verifiedCallsRemembered = 8_192
+  static let verifiedBytesRemembered = 4 << 20
   static let verifierBytesMax = 64 << 20
   /// Calls that one pass verifies together.
   static let verifierBatch = 128

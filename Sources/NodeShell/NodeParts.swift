@@ -54,6 +54,10 @@ final class NodeParts: Sendable {
       case .calls(let calls):
         // Over the bound they are dropped: whoever announced them is asked again.
         envelopes.take(calls, from: arrival.peer)
+      case .proposal(let header, let inlined, let vote)
+      where !inlined.isEmpty
+        && envelopes.take(header, inlined, vote, from: arrival.peer, bytes: arrival.bytes):
+        break
       default:
         weight =
           inbox.post(

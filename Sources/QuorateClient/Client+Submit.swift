@@ -77,10 +77,12 @@ extension Client {
     _ signed: SignedCall, until deadline: Moment, onReceived: @escaping @Sendable () -> Void
   ) async throws(ClientFailure) -> CertifiedReceipt {
     let what = "the call was not handed in"
-    let certified = try await consult(1, what, hedgeAfter: ClientLimits.submissionHedgeAfter) {
+    let begin = clock()
+    let hedge = submissionHedge
+    let certified = try await consult(1, what, hedgeAfter: hedge) {
       replica throws(ReplicaFault) in
       let left = Span.milliseconds(deadline.above(self.clock()))
-      let patience = min(ClientLimits.certificatePatience, left)
+      let patience = min(hedge.advanced(by: ClientLimits.certificateMargin.number), left)
       do throws(ReplicaFault) {
         let found = try await self.offer(signed, to: replica, patience: patience)
         if found == nil { onReceived() }
@@ -95,6 +97,7 @@ extension Client {
       guard !answers.isEmpty else { return nil }
       throw Self.undecided(signed)
     }
+    took(.milliseconds(clock().above(begin)))
     if case .refused(let refusal) = certified.proof.receipt.status {
       throw .refused(refusal, certified)
     }

@@ -19,6 +19,8 @@ public final class Client: Sendable {
   let clock: @Sendable () -> Moment
   private let links: [ReplicaLink]
   private let order: Mutex<Order>
+  /// How long a submission takes of late, smoothed; hedging follows it.
+  private let pace = Mutex(Span(0))
 
   /// Whom to ask first: those that failed lately come last.
   private struct Order {
@@ -74,6 +76,20 @@ public final class Client: Sendable {
       }
       return sorted.map { ReplicaID(UInt16($0.element)) }
     }
+  }
+
+  /// How long one replica has for a certificate before the call is offered to another beside it:
+  /// a subnet that is slow because it is busy must not get everything twice.
+  var submissionHedge: Span {
+    let usual = pace.withLock { $0 }.number
+    return Span(
+      min(
+        max(3 * usual, ClientLimits.submissionHedgeAfter.number),
+        ClientLimits.submissionHedgeMax.number))
+  }
+
+  func took(_ span: Span) {
+    pace.withLock { $0 = Span(($0.number * 7 + span.number) / 8) }
   }
 
   func praise(_ replica: ReplicaID) {

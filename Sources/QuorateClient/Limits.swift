@@ -20,10 +20,12 @@ package enum ClientLimits {
   package static let answerHeaderBytesMax = 16 << 10
 
   // Submitting.
-  /// How long one replica is asked to wait for a certificate before another is asked.
-  package static let certificatePatience = Span.seconds(5)
-  /// How long one replica has for a certificate before the call is offered to another beside it.
+  /// How long one replica has for a certificate at least, and at most, before the call is offered
+  /// to another beside it; between the two it is three times what submissions take of late.
   package static let submissionHedgeAfter = Span.seconds(3)
+  package static let submissionHedgeMax = Span.seconds(20)
+  /// So much longer it is asked to wait, in case the other one fails.
+  package static let certificateMargin = Span.seconds(2)
   /// How long a submission tries in all, unless the caller says otherwise.
   package static let submissionPatience = Span.seconds(90)
   /// The schedule of pauses between rounds of tries, the last one again and again.

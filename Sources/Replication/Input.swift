@@ -8,6 +8,8 @@ package enum Input: Sendable {
   case received(Message, from: ReplicaID)
   /// Bodies whose envelopes were verified by the shell. `peer` is nil for a client's own call.
   case calls([VerifiedCall], from: ReplicaID?)
+  /// A leader's proposal whose inlined bodies the shell has verified.
+  case proposed(Header, inlined: [VerifiedCall], Vote, from: ReplicaID)
   case alarmRang(Alarm)
   /// Everything journalled up to this ticket is durable.
   case journaled(Ticket)

@@ -154,24 +154,34 @@ extension Replica {
 
   // MARK: Proposals received
 
+  /// - Parameter fillInlined: takes up the bodies that came beside the header.
   mutating func receive(
-    proposal header: Header, _ inlined: [SignedCall], _ vote: Vote, from peer: ReplicaID
+    proposal header: Header, _ vote: Vote, from peer: ReplicaID,
+    _ fillInlined: (inout Self) -> Void
   ) {
     let digest = header.digest
     let isWanted = simplex.receive(proposal: header, digest, vote: vote, from: peer)
     guard isWanted else { return }
     assemble(header, digest, from: peer)
     if broken(.callsDroppedWhenProposed) { for call in header.calls { pool.order(call) } }
-    for signed in inlined {
-      // Whatever else a leader sends beside its proposal is not worth a signature's time.
-      guard assemblies.contains(where: { $0.digest == digest && $0.lacks(signed.call.digest) })
-      else { continue }
-      guard let call = verified([signed], from: peer).first else { break }
-      fillAssemblies(call)
-    }
+    fillInlined(&self)
     completeAssemblies()
     if let place = assemblies.firstIndex(where: { $0.digest == digest }) {
       askBodies(place, of: peer)
+    }
+  }
+
+  mutating func fill(_ inlined: [VerifiedCall]) {
+    for call in inlined { fillAssemblies(call) }
+  }
+
+  /// Whatever no header lacks is not worth a signature's time.
+  mutating func fill(_ inlined: [SignedCall], from peer: ReplicaID) {
+    for signed in inlined {
+      let digest = signed.call.digest
+      guard assemblies.contains(where: { $0.lacks(digest) }) else { continue }
+      guard let call = verified([signed], from: peer).first else { break }
+      fillAssemblies(call)
     }
   }
 
@@ -340,7 +350,7 @@ extension Replica {
 
 extension [Digest] {
   /// Where a digest stands in ascending digests.
-  func place(of digest: Digest) -> Int? {
+  package func place(of digest: Digest) -> Int? {
     var (low, high) = (0, count)
     while low < high {
       let middle = (low + high) / 2

@@ -77,6 +77,9 @@ package struct Replica: Sendable {
     case .received(let message, let peer):
       if committee.contains(peer), peer != me { receive(message, from: peer) }
     case .calls(let calls, let origin): take(calls, from: origin)
+    case .proposed(let header, let inlined, let vote, let peer):
+      guard committee.contains(peer), peer != me, recovery == nil, repair.bears(peer) else { break }
+      receive(proposal: header, vote, from: peer) { $0.fill(inlined) }
     case .alarmRang(let alarm): wake(alarm)
     case .journaled(let ticket):
       for digest in outbox.release(ticket) { simplex.durable(digest) }
@@ -132,7 +135,7 @@ package struct Replica: Sendable {
     }
     switch message {
     case .proposal(let header, let inlined, let vote):
-      receive(proposal: header, inlined, vote, from: peer)
+      receive(proposal: header, vote, from: peer) { $0.fill(inlined, from: peer) }
     case .vote(let vote): simplex.receive(vote, from: peer)
     case .certificate(let certificate): simplex.receive(certificate, from: peer)
     case .calls(let calls): receive(calls, from: peer)
