@@ -122,6 +122,7 @@ package final class SmallReplica: GatewayBackend {
         throw Refusal("QD01", "only SELECT is answered: write a SELECT")
       }
       return ResultTable(columns: [columns[0]], rows: sealed.rows.map { [$0[0]] })
+    default: throw Refusal("UNKNOWN_QUERY", "shop plans and checks nothing")
     }
   }
 
