@@ -156,7 +156,7 @@ extension Replica {
       if simplex.accept(evidence) { outbox.voice(.send(.evidence(evidence), to: .all)) }
       return
     }
-    if states[height]?.certificate == nil { tally(height, statement) }
+    if !states.isCertified(height) { tally(height, statement) }
   }
 
   /// Makes the certificate once a quorum agrees, and notices when none can any more.
@@ -207,7 +207,7 @@ extension Replica {
 
   mutating func receive(_ certificate: StateCertificate, from peer: ReplicaID) {
     guard certificate.height >= states.lowestKept, gathersStates,
-      states[certificate.height]?.certificate == nil,
+      !states.isCertified(certificate.height),
       certificate.height <= simplex.chain.delivered.header.height
     else { return }
     guard configuration.verifier.verify(certificate, in: committee) != nil else {
