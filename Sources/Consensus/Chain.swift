@@ -79,6 +79,9 @@ package struct Chain: Sendable {
     floorDigest = tip.digest
   }
 
+  /// Blocks and headers in memory.
+  package var count: Int { links.count }
+
   package subscript(_ digest: Digest) -> Link? { links[digest] }
 
   /// The header of a held block or of the tip.

@@ -29,6 +29,7 @@ struct StateBook: Sendable {
   subscript(_ height: Height) -> Entry? { entries[height] }
   var highestHeight: Height { highest?.height ?? 0 }
   var lowestKept: Height { lowest }
+  var count: Int { entries.count }
 
   mutating func update(_ height: Height, _ change: (inout Entry) -> Void) {
     guard height >= lowest else { return }
