@@ -167,8 +167,9 @@ extension Replica {
       broken(.stateQuorum2f) ? max(1, 2 * committee.faultsMax) : committee.quorum
     var support = states.support(height, statement)
     if support.own >= quorum {
+      var check = StatementCheck(statement, verifier, committee)
       let culprits = states.verify(height, only: statement) {
-        verifier.verify($0, in: committee) != nil
+        check.verifies($0.signature, of: $0.statement, by: $0.signer)
       }
       blame(culprits)
       support = states.support(height, statement)
