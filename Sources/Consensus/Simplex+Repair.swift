@@ -193,9 +193,6 @@ extension Simplex {
     return (ledger.notarizes.signers, ledger.nullifies.signers, ledger.finalizes.signers)
   }
 
-  /// Views with votes or certificates.
-  package var viewsHeld: Int { views.count }
-
   /// The most votes that one view holds.
   package var votesOfViewMost: Int { views.values.reduce(0) { max($0, $1.voteCount) } }
 

@@ -33,7 +33,7 @@ extension Replica {
 
   package var load: ReplicaLoad {
     var load = ReplicaLoad()
-    load.views = simplex.viewsHeld
+    load.views = simplex.viewsHeld.count
     load.votesOfView = simplex.votesOfViewMost
     load.blocks = simplex.chain.count
     load.assemblies = assemblies.count

@@ -8,9 +8,10 @@ enum OracleLimits {
   /// A machine is looked at once in so many finalized heights.
   static let boundsEvery: UInt64 = 4
 
-  // Rule R13: last finalized < view ≤ current + 3, and 64 views kept below for repair.
+  // Rule R13: last finalized < view ≤ current + 3, and 64 views kept below for repair, a few times
+  // as many after a jump.
   static let viewsAhead: UInt64 = 3
-  static let viewsKept: UInt64 = 64
+  static let viewsKept: UInt64 = 5 * 64
   static let blocksKept = 16 + 1
   /// Headers that wait for bodies.
   static let assembliesMax = 16
