@@ -129,7 +129,10 @@ let package = Package(
     tests("ReplicationTests", ["Wire", "Signing", "Consensus", "Replication"]),
     tests(
       "SimulatorTests",
-      ["Wire", "Signing", "Replication", "Storage", "Journaling", "Simulator", "CSQLite"]),
+      [
+        "Wire", "Signing", "Metering", "Replication", "Storage", "Journaling", "Simulator",
+        "CSQLite",
+      ]),
     tests("ScenarioTests", ["Simulator"]),
     tests("TidyTests", []),
     tests("WireTests", ["Wire"]),

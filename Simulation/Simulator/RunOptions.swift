@@ -9,5 +9,8 @@ package struct RunOptions: Sendable {
   /// Told what each replica notices, a line each, for whoever writes a scenario.
   package var narrate: (@Sendable (String) -> Void)?
 
+  /// Told of every ten simulated minutes, for whoever watches memory.
+  package var milestone: (@Sendable (Milestone) -> Void)?
+
   package init() {}
 }

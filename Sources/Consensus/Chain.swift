@@ -12,15 +12,47 @@ package struct Chain: Sendable {
     package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
   }
 
+  /// - Bound: small: it is looked up often, so header and block lie in boxes that copies share.
   package struct Link: Sendable {
     package let digest: Digest
-    package let header: Header
-    package internal(set) var block: Block?
+    private let named: Named
+    private var whole: Whole?
     var stage = Stage.header
     /// Whether it was compared with its parent.
     var judged = false
     var fault: String?
     package internal(set) var ready = false
+
+    init(
+      digest: Digest, header: Header, block: Block? = nil, stage: Stage = .header,
+      judged: Bool = false, ready: Bool = false
+    ) {
+      self.digest = digest
+      named = Named(header)
+      whole = block.map { Whole($0) }
+      self.stage = stage
+      self.judged = judged
+      self.ready = ready
+    }
+
+    package var header: Header { named.header }
+
+    package internal(set) var block: Block? {
+      get { whole?.block }
+      set { whole = newValue.map { Whole($0) } }
+    }
+
+    var holdsBlock: Bool { whole != nil }
+
+    private final class Named: Sendable {
+      let header: Header
+      init(_ header: Header) { self.header = header }
+    }
+
+    private final class Whole: Sendable {
+      let block: Block
+      init(_ block: Block) { self.block = block }
+    }
   }
 
   /// A finalized block.
@@ -47,6 +79,9 @@ package struct Chain: Sendable {
     floorDigest = tip.digest
   }
 
+  /// Blocks and headers in memory.
+  package var count: Int { links.count }
+
   package subscript(_ digest: Digest) -> Link? { links[digest] }
 
   /// The header of a held block or of the tip.
@@ -55,6 +90,8 @@ package struct Chain: Sendable {
   }
 
   package func block(_ digest: Digest) -> Block? { links[digest]?.block }
+
+  package func holdsBlock(_ digest: Digest) -> Bool { links[digest]?.holdsBlock ?? false }
 
   /// The first result of `find` among the blocks in memory, delivered ones first, from the last.
   package func firstHeld<Found>(_ find: (Block) -> Found?) -> Found? {
@@ -117,7 +154,7 @@ package struct Chain: Sendable {
     var cursor = floorDigest
     var below: Height?
     while cursor != delivered.digest {
-      guard let link = links[cursor], link.block != nil else {
+      guard let link = links[cursor], link.holdsBlock else {
         return .missing(cursor, below: below)
       }
       guard link.header.height > delivered.header.height else { return .none }

@@ -44,7 +44,7 @@ extension Simplex {
     }
     receive(vote, from: peer)
     settle()
-    return views[target]?.proposal?.digest == digest && chain[digest]?.block == nil
+    return views[target]?.proposal?.digest == digest && !chain.holdsBlock(digest)
   }
 
   /// A header that is wanted without being proposed here: its view's notarization names it.
@@ -61,7 +61,7 @@ extension Simplex {
   /// All bodies of a block are here, their envelopes verified, in the header's order.
   package mutating func complete(_ block: Block, _ digest: Digest, bodies: [VerifiedCall]) {
     chain.insert(block.header, digest)
-    guard let link = chain[digest], link.block == nil else { return }
+    guard let link = chain[digest], !link.holdsBlock else { return }
     let fault = bodiesFault(block.header, bodies: bodies)
     chain.update(digest) {
       $0.block = block
@@ -81,7 +81,7 @@ extension Simplex {
 
   /// Compares a block with its parent once both are here.
   private mutating func judge(_ digest: Digest) {
-    guard let link = chain[digest], !link.judged, link.block != nil,
+    guard let link = chain[digest], !link.judged, link.holdsBlock,
       let parent = chain.header(of: link.header.parent)
     else { return }
     let fault =
@@ -153,7 +153,7 @@ extension Simplex {
       return
     }
     let target = certificate.view
-    guard target > floor, views[target]?.holds(certificate.kind) != true else { return }
+    guard target > floor, !holds(certificate.kind, of: target) else { return }
     if broken(.farCertificatesRefused), target > view.advanced(by: Limits.viewsAheadMax) { return }
     guard verifies(certificate) else {
       acts.append(.reached(.voterCertificateRefused))
@@ -162,6 +162,12 @@ extension Simplex {
     }
     store(certificate)
     settle()
+  }
+
+  /// Most certificates that come are held already: looked up in place.
+  private mutating func holds(_ kind: Ballot.Kind, of view: View) -> Bool {
+    guard let place = views.index(forKey: view) else { return false }
+    return { (ledger: inout ViewLedger) in ledger.holds(kind) }(&views.values[place])
   }
 
   package func verifies(_ certificate: Certificate) -> Bool {
@@ -250,7 +256,7 @@ extension Simplex {
     {
       return
     }
-    if chain[digest]?.block == nil {
+    if !chain.holdsBlock(digest) {
       if digest != chain.delivered.digest { acts.append(.want(digest, target)) }
     } else {
       journal(digest)

@@ -72,7 +72,7 @@ extension Simplex {
     }
     enter(broken(.floorMovesBack) && floor > 0 ? floor : floor.next)
     for target in held where target > floor {
-      if let block = views[target]?.notarization?.ballot.block, chain[block]?.block == nil {
+      if let block = views[target]?.notarization?.ballot.block, !chain.holdsBlock(block) {
         acts.append(.want(block, target))
       }
     }
@@ -167,8 +167,8 @@ extension Simplex {
   /// Notarized views above the floor whose blocks are not held.
   package var lackingBlocks: [(digest: Digest, view: View)] {
     var out: [(digest: Digest, view: View)] = []
-    for target in views.keys.sorted() where target > floor {
-      if let block = views[target]?.notarization?.ballot.block, chain[block]?.block == nil,
+    for target in views.keys.filter({ $0 > floor }).sorted() {
+      if let block = views[target]?.notarization?.ballot.block, !chain.holdsBlock(block),
         !(broken(.readinessDropped) && views[target]?.nullification != nil)
       {
         out.append((block, target))
@@ -192,6 +192,9 @@ extension Simplex {
     let ledger = views[view] ?? ViewLedger()
     return (ledger.notarizes.signers, ledger.nullifies.signers, ledger.finalizes.signers)
   }
+
+  /// The most votes that one view holds.
+  package var votesOfViewMost: Int { views.values.reduce(0) { max($0, $1.voteCount) } }
 
   package var proposalOfCurrentView: Digest? { views[view]?.proposal?.digest }
 }

@@ -202,10 +202,13 @@ extension Simplex {
   mutating func count(_ vote: Vote, verified: Bool) {
     let ballot = vote.ballot
     let target = ballot.view
-    let (verifier, committee, threshold) = (verifier, committee, threshold)
+    precondition(
+      ballot.subnet == committee.subnet && ballot.epoch == committee.epoch,
+      "counts a vote of another subnet or epoch")
+    var check = StatementCheck(ballot, verifier, committee)
     let taken = views[target, default: ViewLedger()].take(
       vote, verified: verified, threshold: threshold, of: committee.size, planted: planted,
-      verifies: { verifier.verify($0, in: committee) != nil })
+      verifies: { check.verifies($0.signature, of: $0.ballot, by: $0.signer) })
     if let opposite = taken.opposite { accuse(opposite, vote) }
     switch taken.admission {
     case .conflicting(let first):

@@ -33,6 +33,8 @@ package struct ViewLedger: Sendable {
 
   func certificate(_ kind: Ballot.Kind) -> Certificate? { held.first { $0.kind == kind } }
 
+  var voteCount: Int { notarizes.votes.count + nullifies.votes.count + finalizes.votes.count }
+
   func holds(_ kind: Ballot.Kind) -> Bool { held.contains { $0.kind == kind } }
 
   /// Finalization first: it says most.

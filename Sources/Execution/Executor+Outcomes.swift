@@ -59,7 +59,7 @@ extension Executor {
   }
 
   /// True when no file is past this executor's height.
-  var isLevel: Bool {
+  package var isLevel: Bool {
     system.height <= height
       && pipelines.keys.sorted().allSatisfy {
         pipelines[$0].map { $0.height <= height } ?? true

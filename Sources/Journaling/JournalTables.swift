@@ -8,17 +8,21 @@ struct JournalTables {
   var path: String { connection.path }
 
   /// What a record is stored with: the first eight bytes of SHA-256 over its kind, key and body.
-  static func sum(_ kind: JournalKind, _ key: [UInt64], _ body: [UInt8]) -> Int64 {
-    var encoder = Encoder(capacity: 32)
+  /// - Parameter name: a key of bytes, as blocks have.
+  static func sum(
+    _ kind: JournalKind, _ key: [UInt64], name: [UInt8] = [], _ body: [UInt8]
+  ) -> Int64 {
+    var encoder = Encoder(capacity: 1 + key.count * 8 + name.count + body.count)
     encoder.byte(kind.rawValue)
     for part in key { encoder.integer(part) }
-    var hasher = SHA256()
-    hasher.update(encoder.bytes)
-    hasher.update(body)
-    let digest = hasher.finish()
-    return withScratch(32) { base in
-      digest.store(to: base)
-      return Int64(bigEndian: base.load(as: Int64.self))
+    encoder.raw(name)
+    encoder.raw(body)
+    return encoder.bytes.withUnsafeBytes { bytes in
+      let digest = sha256(bytes)
+      return withScratch(32) { base in
+        digest.store(to: base)
+        return Int64(bigEndian: base.load(as: Int64.self))
+      }
     }
   }
 
@@ -96,7 +100,7 @@ struct JournalTables {
     var found: [(digest: Digest, block: Block)] = []
     for row in stored {
       guard let digest = Digest(row.digest) else { throw damaged("a block's digest is cut") }
-      let block: Block = try record(.block, [], row.digest + row.body, row.sum, body: row.body)
+      let block: Block = try record(.block, name: row.digest, row.body, row.sum)
       guard block.header.digest == digest else {
         throw damaged("the block \(digest) hashes to \(block.header.digest)")
       }
@@ -106,9 +110,9 @@ struct JournalTables {
   }
 
   private func record<T: Canonical>(
-    _ kind: JournalKind, _ key: [UInt64], _ summed: [UInt8], _ sum: Int64, body: [UInt8]
+    _ kind: JournalKind, name: [UInt8], _ body: [UInt8], _ sum: Int64
   ) throws(JournalFault) -> T {
-    guard Self.sum(kind, key, summed) == sum else {
+    guard Self.sum(kind, [], name: name, body) == sum else {
       throw damaged("the checksum of a \(kind) does not hold")
     }
     do throws(Malformed) {

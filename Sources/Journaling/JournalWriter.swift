@@ -31,7 +31,7 @@ struct JournalWriter {
         [certificate.height.number], certificate.canonicalBytes)
     case .evidence(let evidence):
       let body = evidence.canonicalBytes
-      let statement = try connection.cached("INSERT OR IGNORE INTO evidence VALUES(?1, ?2)")
+      let statement = try connection.kept("INSERT OR IGNORE INTO evidence VALUES(?1, ?2)")
       try statement.bind(1, JournalTables.sum(.evidence, [], body))
       try statement.bind(2, blob: body)
       try statement.run()
@@ -41,7 +41,7 @@ struct JournalWriter {
       encoder.value(height)
       try single("abstain", .abstain, encoder.bytes)
       // The recovery from a lost log ends here: from now on this journal is whole.
-      try connection.cached("INSERT OR IGNORE INTO marker VALUES(1)").run()
+      try connection.kept("INSERT OR IGNORE INTO marker VALUES(1)").run()
     case .quarantine(let share, let certificate):
       var encoder = Encoder()
       encoder.value(share)
@@ -53,9 +53,9 @@ struct JournalWriter {
   /// - Returns: false when there was such a key already.
   @discardableResult
   private func insert(
-    _ sql: String, _ kind: JournalKind, _ key: [UInt64], _ body: [UInt8]
+    _ sql: StaticString, _ kind: JournalKind, _ key: [UInt64], _ body: [UInt8]
   ) throws(StorageFault) -> Bool {
-    let statement = try connection.cached(sql)
+    let statement = try connection.kept(sql)
     for (index, part) in key.enumerated() {
       try statement.bind(index + 1, Int64(bitPattern: part))
     }
@@ -68,7 +68,7 @@ struct JournalWriter {
   private func single(
     _ name: String, _ kind: JournalKind, _ body: [UInt8]
   ) throws(StorageFault) {
-    let statement = try connection.cached("INSERT OR REPLACE INTO singles VALUES(?1, ?2, ?3)")
+    let statement = try connection.kept("INSERT OR REPLACE INTO singles VALUES(?1, ?2, ?3)")
     try statement.bind(1, name)
     try statement.bind(2, blob: body)
     try statement.bind(3, JournalTables.sum(kind, [], body))
@@ -100,12 +100,12 @@ struct JournalWriter {
 
   private func write(_ block: Block, _ digest: Digest) throws(StorageFault) {
     let (name, body) = (digest.bytes, block.canonicalBytes)
-    let statement = try connection.cached(
+    let statement = try connection.kept(
       "INSERT OR IGNORE INTO blocks(digest, height, body, sum) VALUES(?1, ?2, ?3, ?4)")
     try statement.bind(1, blob: name)
     try statement.bind(2, Int64(bitPattern: block.header.height.number))
     try statement.bind(3, blob: body)
-    try statement.bind(4, JournalTables.sum(.block, [], name + body))
+    try statement.bind(4, JournalTables.sum(.block, [], name: name, body))
     try statement.run()
   }
 
@@ -123,22 +123,22 @@ struct JournalWriter {
   /// Drops own votes below the view of a finalized block: no vote is ever cast there again. And
   /// own state shares far below the highest state certificate.
   private func trim(_ digest: Digest) throws(StorageFault) {
-    let read = try connection.cached("SELECT body FROM blocks WHERE digest=?1")
+    let read = try connection.kept("SELECT body FROM blocks WHERE digest=?1")
     try read.bind(1, blob: digest.bytes)
     let body = try read.step() ? read.bytes(0) : nil
     read.reset()
     guard let body, let block = try? Block(canonicalBytes: body) else { return }
-    let votes = try connection.cached("DELETE FROM votes WHERE view<?1")
+    let votes = try connection.kept("DELETE FROM votes WHERE view<?1")
     try votes.bind(1, Int64(bitPattern: block.header.view.number))
     try votes.run()
-    let shares = try connection.cached(
+    let shares = try connection.kept(
       "DELETE FROM state_shares WHERE height<(SELECT max(height) FROM state_certificates)-?1")
     try shares.bind(1, Int64(JournalLimits.sharesRetained))
     try shares.run()
   }
 
-  private func stored(_ sql: String, _ key: [UInt64]) throws(StorageFault) -> [UInt8]? {
-    let statement = try connection.cached(sql)
+  private func stored(_ sql: StaticString, _ key: [UInt64]) throws(StorageFault) -> [UInt8]? {
+    let statement = try connection.kept(sql)
     defer { statement.reset() }
     for (index, part) in key.enumerated() {
       try statement.bind(index + 1, Int64(bitPattern: part))

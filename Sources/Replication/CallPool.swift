@@ -53,6 +53,8 @@ struct CallPool: Sendable {
 
   var count: Int { entries.count }
   var isEmpty: Bool { entries.isEmpty }
+  var rumourCount: Int { max(rumours.count, rumourOrder.count) }
+  var orderedCount: Int { ordered.count }
   subscript(_ digest: Digest) -> Entry? { entries[digest] }
   func holds(_ digest: Digest) -> Bool { entries[digest] != nil }
   func wasOrdered(_ digest: Digest) -> Bool { ordered.contains(digest) }

@@ -20,6 +20,9 @@ struct Outbox: Sendable {
 
   init(holdsVoices: Bool) { self.holdsVoices = holdsVoices }
 
+  /// Effects that wait for the journal.
+  var heldCount: Int { held.count - heldFirst }
+
   mutating func record(_ record: Record) {
     records.append(record)
     if case .block(let digest, _) = record { blocks.append((issued + 1, digest)) }

@@ -156,7 +156,7 @@ extension Replica {
       if simplex.accept(evidence) { outbox.voice(.send(.evidence(evidence), to: .all)) }
       return
     }
-    if states[height]?.certificate == nil { tally(height, statement) }
+    if !states.isCertified(height) { tally(height, statement) }
   }
 
   /// Makes the certificate once a quorum agrees, and notices when none can any more.
@@ -167,8 +167,9 @@ extension Replica {
       broken(.stateQuorum2f) ? max(1, 2 * committee.faultsMax) : committee.quorum
     var support = states.support(height, statement)
     if support.own >= quorum {
+      var check = StatementCheck(statement, verifier, committee)
       let culprits = states.verify(height, only: statement) {
-        verifier.verify($0, in: committee) != nil
+        check.verifies($0.signature, of: $0.statement, by: $0.signer)
       }
       blame(culprits)
       support = states.support(height, statement)
@@ -207,7 +208,7 @@ extension Replica {
 
   mutating func receive(_ certificate: StateCertificate, from peer: ReplicaID) {
     guard certificate.height >= states.lowestKept, gathersStates,
-      states[certificate.height]?.certificate == nil,
+      !states.isCertified(certificate.height),
       certificate.height <= simplex.chain.delivered.header.height
     else { return }
     guard configuration.verifier.verify(certificate, in: committee) != nil else {

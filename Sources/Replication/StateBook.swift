@@ -29,10 +29,21 @@ struct StateBook: Sendable {
   subscript(_ height: Height) -> Entry? { entries[height] }
   var highestHeight: Height { highest?.height ?? 0 }
   var lowestKept: Height { lowest }
+  var count: Int { entries.count }
 
   mutating func update(_ height: Height, _ change: (inout Entry) -> Void) {
     guard height >= lowest else { return }
     change(&entries[height, default: Entry()])
+  }
+
+  /// Looks at an entry where it lies; entries are large.
+  private mutating func look<R>(at height: Height, _ look: (inout Entry) -> R) -> R? {
+    guard let place = entries.index(forKey: height) else { return nil }
+    return look(&entries.values[place])
+  }
+
+  mutating func isCertified(_ height: Height) -> Bool {
+    look(at: height) { $0.certificate != nil } ?? false
   }
 
   /// This replica executed the height.
@@ -67,15 +78,18 @@ struct StateBook: Sendable {
 
   mutating func admit(_ share: StateShare, verified: Bool) -> Admission {
     let height = share.statement.height
-    if let first = entries[height]?.shares.first(where: { $0.signer == share.signer }) {
-      return first.statement == share.statement ? .repeated : .conflicting(first)
-    }
-    update(height) {
-      $0.shares.append(share)
-      $0.signers.insert(share.signer)
-      if verified { $0.verified.insert(share.signer) }
-    }
-    return .counted
+    guard height >= lowest else { return .counted }
+    return { (entry: inout Entry) -> Admission in
+      if entry.signers.contains(share.signer),
+        let first = entry.shares.first(where: { $0.signer == share.signer })
+      {
+        return first.statement == share.statement ? .repeated : .conflicting(first)
+      }
+      entry.shares.append(share)
+      entry.signers.insert(share.signer)
+      if verified { entry.verified.insert(share.signer) }
+      return .counted
+    }(&entries[height, default: Entry()])
   }
 
   /// Verifies what is not yet, of one statement or of all.
@@ -102,17 +116,20 @@ struct StateBook: Sendable {
   }
 
   /// How many stand behind the statement, and behind the one that most stand behind.
-  func support(_ height: Height, _ statement: StateStatement) -> (own: Int, most: Int, all: Int) {
-    guard let shares = entries[height]?.shares else { return (0, 0, 0) }
-    var counts: [(statement: StateStatement, count: Int)] = []
-    for share in shares {
-      if let place = counts.firstIndex(where: { $0.statement == share.statement }) {
-        counts[place].count += 1
-      } else {
-        counts.append((share.statement, 1))
+  mutating func support(
+    _ height: Height, _ statement: StateStatement
+  ) -> (own: Int, most: Int, all: Int) {
+    look(at: height) { entry in
+      var counts: [(statement: StateStatement, count: Int)] = []
+      for share in entry.shares {
+        if let place = counts.firstIndex(where: { $0.statement == share.statement }) {
+          counts[place].count += 1
+        } else {
+          counts.append((share.statement, 1))
+        }
       }
-    }
-    let own = counts.first { $0.statement == statement }?.count ?? 0
-    return (own, counts.map(\.count).max() ?? 0, shares.count)
+      let own = counts.first { $0.statement == statement }?.count ?? 0
+      return (own, counts.map(\.count).max() ?? 0, entry.shares.count)
+    } ?? (0, 0, 0)
   }
 }

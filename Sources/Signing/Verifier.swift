@@ -93,6 +93,29 @@ package enum Verifier: Sendable {
   }
 }
 
+/// Checks many signatures under one statement, whose bytes are made once and only when needed.
+package struct StatementCheck<Signed: Statement> {
+  private let statement: Signed
+  private let verifier: Verifier
+  private let committee: Committee
+  private lazy var bytes = statement.signedBytes
+
+  /// - Precondition: the statement is of the committee's subnet and epoch.
+  package init(_ statement: Signed, _ verifier: Verifier, _ committee: Committee) {
+    self.statement = statement
+    self.verifier = verifier
+    self.committee = committee
+  }
+
+  /// Whether the member signed this very statement.
+  package mutating func verifies(
+    _ signature: Signature, of claimed: Signed, by signer: ReplicaID
+  ) -> Bool {
+    guard claimed == statement, let key = committee.key(of: signer) else { return false }
+    return verifier.verifies(signature, bytes, key)
+  }
+}
+
 /// The first thing wrong with a certificate, in the order of the checks.
 package enum CertificateFlaw: Error, Hashable, Sendable, CustomStringConvertible {
   case otherSubnet

@@ -17,6 +17,8 @@ package final class Connection {
   /// For calls that this layer does not offer; valid while the connection lives.
   package let handle: OpaquePointer
   private var cache: [String: PreparedStatement] = [:]
+  /// By the address of the literal, which is quicker to look up than its text.
+  private var literals: [UInt: PreparedStatement] = [:]
 
   package enum Access: Sendable {
     case readOnly
@@ -54,12 +56,15 @@ package final class Connection {
   }
 
   deinit {
-    cache.removeAll()
+    forgetStatements()
     sqlite3_close_v2(handle)
   }
 
   /// Drops all cached statements, so that the schema may change or the file be replaced.
-  package func forgetStatements() { cache.removeAll() }
+  package func forgetStatements() {
+    cache.removeAll()
+    literals.removeAll()
+  }
 
   package func fault(_ result: Int32, _ doing: String) -> StorageFault {
     StorageFault(
@@ -94,6 +99,20 @@ package final class Connection {
     if cache.count >= StorageLimits.statementsCached { cache.removeAll(keepingCapacity: true) }
     let fresh = try prepare(sql)
     cache[sql] = fresh
+    return fresh
+  }
+
+  /// The statement of this literal, as `cached`, for what runs in every block.
+  ///
+  /// - Bound: one statement for each place in the program that asks.
+  package func kept(_ sql: StaticString) throws(StorageFault) -> PreparedStatement {
+    let key = UInt(bitPattern: sql.utf8Start)
+    if let known = literals[key] {
+      known.reset()
+      return known
+    }
+    let fresh = try prepare("\(sql)")
+    literals[key] = fresh
     return fresh
   }
 

@@ -8,13 +8,13 @@ package struct WriteTransaction: ~Copyable {
 
   package init(_ connection: Connection) throws(StorageFault) {
     precondition(!connection.inTransaction, "a transaction is open on \(connection.path)")
-    try connection.cached("BEGIN IMMEDIATE").run()
+    try connection.kept("BEGIN IMMEDIATE").run()
     self.connection = connection
   }
 
   /// Makes all of it visible, and durable as `synchronous` says. When it fails, all is undone.
   package consuming func commit() throws(StorageFault) {
-    try connection.cached("COMMIT").run()
+    try connection.kept("COMMIT").run()
   }
 
   package consuming func rollback() {}
@@ -22,7 +22,7 @@ package struct WriteTransaction: ~Copyable {
   deinit {
     // After a commit, and after some faults, there is none any more. A rollback that fails leaves
     // the transaction open, and the next one then says so.
-    if connection.inTransaction { try? connection.cached("ROLLBACK").run() }
+    if connection.inTransaction { try? connection.kept("ROLLBACK").run() }
   }
 }
 

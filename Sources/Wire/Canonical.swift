@@ -55,6 +55,8 @@ package struct Encoder: Sendable {
 
   package mutating func raw(_ value: some Sequence<UInt8>) { bytes.append(contentsOf: value) }
 
+  package mutating func raw(_ value: [UInt8]) { bytes.append(contentsOf: value) }
+
   package mutating func raw(_ value: UnsafeRawBufferPointer) {
     bytes.append(contentsOf: value)
   }

@@ -12,9 +12,9 @@ struct PictureOptions: ParsableArguments {
   var isAsked: Bool { html != nil || svg != nil || trace != nil }
 
   /// Runs the scenario and writes what was asked for; records only then.
-  func run(_ scenario: Scenario) throws -> RunReport {
-    guard isAsked else { return Simulation.run(scenario) }
-    let (report, recording) = Simulation.record(scenario)
+  func run(_ scenario: Scenario, _ options: RunOptions) throws -> RunReport {
+    guard isAsked else { return Simulation.run(scenario, options) }
+    let (report, recording) = Simulation.record(scenario, options)
     if let trace { try write(recording.trace, to: trace) }
     if let svg { try write(Diagram(recording, .still).svg, to: svg) }
     if let html { try write(DiagramPage(recording, report).text, to: html) }

@@ -20,7 +20,7 @@ struct SimulateReplay: AsyncParsableCommand {
   func run() async throws {
     let scenario = try SimulateCommand.read(file).breaking(broken)
     let started = ContinuousClock.now
-    let report = try pictures.run(scenario)
+    let report = try pictures.run(scenario, .spoken(!json))
     Terminal.say(json ? try SimulationReport(report).text() : report.text(file: file))
     if !json { SimulationReport.sayPace(report, since: started) }
     if twice { try compare(report, with: Simulation.run(scenario)) }

@@ -31,7 +31,7 @@ struct SimulateRun: AsyncParsableCommand {
       let scenario = try scenario(seed.number)
       if let save { try scenario.write(to: save) }
       let started = ContinuousClock.now
-      let report = try pictures.run(scenario)
+      let report = try pictures.run(scenario, .spoken(!json))
       Terminal.say(json ? try SimulationReport(report).text() : report.text(file: save))
       if !json { SimulationReport.sayPace(report, since: started) }
       throw ExitCode(report.exitCode)

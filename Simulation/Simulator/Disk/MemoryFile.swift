@@ -1,3 +1,5 @@
+import Glibc
+
 /// One file of a simulated disk: what a reader sees now, and what a power loss would leave of it.
 ///
 /// A write is volatile until the file is synced. For each sector written since then the file keeps
@@ -9,28 +11,54 @@
 final class MemoryFile {
   static let sectorBytes = 4_096
   static let atomBytes = 512
+  /// Room for old bytes that a sync leaves to the next writes.
+  static let oldKept = 64 * sectorBytes
 
   let path: String
   private(set) var size = 0
+  /// Bytes below the highest size so far are set; those above mean nothing.
   private var buffer: UnsafeMutablePointer<UInt8>
-  private var capacity: Int
+  private var capacity = 0
   private var durableSize = 0
   /// False until the first sync: a power loss may take the directory entry away.
   private(set) var durable = false
   /// For each sector its place in `unsynced`, or -1.
   private var places: [Int32] = []
-  private var unsynced: [(sector: Int, old: [UInt8])] = []
+  private var unsynced: [Unsynced] = []
+  /// The old bytes of `unsynced`, a sector each.
+  private var old: UnsafeMutablePointer<UInt8>
+  private var oldCapacity = 0
   private(set) var locks = FileLocks()
   var shared = SharedMemory()
 
-  init(path: String) {
-    self.path = path
-    capacity = Self.sectorBytes
-    buffer = .allocate(capacity: capacity)
-    buffer.initialize(repeating: 0, count: capacity)
+  /// A sector written since the last sync, and how many bytes of it were durable.
+  private struct Unsynced {
+    let sector: Int
+    let oldCount: Int
   }
 
-  deinit { buffer.deallocate() }
+  init(path: String) {
+    self.path = path
+    buffer = Self.grown(nil, to: Self.sectorBytes)
+    capacity = Self.sectorBytes
+    old = Self.grown(nil, to: Self.sectorBytes)
+    oldCapacity = Self.sectorBytes
+  }
+
+  deinit {
+    free(buffer)
+    free(old)
+  }
+
+  /// `realloc`: large buffers are moved by their pages, not copied.
+  private static func grown(
+    _ memory: UnsafeMutablePointer<UInt8>?, to bytes: Int
+  ) -> UnsafeMutablePointer<UInt8> {
+    guard let grown = realloc(memory, bytes) else {
+      preconditionFailure("no memory for \(bytes) bytes of a simulated file")
+    }
+    return grown.assumingMemoryBound(to: UInt8.self)
+  }
 
   var unsyncedSectors: Int { unsynced.count }
 
@@ -63,6 +91,10 @@ final class MemoryFile {
   func sync() {
     for entry in unsynced { places[entry.sector] = -1 }
     unsynced.removeAll(keepingCapacity: true)
+    if oldCapacity > Self.oldKept {
+      oldCapacity = Self.oldKept
+      old = Self.grown(old, to: oldCapacity)
+    }
     durableSize = size
     durable = true
   }
@@ -84,7 +116,7 @@ final class MemoryFile {
     guard loss != .nothing else { return }
     let sizeBefore = size
     let cut = loss == .tornTail ? chance.below(unsynced.count + 1) : 0
-    for (order, entry) in unsynced.enumerated() {
+    for order in unsynced.indices {
       let fate: Fate
       switch loss {
       case .nothing: fate = .new
@@ -92,7 +124,7 @@ final class MemoryFile {
       case .tornTail: fate = order < cut ? .new : order == cut ? .torn : .old
       case .scattered: fate = chance.pick([.new, .old, .torn])
       }
-      settle(entry, fate, chance: &chance)
+      settle(order, fate, chance: &chance)
     }
     switch loss {
     case .nothing: break
@@ -105,16 +137,16 @@ final class MemoryFile {
 
   private enum Fate { case new, old, torn }
 
-  private func settle(
-    _ entry: (sector: Int, old: [UInt8]), _ fate: Fate, chance: inout RandomStream
-  ) {
+  private func settle(_ order: Int, _ fate: Fate, chance: inout RandomStream) {
     guard fate != .new else { return }
+    let entry = unsynced[order]
     let start = entry.sector * Self.sectorBytes
     reserve(start + Self.sectorBytes)
+    let before = old + order * Self.sectorBytes
     for atom in 0..<(Self.sectorBytes / Self.atomBytes) {
       if fate == .torn && chance.happens(500_000) { continue }
       for index in (atom * Self.atomBytes)..<((atom + 1) * Self.atomBytes) {
-        buffer[start + index] = index < entry.old.count ? entry.old[index] : 0
+        buffer[start + index] = index < entry.oldCount ? before[index] : 0
       }
     }
   }
@@ -127,21 +159,22 @@ final class MemoryFile {
     while places.count <= last { places.append(-1) }
     for sector in first...last where places[sector] < 0 {
       let from = sector * Self.sectorBytes
-      let to = max(from, min(from + Self.sectorBytes, durableSize, size))
-      let old = Array(UnsafeBufferPointer(start: buffer + from, count: to - from))
+      let count = max(0, min(from + Self.sectorBytes, durableSize, size) - from)
+      let kept = unsynced.count * Self.sectorBytes
+      if kept + Self.sectorBytes > oldCapacity {
+        oldCapacity *= 2
+        old = Self.grown(old, to: oldCapacity)
+      }
+      (old + kept).update(from: buffer + from, count: count)
       places[sector] = Int32(unsynced.count)
-      unsynced.append((sector, old))
+      unsynced.append(Unsynced(sector: sector, oldCount: count))
     }
   }
 
   private func reserve(_ needed: Int) {
     guard needed > capacity else { return }
     let larger = max(needed, capacity * 2)
-    let grown = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)
-    grown.update(from: buffer, count: capacity)
-    (grown + capacity).initialize(repeating: 0, count: larger - capacity)
-    buffer.deallocate()
-    buffer = grown
+    buffer = Self.grown(buffer, to: larger)
     capacity = larger
   }
 }

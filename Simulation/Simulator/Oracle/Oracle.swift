@@ -41,6 +41,11 @@ final class Oracle {
   var views = ViewBook()
   var chain: ChainBook
   var states: StateBook
+  var calls = CallBook()
+  /// All cycles there are: what genesis gave.
+  var minted: UInt128 = 0
+  /// Bytes that may be under way to one machine.
+  var memoryMax = OracleLimits.underWayMax
   /// What was said of states below it was forgotten.
   private(set) var statesFloor: Height = 0
   /// What everybody was heard to say; kept over the fault budget only.
@@ -75,6 +80,7 @@ final class Oracle {
       view = min(view, machines[place].ballots.seenThrough.number)
       height = min(height, chain.told[place].number)
     }
+    calls.forget(at: now)
     guard view != .max else { return }
     if view > OracleLimits.retained { views.forget(below: View(view - OracleLimits.retained)) }
     guard height > OracleLimits.retained else { return }
@@ -86,7 +92,9 @@ final class Oracle {
 
   /// Entries in all books, which must not grow with the length of a run.
   var entries: Int {
-    machines.reduce(views.count + chain.count + states.count) { $0 + $1.ballots.count }
+    machines.reduce(views.count + chain.count + states.count + calls.count) {
+      $0 + $1.ballots.count
+    }
   }
 
   /// `q = n − f`, restated.
@@ -180,5 +188,40 @@ final class Oracle {
     if !guilty.contains(culprit) {
       report(.evidence, machine, nil, "accuses \(culprit), which is correct")
     }
+    if !proves(evidence) {
+      report(.evidence, machine, nil, "accuses \(culprit) by what proves nothing")
+    }
+  }
+
+  /// Two statements of one signer, both signed by it, that no correct replica makes both.
+  private func proves(_ evidence: Evidence) -> Bool {
+    switch evidence {
+    case .votes(let first, let second):
+      let (one, other) = (first.ballot, second.ballot)
+      guard first.signer == second.signer, one.subnet == committee.subnet,
+        other.subnet == committee.subnet, one.epoch == other.epoch, one.view == other.view,
+        isSigned(first.ballot, by: first.signer, first.signature),
+        isSigned(second.ballot, by: second.signer, second.signature)
+      else { return false }
+      switch (one.kind, other.kind) {
+      case (.notarize, .notarize), (.finalize, .finalize):
+        return one.block != other.block || one.parentView != other.parentView
+      case (.nullify, .finalize), (.finalize, .nullify): return true
+      default: return false
+      }
+    case .states(let first, let second):
+      return first.signer == second.signer && first.statement.subnet == committee.subnet
+        && first.statement.height == second.statement.height
+        && first.statement != second.statement
+        && isSigned(first.statement, by: first.signer, first.signature)
+        && isSigned(second.statement, by: second.signer, second.signature)
+    }
+  }
+
+  private func isSigned(
+    _ statement: some Statement, by signer: ReplicaID, _ signature: Signature
+  ) -> Bool {
+    guard let key = committee.members.first(where: { $0.id == signer })?.key else { return false }
+    return verifier?.verifies(signature, of: statement, by: key) ?? true
   }
 }

@@ -29,5 +29,12 @@ struct Recent<Key: Hashable & Comparable, Value> {
     keys.removeAll { $0 < key }
   }
 
+  /// Forgets, and gives what was forgotten in the order of its arrival.
+  mutating func forgetting(below key: Key) -> [Value] {
+    let old = keys.filter { $0 < key }.compactMap { values[$0] }
+    forget(below: key)
+    return old
+  }
+
   mutating func forgetAll() { self = Self() }
 }

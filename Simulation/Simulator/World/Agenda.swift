@@ -5,17 +5,24 @@
 struct Agenda<Entry> {
   private struct Key {
     let time: UInt64
-    let order: UInt64
-    let slot: Int32
+    /// The order above, the slot in the lowest `slotBits`.
+    let rank: UInt64
 
     func precedes(_ other: Key) -> Bool {
-      time != other.time ? time < other.time : order < other.order
+      time != other.time ? time < other.time : rank < other.rank
     }
+
+    var slot: Int { Int(rank & (1 << Agenda.slotBits - 1)) }
   }
+
+  /// At most so many events are planned at a time, as a power of two; 2^40 in all.
+  private static var slotBits: UInt64 { 24 }
+  /// Children of a place in the heap.
+  private static var width: Int { 4 }
 
   private var heap: [Key] = []
   private var slots: [Entry?] = []
-  private var free: [Int32] = []
+  private var free: [Int] = []
   private var planned: UInt64 = 0
 
   var count: Int { heap.count }
@@ -23,55 +30,61 @@ struct Agenda<Entry> {
   var nextTime: UInt64? { heap.first?.time }
 
   mutating func plan(_ entry: Entry, at time: UInt64) {
-    let slot: Int32
+    let slot: Int
     if let reused = free.popLast() {
       slot = reused
-      slots[Int(slot)] = entry
+      slots[slot] = entry
     } else {
-      slot = Int32(slots.count)
+      slot = slots.count
+      precondition(slot < 1 << Self.slotBits, "\(slot) events are planned")
       slots.append(entry)
     }
     planned += 1
-    heap.append(Key(time: time, order: planned, slot: slot))
+    heap.append(Key(time: time, rank: planned << Self.slotBits | UInt64(slot)))
     rise(heap.count - 1)
   }
 
   mutating func next() -> (time: UInt64, entry: Entry)? {
     guard let first = heap.first else { return nil }
     let last = heap.removeLast()
-    if !heap.isEmpty {
-      heap[0] = last
-      sink(0)
-    }
+    if !heap.isEmpty { sink(last) }
     free.append(first.slot)
-    guard let entry = slots[Int(first.slot)] else { return nil }
-    slots[Int(first.slot)] = nil
+    guard let entry = slots[first.slot] else { return nil }
+    slots[first.slot] = nil
     return (first.time, entry)
   }
 
   private mutating func rise(_ start: Int) {
-    var child = start
-    let key = heap[child]
-    while child > 0 {
-      let parent = (child - 1) / 2
-      guard key.precedes(heap[parent]) else { break }
-      heap[child] = heap[parent]
-      child = parent
+    heap.withUnsafeMutableBufferPointer { heap in
+      var child = start
+      let key = heap[child]
+      while child > 0 {
+        let parent = (child - 1) / Self.width
+        guard key.precedes(heap[parent]) else { break }
+        heap[child] = heap[parent]
+        child = parent
+      }
+      heap[child] = key
     }
-    heap[child] = key
   }
 
-  private mutating func sink(_ start: Int) {
-    var parent = start
-    let key = heap[parent]
-    while true {
-      var child = parent * 2 + 1
-      guard child < heap.count else { break }
-      if child + 1 < heap.count, heap[child + 1].precedes(heap[child]) { child += 1 }
-      guard heap[child].precedes(key) else { break }
-      heap[parent] = heap[child]
-      parent = child
+  /// Puts a key in the root's place and lets it sink.
+  private mutating func sink(_ key: Key) {
+    heap.withUnsafeMutableBufferPointer { heap in
+      var parent = 0
+      while true {
+        let first = parent * Self.width + 1
+        guard first < heap.count else { break }
+        var least = first
+        for child in first + 1..<max(first + 1, min(first + Self.width, heap.count))
+        where heap[child].precedes(heap[least]) {
+          least = child
+        }
+        guard heap[least].precedes(key) else { break }
+        heap[parent] = heap[least]
+        parent = least
+      }
+      heap[parent] = key
     }
-    heap[parent] = key
   }
 }

@@ -53,6 +53,7 @@ extension World {
     clients[index].pending.append(pending)
     statistics.callsSent += 1
     clients[index].mischief.remember(signed)
+    oracle.submitted(pending.digest)
     submit(signed, to: target, index)
     if clients[index].chance.happens(100_000) {
       submit(signed, to: clients[index].chance.below(machines.count), index)
@@ -173,6 +174,7 @@ extension World {
     case .ordered: statistics.callsApplied += 1
     case .certified(let certified):
       receipt = certified
+      oracle.acknowledged(pending.digest, certified)
       if case .applied = certified.status {
         statistics.callsApplied += 1
         if pending.oddity == .none, let id = pending.transfers.first {

@@ -4,6 +4,9 @@ extension World {
   /// The last checks, and the report.
   func conclude() -> RunReport {
     oracle.now = now
+    if oracle.violations.isEmpty, !isOverBudget {
+      for machine in machines { checkBounds(machine) }
+    }
     if oracle.violations.isEmpty, !isOverBudget || scenario.expect.liveness != nil {
       checkLiveness()
     }
@@ -47,6 +50,18 @@ extension World {
       "\(faultEngine.livenessBound.text) after calm: \(late.prefix(6).joined(separator: "; "))")
   }
 
+  /// What a machine and its replica hold now, against its limits.
+  func checkBounds(_ machine: Machine) {
+    guard machine.correct, let replica = machine.replica else { return }
+    let logs = machine.disk.files.filter { $0.path.hasSuffix("-wal") }
+    let stores = Oracle.Stores(
+      underWay: machine.bytesUnderWayMost, log: logs.map(\.size).max() ?? 0,
+      executing: machine.executeQueue.count)
+    oracle.bounds(
+      replica.load, stores, floor: replica.finalizedView,
+      highest: machines.map(\.view).max() ?? 0, on: machine.index)
+  }
+
   private func checkExpectations(_ broke: [Violation], _ named: [ReplicaID]) {
     let wanted = isOverBudget ? scenario.expect.breaks : []
     if !wanted.isEmpty, !broke.contains(where: { wanted.contains($0.check) }) {
@@ -61,12 +76,6 @@ extension World {
       for id in expected where !named.contains(id) {
         oracle.report(.vacuity, nil, nil, "no evidence against \(id)")
       }
-    }
-    let most = scenario.expect.memory ?? Scenario.Expectation.memoryUsual
-    for machine in machines where UInt64(machine.bytesUnderWayMost) > most {
-      oracle.report(
-        .bounds, machine.index, nil,
-        "had \(machine.bytesUnderWayMost) bytes under way to it, over \(most)")
     }
   }
 }

@@ -142,6 +142,7 @@ extension World {
         .executed(outcome.height, DigestMark(outcome.stateRoot)), machine.index)
       let told = machine.adversary?.executed(outcome, in: machine.view) ?? outcome
       oracle.executed(told, by: machine.index)
+      judgeExecution(outcome.height, machine)
       take(.executed(told), machine)
       if machine.power == .paused { execute(machine) }
     } catch {

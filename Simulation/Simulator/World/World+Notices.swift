@@ -85,7 +85,8 @@ extension World {
       statistics.heightHighest = max(statistics.heightHighest, height)
       faultEngine.finalized(view, leader: committee.leader(of: view))
       happened(.height(height))
-      if height.number % OracleLimits.forgetEvery == 0 { oracle.forget(gone: machines.map(\.gone)) }
+      if height.number % OracleLimits.boundsEvery == 0 { checkBounds(machine) }
+      if height.number % OracleLimits.forgetEvery == 0 { forget() }
     }
   }
 

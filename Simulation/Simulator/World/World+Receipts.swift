@@ -64,16 +64,22 @@ extension World {
         retry(wanted, of: index, machine, Refusal("STALE", "of height \(rows.height)"))
         return
       }
-      guard rows.rows.count != 1 else { return }
-      oracle.report(
-        .reads, machine.index, nil,
-        "proves at height \(rows.height) that transfer \(wanted.transfer), "
-          + "acknowledged at height \(wanted.height), is not there")
+      judge(rows, of: wanted, machine)
     } catch {
       statistics.readsRefused += 1
       if !machine.correct { retry(wanted, of: index, machine, Refusal("LIE", "\(error)")) }
       judgeRead(machine, "gives rows of \(wanted.transfer) that do not verify: \(error)")
     }
+  }
+
+  private func judge(
+    _ proven: ProvenRows, of wanted: (transfer: String, height: Height, tries: Int),
+    _ machine: Machine
+  ) {
+    guard machine.correct, !machine.spent, let serial else { return }
+    oracle.read(
+      proven.rows.map(BankRow.init), of: wanted.transfer, at: proven.height, time: proven.time,
+      atLeast: wanted.height, bank: serial.bank, replayed: serial.height, machine.index)
   }
 
   private func retry(
@@ -85,10 +91,6 @@ extension World {
     } else {
       judgeRead(machine, "refuses again and again to read \(wanted.transfer): \(refusal)")
     }
-  }
-
-  private var clientCheck: ClientCheck {
-    ClientCheck(committee: committee, verifier: verifier)
   }
 
   private func judgeRead(_ machine: Machine, _ text: String) {

@@ -1,114 +1,184 @@
 import Certification
 import Execution
 import Journaling
+import Storage
 import Wire
 
+/// The serial oracle: the finalized log executed once more, as it grows, on a fresh disk of its
+/// own, and told in a few lines of Swift beside it.
+final class SerialReplay {
+  static let machine = "serial"
+
+  let executor: Executor
+  var bank = BankModel()
+  fileprivate(set) var height: Height = 0
+
+  init(disk: SimulatedDisk, genesis: Genesis) throws {
+    executor = try Executor(directory: Self.machine, vfs: disk.name, genesis: genesis)
+  }
+}
+
 extension World {
-  /// The serial oracle: the finalized log, executed once more from genesis on a disk of its own,
-  /// gives the same roots, the receipts that clients hold, and conserves the cycles.
-  func checkSerially() {
-    guard options.executes else { return }
+  /// Replays what this machine's journal holds up to a height.
+  func replaySerially(upTo height: Height, from machine: Machine) {
+    guard let serial, let journal = machine.journal else { return }
     do {
-      let executor = try Executor(directory: "serial", vfs: disk.name, genesis: genesis)
-      try replayAll(on: executor)
-      guard oracle.violations.isEmpty else { return }
-      let totals = executor.totals
-      if !totals.isConserved { oracle.report(.cycles, nil, nil, "\(totals)") }
-      for client in clients { try compare(client, with: executor) }
-      try compareTransfers(executor)
+      while serial.height < height, oracle.violations.isEmpty {
+        guard let block = try journal.block(at: serial.height.next) else { return }
+        try replay(block, on: serial)
+      }
     } catch {
       oracle.report(.state, nil, nil, "the serial replay fails: \(error)")
     }
   }
 
-  private func replayAll(on executor: Executor) throws {
-    var height: Height = 1
-    while Int(height.number) < oracle.states.roots.count {
-      guard let block = finalizedBlock(at: height) else {
-        oracle.report(.exactlyOnce, nil, nil, "no correct replica holds block \(height) any more")
-        return
-      }
-      let outcome = try executor.execute(block, digest: block.header.digest)
-      let index = Int(height.number)
-      if outcome.stateRoot != oracle.states.roots[index]
-        || outcome.receiptsRoot != oracle.states.receipts[index]
-      {
-        oracle.report(
-          .state, nil, nil,
-          "the serial replay of height \(height) gives \(outcome.stateRoot), the replicas got "
-            + "\(oracle.states.roots[index])")
-        return
-      }
-      height = height.next
+  private func replay(_ block: Block, on serial: SerialReplay) throws {
+    let height = block.header.height
+    let digest = block.header.digest
+    if digest != oracle.chain.digest(at: height) {
+      oracle.report(.agreement, nil, nil, "a journal gives another block of height \(height)")
+      return
+    }
+    let outcome = try serial.executor.execute(block, digest: digest)
+    serial.height = height
+    oracle.replayed(outcome)
+    let receipts = try block.header.calls.map { try serial.executor.receipt(of: $0)?.receipt }
+    for flaw in serial.bank.apply(block, receipts: receipts) {
+      oracle.report(.exactlyOnce, nil, nil, flaw)
+    }
+    oracle.conserves(
+      serial.executor.totals, charged: serial.bank.charged, at: height, on: nil)
+  }
+
+  /// A machine executed a height: cycles are conserved there, and the serial replay follows.
+  func judgeExecution(_ height: Height, _ machine: Machine) {
+    guard machine.correct, case .sql(let executor)? = machine.ledger else { return }
+    if isSound(machine), executor.isLevel {
+      oracle.conserves(executor.totals, charged: nil, at: height, on: machine.index)
+    }
+    replaySerially(upTo: height, from: machine)
+  }
+
+  /// What no later check needs: every so often.
+  func forget() {
+    oracle.forget(gone: machines.map(\.gone))
+    guard let serial else { return }
+    // The first client's are counted by its own story.
+    for index in clients.indices.dropFirst() {
+      for settled in clients[index].settled { compare(settled, of: index, with: serial) }
+      clients[index].settled = []
     }
   }
 
-  private func finalizedBlock(at height: Height) -> Block? {
+  /// At the end: the rest of the log, then what clients hold and what lies in the files.
+  func checkSerially() {
+    guard let serial else { return }
     for machine in machines where machine.correct {
-      if let block = try? machine.journal?.block(at: height) { return block }
+      replaySerially(upTo: oracle.states.height, from: machine)
     }
-    return nil
-  }
-
-  private func compare(_ client: Client, with executor: Executor) throws {
-    for settled in client.settled {
-      guard let held = settled.receipt else { continue }
-      let serial = try executor.receipt(of: settled.digest)?.receipt
-      if serial != held {
-        oracle.report(
-          .exactlyOnce, nil, nil,
-          "client \(client.index) holds a receipt of height \(held.height) for \(settled.digest) "
-            + "which the serial replay does not give")
-      }
-    }
-  }
-
-  /// Every transfer that was acknowledged is there once; none that was refused.
-  private func compareTransfers(_ executor: Executor) throws {
-    guard options.reads,
-      let statement = oracle.states.certified(at: oracle.states.height),
-      clients.contains(where: { $0.index > 0 && !$0.settled.isEmpty })
-    else { return }
-    executor.reader.certify(
-      StateCertificate(statement: statement, signers: Signers([], of: 1), signatures: []))
-    let there = try transfers(executor)
-    for client in clients {
-      for settled in client.settled { judge(settled, there) }
-      for (transfer, kind) in client.mischief.forbidden where there.contains(transfer) {
-        oracle.report(
-          .exactlyOnce, nil, nil,
-          "transfer \(transfer) of a call that is \(kind.rawValue) is in the state")
-      }
-    }
-  }
-
-  /// The keys of all transfers in the state, page by page.
-  private func transfers(_ executor: Executor) throws -> Set<String> {
-    var there: Set<String> = []
-    var selection = RowsRequest.Selection.prefix([])
-    while true {
-      let rows = try executor.reader.rows(
-        RowsRequest(
-          subnet: committee.subnet, pipeline: Bank.name, table: Bank.table, selection: selection,
-          limit: Bank.pageRows))
-      let before = there.count
-      for row in rows.rows {
-        guard case .text(let id)? = row.cells.first?.value else { continue }
-        there.insert(id)
-        selection = .range(from: [.text(id)], to: nil)
-      }
-      if rows.complete || there.count == before { return there }
-    }
-  }
-
-  private func judge(_ settled: Client.Settled, _ there: Set<String>) {
-    guard let receipt = settled.receipt else { return }
-    var applied = false
-    if case .applied = receipt.status { applied = settled.oddity != .negative }
-    for id in settled.transfers where there.contains(id) != applied {
+    guard oracle.violations.isEmpty else { return }
+    if serial.height < oracle.states.height {
       oracle.report(
         .exactlyOnce, nil, nil,
-        "transfer \(id) was \(applied ? "acknowledged and is not" : "refused and is") in the state")
+        "no correct replica holds block \(serial.height.next) any more")
+      return
     }
+    do {
+      for client in clients {
+        for settled in client.settled { compare(settled, of: client.index, with: serial) }
+        for (transfer, kind) in client.mischief.forbidden
+        where serial.bank.transfers[transfer] != nil {
+          oracle.report(
+            .exactlyOnce, nil, nil,
+            "transfer \(transfer) of a call that is \(kind.rawValue) is in the state")
+        }
+      }
+      try compareRows(with: serial)
+    } catch {
+      oracle.report(.state, nil, nil, "reading what was replayed fails: \(error)")
+    }
+  }
+
+  /// A held receipt is the serial one, and its transfers are there if it says so.
+  private func compare(
+    _ settled: Client.Settled, of client: Int, with serial: SerialReplay
+  ) {
+    guard let held = settled.receipt, held.height <= serial.height else { return }
+    if (try? serial.executor.receipt(of: settled.digest))?.receipt != held {
+      oracle.report(
+        .exactlyOnce, nil, nil,
+        "client \(client) holds a receipt of height \(held.height) for \(settled.digest) "
+          + "which the serial replay does not give")
+    }
+    var isApplied = false
+    if case .applied = held.status { isApplied = settled.oddity != .negative }
+    for id in settled.transfers where (serial.bank.transfers[id] != nil) != isApplied {
+      oracle.report(
+        .exactlyOnce, nil, nil,
+        "transfer \(id) was \(isApplied ? "acknowledged and is not" : "refused and is") there")
+    }
+  }
+
+  /// The rows in the files of the replay and of every sound replica at its height, read by plain
+  /// SQL, are those of the model.
+  private func compareRows(with serial: SerialReplay) throws {
+    guard !serial.bank.transfers.isEmpty else { return }
+    try compareRows(of: SerialReplay.machine, nil, with: serial.bank)
+    for machine in machines where isSound(machine) && machine.power == .up {
+      guard case .sql(let executor)? = machine.ledger, executor.height == serial.height else {
+        continue
+      }
+      try compareRows(of: machine.name, machine.index, with: serial.bank)
+    }
+  }
+
+  private func isSound(_ machine: Machine) -> Bool {
+    machine.correct && !machine.spent && !oracle.excused.contains(machine.index)
+  }
+
+  private func compareRows(of name: String, _ machine: Int?, with bank: BankModel) throws {
+    let path = "\(name)/pipelines/\(Bank.name).sqlite"
+    let connection = try Connection(path: path, access: .readOnly, vfs: disk.name)
+    try withExtendedLifetime(connection) {
+      var rows: [BankRow] = []
+      let transfers = try connection.prepare(
+        "SELECT transfer_id, to_account, amount FROM \(Bank.table)")
+      while try transfers.step() {
+        rows.append(BankRow(transfers.text(0), transfers.text(1), transfers.integer(2)))
+      }
+      let received = try connection.prepare("SELECT to_account, received, transfers FROM received")
+      while try received.step() {
+        rows.append(
+          BankRow(received.text(0), "\(received.integer(2)) transfers", received.integer(1)))
+      }
+      oracle.compare(rows, with: bank, on: machine, of: name)
+    }
+  }
+}
+
+/// A row of the bank as a file holds it.
+struct BankRow: Hashable {
+  let key: String
+  let text: String
+  let number: Int64
+
+  init(_ key: String, _ text: String, _ number: Int64) {
+    self.key = key
+    self.text = text
+    self.number = number
+  }
+
+  /// A proven row of the table of transfers.
+  init(_ row: CertifiedRows.Row) {
+    var (texts, number): ([String], Int64) = ([], 0)
+    for cell in row.cells {
+      switch cell.value {
+      case .text(let text): texts.append(text)
+      case .int(let value): number = value
+      default: break
+      }
+    }
+    // transfer_id, from_account, to_account.
+    self.init(texts.first ?? "", texts.last ?? "", number)
   }
 }

@@ -1,4 +1,5 @@
 import CSQLite
+import Certification
 import Consensus
 import Replication
 import Signing
@@ -39,6 +40,9 @@ final class World {
   var agenda = Agenda<Entry>()
   var network: Network
   let oracle: Oracle
+  /// nil when nothing is executed.
+  let serial: SerialReplay?
+  let clientCheck: ClientCheck
   var trace = Trace()
   var picture = Picture()
   var statistics = RunStatistics()
@@ -84,6 +88,10 @@ final class World {
     oracle = Oracle(
       committee: committee, verifier: verifier, machines: machines.map { ($0.id, $0.correct) },
       genesisRoot: genesisRoot)
+    oracle.minted = genesis.accounts.reduce(0) { $0 + UInt128($1.balance.number) }
+    oracle.memoryMax = Int(clamping: scenario.expect.memory ?? Scenario.Expectation.memoryUsual)
+    serial = options.executes ? try? SerialReplay(disk: disk, genesis: genesis) : nil
+    clientCheck = ClientCheck(committee: committee, verifier: verifier)
     oracle.guilty = Set(cast.filter { $0.adversary != nil }.map(\.id))
     picture.rows = machines.map(\.name)
   }
@@ -101,6 +109,7 @@ final class World {
   }
 
   func play() -> RunReport {
+    var milestone = options.milestone == nil ? UInt64.max : Self.milestoneEvery
     while goesOn, let next = agenda.next() {
       if next.time > faultEngine.deadline { break }
       now = next.time
@@ -109,6 +118,7 @@ final class World {
       disk.milliseconds = genesis.time.number + now / 1_000
       statistics.events += 1
       occur(next.entry)
+      if now >= milestone { milestone = passMilestone() }
       if faultEngine.calmSince != nil, isOver() { break }
     }
     return conclude()
