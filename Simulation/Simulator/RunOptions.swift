@@ -9,5 +9,8 @@ package struct RunOptions: Sendable {
   /// Told what each replica notices, a line each, for whoever writes a scenario.
   package var narrate: (@Sendable (String) -> Void)?
 
+  /// The report tells what happened first when: what faults can be anchored to.
+  package var remembersHappenings = false
+
   package init() {}
 }
