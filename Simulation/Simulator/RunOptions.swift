@@ -11,6 +11,8 @@ package struct RunOptions: Sendable {
 
   /// Told of every ten simulated minutes, for whoever watches memory.
   package var milestone: (@Sendable (Milestone) -> Void)?
+  /// The report tells what happened first when: what faults can be anchored to.
+  package var remembersHappenings = false
 
   package init() {}
 }

@@ -18,6 +18,8 @@ struct FuzzSummary {
       "actors    \(counts(tally.actors))",
       "marks     \(tally.marks.count) reached: \(counts(tally.marks))",
     ]
+    let missed = Catalog.marks.map(\.name).filter { tally.marks[$0] == nil }
+    if !missed.isEmpty { lines.append("          not reached: \(missed.joined(separator: " · "))") }
     if !tally.mutants.isEmpty {
       lines.append(
         "mutants   \(tally.mutants.count) runs with a rule broken, \(tally.mutantsFound) found")

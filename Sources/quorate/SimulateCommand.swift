@@ -16,7 +16,8 @@ struct SimulateCommand: AsyncParsableCommand {
       """,
     subcommands: [
       SimulateRun.self, SimulateReplay.self, SimulateExplain.self, SimulateFuzz.self,
-      SimulateGallery.self, SimulateList.self, SimulateWorker.self,
+      SimulateShrink.self, SimulateTwins.self, SimulateGallery.self, SimulateList.self,
+      SimulateWorker.self,
     ])
 
   /// Reads a scenario file; a mistake in it is wrong usage.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Simulator
+import Wire
 
 struct SimulateRun: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -11,6 +12,7 @@ struct SimulateRun: AsyncParsableCommand {
   @Option(help: "How many replicas.") var replicas = 13
   @Option(name: .customLong("for"), help: "Simulated time: 20s, 10m.")
   var duration: Duration = .seconds(30)
+  @Option(help: "At least so many faults at once, for 'shrink' to take away.") var faults: Int?
   @Option(help: "Write the run's scenario as a file that 'replay' takes.") var save: String?
   @Option(help: "A rule to break on purpose; see 'simulate list bugs'.") var broken: String?
   @Flag(help: "For programs.") var json = false
@@ -18,6 +20,9 @@ struct SimulateRun: AsyncParsableCommand {
 
   func validate() throws {
     guard (1...64).contains(replicas) else { throw ValidationError("--replicas is 1 to 64.") }
+    guard faults.map({ (0...10_000).contains($0) }) ?? true else {
+      throw ValidationError("--faults is 0 to 10,000.")
+    }
     guard seeds == nil || save == nil else {
       throw ValidationError("--save goes with one --seed.")
     }
@@ -59,8 +64,12 @@ struct SimulateRun: AsyncParsableCommand {
   }
 
   private func scenario(_ seed: UInt64) throws -> Scenario {
-    try Scenario.random(
-      seed: seed, replicas: replicas, duration: .milliseconds(UInt64(duration / .milliseconds(1)))
-    ).breaking(broken)
+    let span = Span.milliseconds(UInt64(duration / .milliseconds(1)))
+    guard let faults else {
+      return try Scenario.random(seed: seed, replicas: replicas, duration: span)
+        .breaking(broken)
+    }
+    return try Scenario.crowded(seed: seed, replicas: replicas, faults: faults, duration: span)
+      .breaking(broken)
   }
 }

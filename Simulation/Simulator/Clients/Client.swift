@@ -12,6 +12,12 @@ struct Client {
     let transfers: [String]
     var target: Int
     var sentAt: UInt64
+    /// Microseconds of its first sending.
+    let firstSentAt: UInt64
+    /// The block that it was ordered in, once it is finalized.
+    var height: Height?
+    /// Its replica could have answered.
+    var replied = false
     var tries = 1
     /// Sent again on purpose, or made to be refused.
     let oddity: Oddity
@@ -52,6 +58,13 @@ struct Client {
     self.index = index
     self.signer = signer
     chance = RandomStream(seed: seed, label: "client \(index)")
+  }
+
+  /// A finalized block holds this call.
+  mutating func ordered(_ call: Digest, at height: Height) {
+    for place in pending.indices where pending[place].digest == call {
+      pending[place].height = pending[place].height ?? height
+    }
   }
 
   /// What this client wants next. The first client sets the pipeline up before anything else.

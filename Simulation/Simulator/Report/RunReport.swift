@@ -6,6 +6,7 @@ package struct RunStatistics: Sendable, Hashable {
 
   package var events: UInt64 = 0
   package var sent: UInt64 = 0
+  package var bytesSent: UInt64 = 0
   package var deliveries: UInt64 = 0
   package var lost: UInt64 = 0
   package var syncs: UInt64 = 0
@@ -30,6 +31,28 @@ package struct RunStatistics: Sendable, Hashable {
   package var simulated: UInt64 = 0
 }
 
+/// Something that faults can be anchored to, and when it happened first.
+package struct Happening: Sendable, Hashable {
+  /// Microseconds since the start of the run.
+  package let time: UInt64
+  package let event: When
+}
+
+/// What happened in a run, each thing once: when it happened first.
+///
+/// - Bound: `entriesMax` entries; what happens later is not told.
+struct HappeningLog {
+  static let entriesMax = 1 << 16
+
+  private(set) var entries: [Happening] = []
+  private var known: Set<When> = []
+
+  mutating func add(_ event: When, at time: UInt64) {
+    guard entries.count < Self.entriesMax, known.insert(event).inserted else { return }
+    entries.append(Happening(time: time, event: event))
+  }
+}
+
 /// What a run came to.
 package struct RunReport: Sendable, Hashable {
   package let title: String
@@ -48,8 +71,10 @@ package struct RunReport: Sendable, Hashable {
   package let guilty: [ReplicaID]
   /// What broke as it may: more than `f` replicas were faulty.
   package let broke: [Violation]
-  /// For each fault of the story whether it began.
-  package let fired: [Bool]
+  /// For each fault of the story the microsecond in which it began.
+  package let fired: [UInt64?]
+  package let figures: Figures
+  package let happenings: [Happening]
 
   package var passed: Bool { violations.isEmpty }
 
@@ -79,6 +104,7 @@ package struct RunReport: Sendable, Hashable {
       "calls: \(statistics.callsSent) sent, \(statistics.callsApplied) applied, "
         + "\(statistics.callsRefused) refused; \(statistics.reads) certified reads; "
         + "serial replay of \(statistics.heightHighest) heights equal")
+    lines.append(figures.text)
     if !accused.isEmpty {
       lines.append(
         "evidence names \(accused.map(\.description).joined(separator: ", ")): "

@@ -12,6 +12,8 @@ package struct Scenario: Sendable, Hashable {
   package var load: Load?
   package var faults: [Fault] = []
   package var byzantine: [Byzantine] = []
+  /// Who hears whom in view 1, 2, … until calm; later all hear all.
+  package var rounds: [Round] = []
   package var expect = Expectation()
   /// More than `f` replicas may be faulty; then safety may break.
   package var overBudget = false
@@ -76,6 +78,18 @@ extension Scenario {
     package init(_ actor: Actor, _ who: Who) {
       self.actor = actor
       self.who = who
+    }
+  }
+
+  /// Two groups of one view, which may overlap: those of one group hear each other, and those of
+  /// none nobody. Of a twin the first copy is in the first group, the second in the second.
+  package struct Round: Sendable, Hashable {
+    package var first: [ReplicaID]
+    package var second: [ReplicaID]
+
+    package init(first: [ReplicaID], second: [ReplicaID]) {
+      self.first = first
+      self.second = second
     }
   }
 

@@ -76,7 +76,7 @@ private struct Reading {
     root.check(
       [
         "quorate", "title", "story", "see", "cluster", "load", "faults", "byzantine", "expect",
-        "over-budget",
+        "over-budget", "rounds",
       ], &faults)
     let format = root.required("quorate", &faults) { text throws(TextFault) in
       try number(text, "format")
@@ -98,8 +98,24 @@ private struct Reading {
     for node in root["byzantine"]?.items ?? [] {
       if let actor = byzantine(node, &faults) { scenario.byzantine.append(actor) }
     }
+    for node in root["rounds"]?.items ?? [] {
+      scenario.rounds.append(round(ScenarioNode(node, "a round"), &faults))
+    }
     if let node = root["expect"] { scenario.expect = expectation(node, &faults) }
     return scenario
+  }
+
+  private func round(
+    _ map: ScenarioNode, _ faults: inout [ScenarioFault]
+  ) -> Scenario.Round {
+    map.check(["first", "second"], &faults)
+    func group(_ key: String) -> [ReplicaID] {
+      guard let node = map[key] else { return [] }
+      if case .replicas(let ids)? = node.who(&faults) { return ids }
+      faults.append(node, "'\(key)' names replicas one by one: [r0, r2..r4]")
+      return []
+    }
+    return Scenario.Round(first: group("first"), second: group("second"))
   }
 
   private func cluster(_ node: Node, _ faults: inout [ScenarioFault]) -> Scenario.Cluster {

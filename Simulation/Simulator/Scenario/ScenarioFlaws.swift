@@ -30,6 +30,7 @@ extension Scenario {
 
   private var named: [Who] {
     byzantine.flatMap { [$0.who] + ($0.to.map { [$0] } ?? []) } + faults.flatMap(\.verb.named)
+      + rounds.flatMap { [.replicas($0.first), .replicas($0.second)] }
   }
 
   /// How many replicas are faulty in the sense of the protocol: Byzantine, or away for good.

@@ -21,6 +21,10 @@ extension Scenario {
       lines.append("byzantine:")
       lines += byzantine.map { "  - \($0.text)" }
     }
+    if !rounds.isEmpty {
+      lines.append("rounds:")
+      lines += rounds.map { "  - \($0.text)" }
+    }
     if !faults.isEmpty {
       lines.append("faults:")
       lines += faults.map { "  - \($0.text)" }
@@ -97,9 +101,18 @@ extension Scenario.Byzantine {
   }
 }
 
+extension Scenario.Round {
+  var text: String {
+    "{ first: \(Who.replicas(first).text), second: \(Who.replicas(second).text) }"
+  }
+}
+
 extension Fault {
   /// `cut`, `crash`, …
   package var verbName: String { String(verb.text.prefix { $0 != ":" }) }
+
+  /// The verb as it is written.
+  var verbText: String { verb.text }
 
   package var text: String {
     var parts = ["at: \(at.text)", verb.text]

@@ -86,11 +86,11 @@ extension Gallery.Row {
           ? "passes with \(broken.broken ?? "its rule") broken"
           : "with \(broken.broken ?? "its rule") broken: \(broken.verdict)")
     }
-    if isSound {
+    if isSound, !scenario.overBudget {
       let idle = shipped.unfired.filter { !$0.contains("calm: all") }
       out += idle.map { "never began: \($0)" }
     }
-    if scenario.expect.planted == nil, scenario.expect.reaches.isEmpty, !mayBreak,
+    if scenario.expect.planted == nil, scenario.expect.reaches.isEmpty, !scenario.overBudget,
       scenario.expect.evidence == nil
     {
       out.append("cannot fail: it names neither a rule under 'planted:' nor a mark to reach")

@@ -45,7 +45,7 @@ package struct RunSummary: Codable, Sendable, Hashable {
     callsApplied = report.statistics.callsApplied
     marks = report.reached
     for (index, fault) in scenario.faults.enumerated() {
-      if report.fired[index] {
+      if report.fired[index] != nil {
         fired[fault.verbName, default: 0] += 1
       } else {
         unfired.append(fault.text)

@@ -9,6 +9,7 @@ package struct SearchTask: Codable, Sendable, Hashable {
     /// A story that chance tells: of this seed, this size and about so many blocks.
     case random(seed: UInt64, replicas: Int, blocks: Int)
     case file(String)
+    case twins(TwinsCase)
   }
 
   /// Its place in the search, from 0.
@@ -35,6 +36,7 @@ package struct SearchTask: Codable, Sendable, Hashable {
     case .random(let seed, let replicas, let blocks):
       scenario = .random(seed: seed, replicas: replicas, blocks: blocks)
     case .file(let path): scenario = try ScenarioFile.read(path)
+    case .twins(let twins): scenario = twins.scenario
     }
     if let broken { try scenario.plant(broken) }
     return scenario
@@ -43,10 +45,17 @@ package struct SearchTask: Codable, Sendable, Hashable {
   /// Runs the story, and writes it down when it fails.
   package func perform() throws -> RunSummary {
     let scenario = try scenario()
-    let report = Simulation.run(scenario)
+    let report = Simulation.run(scenario, options)
     var summary = RunSummary(report, of: scenario, number: number)
     if !report.passed { summary.file = try save(scenario, summary) }
     return summary
+  }
+
+  /// Twins play consensus alone.
+  private var options: RunOptions {
+    var options = RunOptions()
+    if case .twins = source { options.executes = false }
+    return options
   }
 
   /// Writes the story of a run that failed, so that `replay` shows it again.
@@ -54,7 +63,7 @@ package struct SearchTask: Codable, Sendable, Hashable {
   package func save(_ scenario: Scenario, _ summary: RunSummary) throws -> String? {
     guard let folder else { return nil }
     var found = scenario
-    found.story = "Found by fuzzing. \(summary.verdict)"
+    found.story += (found.story.isEmpty ? "" : " ") + "Found by a search. \(summary.verdict)"
     if let broken {
       found.expect.planted = broken
       found.expect.breaks = Check(rawValue: summary.check ?? "").map { [$0] } ?? []

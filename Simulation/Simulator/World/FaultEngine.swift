@@ -39,6 +39,7 @@ struct FaultEngine {
   var atWork: [(fault: Int, machines: [Int])] = []
   var held: [(fault: Int, delivery: Delivery)] = []
   var twins: [Twins] = []
+  private var sides: [[(first: Bool, second: Bool)]] = []
   private var archived: [Delivery] = []
   private var archivePlace = 0
   private let archives: Bool
@@ -91,6 +92,26 @@ struct FaultEngine {
     } else {
       archived[archivePlace] = delivery
       archivePlace = (archivePlace + 1) % Self.archiveMax
+    }
+  }
+
+  /// Whether two machines hear each other in a view that a round scripts.
+  func joined(_ one: Int, _ other: Int, in view: View) -> Bool {
+    guard calmSince == nil, view >= 1, view.number <= UInt64(sides.count) else { return true }
+    let round = sides[Int(view.number) - 1]
+    return round[one].first && round[other].first || round[one].second && round[other].second
+  }
+
+  /// For each scripted round the groups that each machine is in.
+  mutating func seat(_ machines: [ReplicaID]) {
+    sides = scenario.rounds.map { round in
+      machines.enumerated().map { index, id in
+        let twin = twins.first { $0.id == id }
+        return (
+          first: round.first.contains(id) && (twin.map { $0.first == index } ?? true),
+          second: round.second.contains(id) && (twin.map { $0.first != index } ?? true)
+        )
+      }
     }
   }
 

@@ -46,10 +46,10 @@ extension World {
       let (signed, transfers, oddity) = clients[index].compose(
         committee.subnet, now: time, ready: pipelineReady)
     else { return }
-    let target = clients[index].chance.below(machines.count)
+    let target = target(for: index)
     let pending = Client.Pending(
       signed: signed, digest: signed.call.digest, transfers: transfers, target: target,
-      sentAt: now, oddity: oddity)
+      sentAt: now, firstSentAt: now, oddity: oddity)
     clients[index].pending.append(pending)
     statistics.callsSent += 1
     clients[index].mischief.remember(signed)
@@ -58,6 +58,15 @@ extension World {
     if clients[index].chance.happens(100_000) {
       submit(signed, to: clients[index].chance.below(machines.count), index)
     }
+  }
+
+  /// A replica that accepts connections; where none does, any.
+  private func target(for index: Int) -> Int {
+    var target = clients[index].chance.below(machines.count)
+    for _ in machines where machines[target].power == .down {
+      target = clients[index].chance.below(machines.count)
+    }
+    return target
   }
 
   /// What a gateway does: verify the envelope, admit, hand it to the replica.
@@ -130,7 +139,7 @@ extension World {
     var late: [SignedCall] = []
     for place in clients[index].pending.indices
     where now - clients[index].pending[place].sentAt > Client.patience {
-      clients[index].pending[place].target = clients[index].chance.below(machines.count)
+      clients[index].pending[place].target = target(for: index)
       clients[index].pending[place].sentAt = now
       clients[index].pending[place].tries += 1
       late.append(clients[index].pending[place].signed)

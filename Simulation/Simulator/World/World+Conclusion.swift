@@ -27,7 +27,8 @@ extension World {
       planted: scenario.brokenRule?.rawValue, violations: oracle.violations, statistics: statistics,
       traceHash: trace.finish().hex, picture: picture.text,
       reached: reached.map(\.rawValue).sorted(),
-      accused: named, guilty: oracle.guilty.sorted(), broke: broke, fired: fired)
+      accused: named, guilty: oracle.guilty.sorted(), broke: broke, fired: fired,
+      figures: figuresAtEnd, happenings: happenings.entries)
   }
 
   /// Connections close before the disk that they are open on goes away.

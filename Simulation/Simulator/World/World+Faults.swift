@@ -14,6 +14,7 @@ extension World {
 
   /// Something that faults may be anchored to.
   func happened(_ event: When) {
+    if options.remembersHappenings { happenings.add(event, at: now) }
     guard !faultEngine.waiting.isEmpty else { return }
     let due = faultEngine.waiting.filter { matches($0.when, event) }
     guard !due.isEmpty else { return }
@@ -36,7 +37,7 @@ extension World {
     let fault = scenario.faults[index]
     trace.record(now, 8, index, 0)
     statistics.faults += 1
-    fired[index] = true
+    fired[index] = now
     recording?.faultBegan(index, lanes(ofFault: index))
     apply(fault.verb, index)
     switch fault.lasting {

@@ -22,6 +22,7 @@ extension World {
   private func tellActs(of message: Message, _ machine: Machine) {
     switch message {
     case .proposal(let header, _, let vote):
+      figures.proposed(header.view, at: now)
       happened(.view(header.view, .proposed))
       tellAct(of: vote, machine)
     case .vote(let vote): tellAct(of: vote, machine)
@@ -45,7 +46,7 @@ extension World {
     parcel.sending = recording?.sent(message, to: recipients, machine.index)
     for target in machines where target.id != machine.id {
       if case .one(let id) = recipients, target.id != id { continue }
-      guard reaches(machine, target) else { continue }
+      guard reaches(machine, target, parcel.view) else { continue }
       let bent = machine.adversary == nil ? nil : bent(parcel, from: machine, to: target.id)
       dispatch(
         Delivery(
@@ -54,12 +55,17 @@ extension World {
   }
 
   /// The copies of a twin each speak with their own half.
-  private func reaches(_ from: Machine, _ to: Machine) -> Bool {
-    from.power != .down && faultEngine.meet(from, to)
+  private func reaches(_ from: Machine, _ to: Machine, _ view: View?) -> Bool {
+    guard from.power != .down else { return false }
+    guard scenario.rounds.isEmpty else {
+      return faultEngine.joined(from.index, to.index, in: view ?? max(1, from.view))
+    }
+    return faultEngine.meet(from, to)
   }
 
   func dispatch(_ delivery: Delivery) {
     statistics.sent += 1
+    statistics.bytesSent += UInt64(delivery.parcel.bytes.count)
     faultEngine.archive(delivery)
     let target = machines[delivery.toMachine]
     guard target.power != .down else { return }
@@ -137,7 +143,7 @@ extension World {
   func connect(_ machine: Machine) {
     for peer in machines where peer.id != machine.id && peer.power != .down {
       guard !network.isCut(from: machine.index, to: peer.index),
-        !network.isCut(from: peer.index, to: machine.index), reaches(machine, peer)
+        !network.isCut(from: peer.index, to: machine.index), reaches(machine, peer, View(.max))
       else { continue }
       planLink(machine, peer.id, up: true)
       planLink(peer, machine.id, up: true)

@@ -20,6 +20,7 @@ extension World {
       machine.certifiedHeight = max(machine.certifiedHeight, certificate.height)
       oracle.knows(certificate.statement, machine.index)
       certified(certificate, on: machine)
+      measure(certified: certificate.height, on: machine)
       faultEngine.mayBeOver = true
     case .accused(let evidence): oracle.accuse(evidence, by: machine.index)
     case .misbehaved(let peer, let what): noteMisbehaviour(peer, what, machine)
@@ -84,6 +85,7 @@ extension World {
     if machine.correct {
       statistics.heightHighest = max(statistics.heightHighest, height)
       faultEngine.finalized(view, leader: committee.leader(of: view))
+      measure(finalized: view, header)
       happened(.height(height))
       if height.number % OracleLimits.boundsEvery == 0 { checkBounds(machine) }
       if height.number % OracleLimits.forgetEvery == 0 { forget() }

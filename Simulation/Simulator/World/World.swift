@@ -52,8 +52,11 @@ final class World {
   var reached: Set<Mark> = []
   /// nil: nobody asked for what happened, and nothing is kept.
   var recording: Recording?
-  /// For each fault of the story whether it began.
-  var fired: [Bool]
+  /// For each fault of the story when it began.
+  var fired: [UInt64?]
+  var figures = FigureBook()
+  /// What happened first when, for whoever anchors faults; empty unless asked for.
+  var happenings = HappeningLog()
   /// Chance for what is not anyone's own: nonces, crash points.
   var chance: RandomStream
   var decodeChance: RandomStream
@@ -63,7 +66,7 @@ final class World {
   init(_ scenario: Scenario, _ options: RunOptions) {
     self.scenario = scenario
     self.options = options
-    fired = scenario.faults.map { _ in false }
+    fired = scenario.faults.map { _ in nil }
     let seed = scenario.cluster.seed
     quorate_sqlite3_test_prng_seed(Int32(truncatingIfNeeded: seed) | 1, nil)
     let setting = Setting(scenario)
@@ -82,8 +85,11 @@ final class World {
       let machine = Machine(
         index: machines.count, id: member.id, name: member.name, disk: disk.machine(member.name))
       machine.adversary = member.adversary
+      // The second copy of a twin is ahead by a little, or both would propose the same block.
+      if machines.last?.id == member.id { machine.clock.suffer(.step(3), at: 0) }
       machines.append(machine)
     }
+    faultEngine.seat(cast.map(\.id))
     network = Network(members: machines.map(\.id), cluster: scenario.cluster)
     oracle = Oracle(
       committee: committee, verifier: verifier, machines: machines.map { ($0.id, $0.correct) },

@@ -1,0 +1,59 @@
+import Testing
+import Wire
+
+@testable import Simulator
+
+@Suite struct `A distribution` {
+  @Test func `gives quantiles right to one part in a hundred`() {
+    var chance = RandomStream(seed: 1, label: "distribution")
+    for scale in [10, 1_000, 100_000, 50_000_000] as [UInt64] {
+      var distribution = Distribution()
+      var numbers = (0..<999).map { _ in chance.below(scale) }
+      for number in numbers { distribution.add(number) }
+      numbers.sort()
+      for share in [1, 50, 99, 100] as [UInt64] {
+        let exact = Double(numbers[max(1, (999 * Int(share) + 99) / 100) - 1])
+        let told = Double(distribution.percentile(share) ?? 0)
+        #expect(abs(told - exact) <= exact / 100 + 0.5, "\(share) of \(scale)")
+      }
+    }
+  }
+
+  @Test func `of nothing has no quantile`() {
+    #expect(Distribution().percentile(50) == nil)
+  }
+}
+
+@Suite struct `The figures of a run` {
+  private func story(_ replicas: Int) -> Scenario {
+    var scenario = Scenario(title: "Nothing goes wrong")
+    scenario.cluster.replicas = replicas
+    scenario.cluster.latency = .milliseconds(50)
+    scenario.cluster.jitter = .milliseconds(0)
+    scenario.cluster.sync = .milliseconds(1)
+    var load = Scenario.Load()
+    load.rate = 6
+    scenario.load = load
+    scenario.faults = [Fault(at: .time(.seconds(8)), .calm)]
+    return scenario
+  }
+
+  @Test(arguments: [4, 13])
+  func `on uniform links tell of finality after three delays`(replicas: Int) throws {
+    let figures = Simulation.run(story(replicas)).figures
+    let delays = try #require(figures.finalityDelays(50))
+    #expect(delays >= 3 && delays <= 3.3)
+    let reply = try #require(figures.replies.percentile(50))
+    let finality = try #require(figures.finality.percentile(50))
+    #expect(reply > finality)
+    #expect(figures.viewsLost <= 2 && figures.crashes == 0)
+  }
+
+  @Test func `count the views that a crashed leader loses`() {
+    var scenario = story(4)
+    scenario.faults.insert(
+      Fault(at: .time(.seconds(2)), .crash(.replicas([2]), .nothing, effects: 0)), at: 0)
+    let figures = Simulation.run(scenario).figures
+    #expect(figures.crashes == 1 && figures.viewsLost > 2)
+  }
+}
