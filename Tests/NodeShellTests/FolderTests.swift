@@ -190,6 +190,8 @@ final class ScratchFolder {
   }
 
   private func starts(_ configuration: NodeConfiguration) throws -> Start {
+    try FileManager.default.createDirectory(
+      at: configuration.stateDirectory, withIntermediateDirectories: true)
     let files = try OpenedFiles(configuration)
     return withExtendedLifetime(files.journal) {
       Start(

@@ -199,7 +199,8 @@ extension Lone {
     let other = Signer.mock(try #require(PublicKey(sha256([78]).bytes)))
     let plain = call(expiry: 9_000, sender: caller.publicKey).call
     let good = caller.sign(plain, body: [])
-    let bad = SignedCall(call: plain, body: [], signature: other.sign(plain, body: []).signature)
+    let foreign = other.sign(call(expiry: 9_000, sender: other.publicKey).call, body: [])
+    let bad = SignedCall(call: plain, body: [], signature: foreign.signature)
     var headers: [Header] = []
     for height in 1...6 as ClosedRange<UInt64> {
       headers.append(
