@@ -58,6 +58,12 @@ final class PipelineFile {
       sealed = height
       committedRoots = try roots(atOrBelow: height)
     } catch { throw ExecutionFault(error) }
+    guard committedRoots == nil || committedRoots == roots else {
+      throw ExecutionFault(
+        .damaged,
+        "\(path) does not hold what was committed at height \(height): its rows come to another "
+          + "root. Take the state folder away, so that this replica executes the blocks anew")
+    }
   }
 
   enum Key {
