@@ -124,6 +124,7 @@ let package = Package(
       "ExecutionTests",
       [
         "Wire", "Signing", "Metering", "Certification", "SQL", "Pipelines", "Storage", "Execution",
+        "CSQLite",
       ]),
     tests("ConsensusTests", ["Wire", "Signing", "Consensus"]),
     tests("ReplicationTests", ["Wire", "Signing", "Consensus", "Replication"]),
@@ -154,8 +155,8 @@ let package = Package(
     tests(
       "ClusterTests",
       [
-        "Wire", "Signing", "Certification", "Transport", "Gateway", "NodeShell", "QuorateClient",
-        "quorate", logging,
+        "Wire", "Signing", "Certification", "SQL", "Pipelines", "Transport", "Gateway", "NodeShell",
+        "QuorateClient", "quorate", logging,
       ]),
     tests(
       "NodeShellTests",

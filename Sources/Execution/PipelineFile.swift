@@ -35,6 +35,12 @@ final class PipelineFile {
       throw ExecutionFault(error)
     }
     try self.init(name: name, engine: engine, prices: prices, retaining: retaining)
+    guard committedRoots == nil || committedRoots == roots else {
+      throw ExecutionFault(
+        .damaged,
+        "\(path) does not hold what was committed at height \(height): its rows come to another "
+          + "root. Take the state folder away, so that this replica executes the blocks anew")
+    }
   }
 
   /// Takes up what the engine's file holds.

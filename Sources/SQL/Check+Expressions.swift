@@ -255,6 +255,8 @@ extension Checker {
   private mutating func unknownColumn(
     _ qualifier: String?, _ name: String, _ isQuoted: Bool, at place: Place
   ) {
+    // The source that may have it was refused already, and that is what is wrong.
+    if scopes.contains(where: \.isIncomplete) { return }
     let known = scopes.flatMap { $0.space.columns.compactMap { $0?.name } }
     let near = closest(to: name, among: known)
     if ["rowid", "oid", "_rowid_"].contains(name.folded) {
@@ -514,6 +516,13 @@ extension Checker {
     guard let found = FunctionTable.offered(call.name) else {
       if let denied = FunctionTable.denied(call.name) {
         if profile.allowsReal, denied.rule == "QD20" { return realFunction(call) }
+        if denied.rule == "QD02", let zone = call.zone {
+          refuse(
+            "QD04", at: zone.place, "a time zone in \(call.name)()",
+            because: "each machine has its own zone and its own table of zones",
+            fix: "keep UTC; read offsets from a seed of time zones")
+          return nil
+        }
         refuse(
           denied.rule, at: place, "\(call.name)() is denied", because: denied.reason,
           fix: denied.fix)
@@ -666,6 +675,16 @@ extension FunctionCall {
       return false
     }
     return !(["min", "max"].contains(name) && arguments.count > 1)
+  }
+}
+
+extension FunctionCall {
+  /// The argument that asks for the machine's time zone.
+  fileprivate var zone: Expression? {
+    arguments.first { argument in
+      guard case .literal(.text(let text)) = argument.kind else { return false }
+      return ["localtime", "utc"].contains(text.folded)
+    }
   }
 }
 

@@ -87,7 +87,10 @@ extension Checker {
     let spoken = item.relation.spokenName
     switch item.relation {
     case .table(let name):
-      guard let shape = table(name, at: item.place, &item.relation) else { return (spoken, [], []) }
+      guard let shape = table(name, at: item.place, &item.relation) else {
+        scopes[scopes.count - 1].isIncomplete = true
+        return (spoken, [], [])
+      }
       return (spoken, shape.columns, shape.keys)
     case .subquery(var inner):
       // A FROM's subquery does not see the sources beside it.
@@ -100,7 +103,13 @@ extension Checker {
       let columns = tableFunction(name, &arguments, at: item.place)
       item.relation = .function(name, arguments)
       return (name.folded, columns, [])
-    case .resolved, .common: return (spoken, [], [])
+    // What was resolved before and is looked at again.
+    case .resolved(let shape): return (spoken, shape.rowColumns(as: nil), places(of: shape))
+    case .common(let name):
+      guard let found = commons.last(where: { $0.name.names(name) })?.shape else {
+        return (spoken, [], [])
+      }
+      return (spoken, found.rowColumns(as: nil), found.keys)
     }
   }
 
@@ -116,13 +125,17 @@ extension Checker {
     guard let shape = resolve(name, at: place) else { return nil }
     syntax = .resolved(shape)
     tables.insert(shape.name)
-    let keys = shape.keys.compactMap { key -> [Int]? in
+    return (shape.rowColumns(as: nil), places(of: shape))
+  }
+
+  /// The keys of a table as places of its columns.
+  private func places(of shape: TableShape) -> [[Int]] {
+    shape.keys.compactMap { key in
       let places = key.compactMap { column in
         shape.columns.firstIndex { $0.name.names(column) }
       }
       return places.count == key.count ? places : nil
     }
-    return (shape.rowColumns(as: nil), keys)
   }
 
   private mutating func resolve(_ name: TableName, at place: Place) -> TableShape? {
@@ -228,6 +241,7 @@ extension Checker {
         because: isPragma
           ? "settings belong to the engine" : "its rows are not in the state root",
         fix: "json_each(column) and json_tree(column) are offered")
+      scopes[scopes.count - 1].isIncomplete = true
       return []
     }
     functions.insert(found.name)

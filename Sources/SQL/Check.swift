@@ -93,6 +93,8 @@ struct Scope: Sendable {
   /// Result columns by alias, for ORDER BY.
   var aliases: [(name: String, expression: Expression)] = []
   var windows: [(name: String, window: WindowSpecification)] = []
+  /// A source in FROM was refused, so that nothing is known of its columns.
+  var isIncomplete = false
   /// Elements that inner queries read.
   var crossings: [(element: Int, place: Place)] = []
 }
@@ -235,6 +237,7 @@ struct Checker {
     }
     shape.keys = []
     commons.append((table.name, shape))
+    let arms = table.query.rest.map(\.select)
     for index in table.query.rest.indices {
       var arm = Query(source: source, first: table.query.rest[index].select, place: table.place)
       let other = single(&arm)
@@ -243,6 +246,32 @@ struct Checker {
       sameFamilies(shape, other, at: table.query.rest[index].select.place)
     }
     commons.removeLast()
+    return spread(shape, through: arms, of: table)
+  }
+
+  /// What a recursion's columns hold in the end: a mark that a step moves from one column to
+  /// another arrives a round later, so there are as many rounds as columns.
+  private func spread(
+    _ seed: ResultShape, through arms: [Select], of table: CommonTable
+  ) -> ResultShape {
+    var shape = seed
+    for _ in seed.columns.indices {
+      var probe = self
+      probe.depth += 1
+      probe.commons.append((table.name, shape))
+      var grown = shape
+      for arm in arms {
+        var step = Query(source: source, first: arm, place: table.place)
+        let columns = probe.single(&step).columns
+        grown.columns = zip(grown.columns, columns).map { old, new in
+          OutputColumn(
+            name: old.name, type: old.type, nullable: old.nullable || new.nullable,
+            pii: old.pii || new.pii, lineage: Set(old.lineage + new.lineage).sorted())
+        }
+      }
+      if grown.columns == shape.columns { break }
+      shape.columns = grown.columns
+    }
     return shape
   }
 
@@ -316,6 +345,7 @@ extension Query {
       select.from.contains { item in
         switch item.relation {
         case .table(.plain(let plain)): plain.names(name)
+        case .common(let common): common.names(name)
         case .subquery(let inner): inner.reads(name)
         default: false
         }

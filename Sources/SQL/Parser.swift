@@ -334,9 +334,15 @@ struct Parser {
     } else if peekIdentifier() {
       alias = try identifier("an alias")
     }
-    for word in ["indexed", "tablesample"] where peekWord(word) {
+    if peekWord("indexed") || peekWord("not") && peekWord("indexed", ahead: 1) {
       throw source.refusal(
-        "SQL04", at: place, word.uppercased(), because: "indexes belong to the engine")
+        "QD46", at: place, "INDEXED",
+        because: "the plan, and so the bill, would hang on an index that the engine may rename",
+        fix: "remove it; the engine indexes declared keys")
+    }
+    if peekWord("tablesample") {
+      throw source.refusal(
+        "SQL04", at: place, "TABLESAMPLE", because: "it is outside of the subset")
     }
     var on: Expression?
     var using: [(name: String, place: Place)] = []

@@ -20,10 +20,7 @@ struct StatementRefusals {
         "QD27", at: first.place, "ANALYZE",
         because: "statistics change the plan, and so the bill, on one replica only",
         fix: "remove the statement; the engine creates the indexes of declared keys")
-    case "pragma":
-      return source.refusal(
-        "QD29", at: first.place, "PRAGMA", because: "settings belong to the engine",
-        fix: "remove the statement; the catalog of a pipeline is at GET /v1/catalog")
+    case "pragma": return pragma(first)
     case "attach", "detach", "vacuum", "reindex", "savepoint", "release", "begin", "commit", "end",
       "rollback":
       return source.refusal(
@@ -36,6 +33,33 @@ struct StatementRefusals {
         fix: "remove EXPLAIN; `quorate explain` shows the plan of this machine")
     default: return notSelect(first)
     }
+  }
+
+  /// Settings by the rule that they would break; all others break QD29.
+  private static let settings: [(rule: String, names: [String], reason: String)] = [
+    ("QD14", ["recursive_triggers"], "there are no triggers"),
+    ("QD15", ["foreign_keys", "defer_foreign_keys"], "the order of their actions is the schema's"),
+    ("QD24", ["encoding"], "all text is UTF-8"),
+    ("QD27", ["optimize", "analysis_limit"], "statistics change the plan, and so the bill"),
+    (
+      "QD37", ["hard_heap_limit", "soft_heap_limit", "max_page_count"],
+      "memory and pages depend on the machine, so running out of them is never an outcome"
+    ),
+    ("QD38", ["busy_timeout"], "a wait ends by the machine's own clock"),
+    (
+      "QD39", ["threads", "cache_size", "cache_spill", "temp_store", "mmap_size"],
+      "threads and caches differ from machine to machine"
+    ),
+  ]
+
+  private func pragma(_ first: Token) -> Diagnostic {
+    // `pragma main.threads` names the setting behind its database.
+    let named = tokens.dropFirst().prefix(3).map(\.spelling.folded)
+    let known = Self.settings.first { $0.names.contains(where: named.contains) }
+    let fix = "remove the statement; the catalog of a pipeline is at GET /v1/catalog"
+    return source.refusal(
+      known?.rule ?? "QD29", at: first.place, "PRAGMA",
+      because: known?.reason ?? "settings belong to the engine", fix: fix)
   }
 
   private func place(of keyword: String) -> Place? {
@@ -107,6 +131,7 @@ struct StatementRefusals {
         "QD33", at: place, "a virtual table", because: "its content is not in the state root",
         fix: "declare a source or a model")
     }
+    if words.contains("index"), let place = place(of: "index") { return index(place) }
     let hazards: [(keyword: String, rule: String, what: String, why: String, fix: String)] = [
       (
         "autoincrement", "QD17", "AUTOINCREMENT", "sqlite_sequence is not in the state root",
@@ -130,8 +155,18 @@ struct StatementRefusals {
     return definition(first)
   }
 
-  private func definition(_ first: Token) -> Diagnostic {
+  private func index(_ place: Place) -> Diagnostic {
     source.refusal(
+      "QD46", at: place, "an index in user SQL",
+      because: "the order in which indexes were made changes the plan, and so the bill",
+      fix: "primary_key: and refresh: in the package; the engine indexes their columns")
+  }
+
+  private func definition(_ first: Token) -> Diagnostic {
+    if case .word(let word)? = tokens.dropFirst().first?.kind, word.names("index") {
+      return index(tokens[1].place)
+    }
+    return source.refusal(
       "QD35", at: first.place, "\(first.spelling.uppercased()) in user SQL",
       because: "tables, views and indexes are created by the engine from the contracts",
       fix: "declare columns: and primary_key: in the package's YAML")

@@ -144,6 +144,25 @@ func listen(on port: UInt16) -> Int32? {
   return descriptor
 }
 
+/// - Returns: a connection to a local port that has said some bytes and stays open.
+func open(_ port: UInt16, saying bytes: [UInt8]) throws -> Int32 {
+  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  var address = localhost(port)
+  let connected = withUnsafePointer(to: &address) {
+    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+    }
+  }
+  guard connected else {
+    close(descriptor)
+    throw Unexpected("nobody listens on port \(port)")
+  }
+  _ = bytes.withUnsafeBytes {
+    Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+  }
+  return descriptor
+}
+
 /// Sends bytes to a local port and waits for the other end to close.
 func send(_ bytes: [UInt8], to port: UInt16) {
   let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

@@ -21,6 +21,7 @@ final class ProcessCluster {
   let folder: URL
   let network: Network
   let client: Client
+  let operatorKey: KeyPair
   private var processes: [Process?]
 
   init(size: Int) throws {
@@ -34,6 +35,7 @@ final class ProcessCluster {
       contentsOf: folder.appending(path: "identities/operator.key"), encoding: .utf8
     ).trimmingCharacters(in: .newlines)
     let key = try #require([UInt8](hex: seed).flatMap { KeyPair(seed: $0) })
+    operatorKey = key
     client = try Client(network: network, identity: key)
     processes = Array(repeating: nil, count: size)
   }

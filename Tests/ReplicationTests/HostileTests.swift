@@ -291,3 +291,88 @@ private func verified(expiry: Moment) throws -> VerifiedCall {
     #expect(lone.expired == [short.digest])
   }
 }
+
+/// A block of two calls, and what somebody may make of it on its way.
+private enum Tampered {
+  static func call(_ body: String) throws -> VerifiedCall {
+    let bytes = Array(body.utf8)
+    let call = Call(
+      subnet: committee.subnet, pipeline: "p", method: .deploy, bodyDigest: sha256(bytes),
+      bodyBytes: UInt32(bytes.count), idempotencyKey: body, sender: nil, expiry: 5_000,
+      stepLimit: 1)
+    return try Verifier.mock.verify(
+      SignedCall(call: call, body: bytes, signature: nil), subnet: committee.subnet)
+  }
+
+  static func right() throws -> Block {
+    let calls = try [call("one"), call("two")].sorted { $0.digest < $1.digest }
+    return Block(
+      header: header(1, 1, on: nil, time: 900, calls: calls.map(\.digest)),
+      calls: calls.map(\.signed))
+  }
+
+  static let ways: [(name: String, change: @Sendable (Block) -> Block)] = [
+    ("a call left out", { Block(header: $0.header, calls: Array($0.calls.dropLast())) }),
+    ("a call more", { Block(header: $0.header, calls: $0.calls + [$0.calls[0]]) }),
+    ("the order of its calls", { Block(header: $0.header, calls: $0.calls.reversed()) }),
+    (
+      "the body of a call",
+      { block in
+        let old = block.calls[0]
+        let other = SignedCall(
+          call: old.call, body: old.body.map { $0 ^ 1 }, signature: old.signature)
+        return Block(header: block.header, calls: [other] + block.calls.dropFirst())
+      }
+    ),
+    (
+      "its time",
+      { block in
+        let other = header(1, 1, on: nil, time: 901, calls: block.header.calls)
+        return Block(header: other, calls: block.calls)
+      }
+    ),
+    (
+      "its calls and its header alike",
+      { block in
+        let other = header(1, 1, on: nil, time: 900, calls: Array(block.header.calls.prefix(1)))
+        return Block(header: other, calls: Array(block.calls.prefix(1)))
+      }
+    ),
+  ]
+}
+
+extension Lone {
+  /// A finalization of `header`, and a block that is said to be the one it names.
+  fileprivate mutating func take(_ block: Block, as header: Header) {
+    receive(.certificate(finalization(of: header)), from: 1)
+    for peer in [1, 2, 3] as [ReplicaID] {
+      receive(.blocks([block], finalizations: []), from: peer)
+    }
+  }
+}
+
+@Suite struct `A block that was tampered with` {
+  @Test(arguments: Tampered.ways.indices)
+  func `is not executed, while the right one is`(index: Int) throws {
+    let right = try Tampered.right()
+    var honest = Lone()
+    honest.take(right, as: right.header)
+    #expect(honest.replica.status.executed == 1)
+
+    let wrong = Tampered.ways[index].change(right)
+    #expect(wrong != right)
+    var deceived = Lone()
+    deceived.take(wrong, as: right.header)
+    #expect(deceived.replica.status.executed == 0, "\(Tampered.ways[index].name)")
+    for _ in 0..<20 where deceived.replica.status.executed == 0 {
+      deceived.now = deceived.now.advanced(by: 1_000)
+      deceived.tick()
+      deceived.take(right, as: right.header)
+    }
+    #expect(deceived.replica.status.executed == 1)
+    let journalled = deceived.records.contains {
+      if case .block(_, let block) = $0 { block == wrong } else { false }
+    }
+    #expect(!journalled)
+  }
+}

@@ -22,7 +22,7 @@ struct Hazard: Sendable, CustomTestStringConvertible {
       rule: "QD02", refused: "select current_timestamp as x \(rows)",
       accepted: "select consensus_time_ms() as x \(rows)"),
     Hazard(
-      rule: "QD02", refused: "select datetime(value_date, 'localtime') as x \(rows)",
+      rule: "QD04", refused: "select datetime(value_date, 'localtime') as x \(rows)",
       accepted: "select add_months(value_date, 1) as x \(rows)"),
     Hazard(
       rule: "QD03", refused: "create table t(a text default (random()))",

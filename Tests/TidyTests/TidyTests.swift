@@ -54,9 +54,9 @@ import Testing
 
   @Test(arguments: SourceTree.shared.deterministic)
   func `iterates no dictionary in hash order`(file: SourceTree.File) {
-    let iteration = #/for .* in [A-Za-z_.]+\.(keys|values) \{/#
-    for (number, line) in file.lines.enumerated() where line.contains(iteration) {
-      Issue.record("\(file.path):\(number + 1): \(line.trimmingCharacters(in: .whitespaces))")
+    for line in hashOrdered(in: file.lines) {
+      let words = file.lines[line - 1].trimmingCharacters(in: .whitespaces)
+      Issue.record("\(file.path):\(line): QD45: \(words): sort what a dictionary or a set holds")
     }
   }
 
@@ -127,5 +127,30 @@ func longFunctions(in lines: [String]) -> [String] {
     let long = ["  func a() {"] + Array(repeating: "    b()", count: 71) + ["  }"]
     #expect(longFunctions(in: long).count == 1)
     #expect(longFunctions(in: ["  func a() {", "    b()", "  }"]).isEmpty)
+  }
+}
+
+@Suite struct `The lint of hash order` {
+  @Test func `QD45 finds a loop over a dictionary or a set, and passes a sorted one`() {
+    let hashed = [
+      "  var tables: [String: Int] = [:]", "  for name in tables.keys {", "  }",
+      "  let names: Set<String> = []", "  for name in names { use(name) }",
+      "  let list = names.map(\\.count)",
+    ]
+    #expect(hashOrdered(in: hashed) == [2, 5, 6])
+    let sorted = [
+      "  var tables: [String: Int] = [:]", "  for name in tables.keys.sorted() {", "  }",
+      "  let names: Set<String> = []", "  for name in names.sorted() { use(name) }",
+      "  let list = names.map(\\.count).sorted()", "  if names.contains(name) { use(name) }",
+    ]
+    #expect(hashOrdered(in: sorted) == [])
+  }
+
+  @Test func `QD45 forgets a name at the end of its scope`() {
+    let lines = [
+      "func a() {", "  let calls: Set<Int> = []", "  use(calls)", "}", "func b(calls: [Int]) {",
+      "  for call in calls { use(call) }", "}",
+    ]
+    #expect(hashOrdered(in: lines) == [])
   }
 }

@@ -25,6 +25,7 @@ final class Engine {
   init(
     path: String, access: Connection.Access, vfs: String?, profile: EngineProfile
   ) throws(StorageFault) {
+    try Self.refuseOld(sqlite3_libversion_number())
     connection = try Connection(path: path, access: access, vfs: vfs)
     functions = FunctionContext()
     self.profile = profile
@@ -42,6 +43,21 @@ final class Engine {
     // The hooks hold unretained references; the connection may outlive this object by a statement.
     sqlite3_set_authorizer(connection.handle, nil, nil)
     sqlite3_progress_handler(connection.handle, 0, nil, nil)
+  }
+
+  /// 3.40.0, the oldest SQLite whose plans, functions and faults the rules were measured on.
+  static let versionLeast: Int32 = 3_040_000
+
+  /// Plans, and so bills, change with the version of SQLite (QD28).
+  static func refuseOld(_ version: Int32) throws(StorageFault) {
+    guard version < versionLeast else { return }
+    let parts = [version / 1_000_000, version / 1_000 % 1_000, version % 1_000]
+    throw StorageFault(
+      code: SQLITE_MISUSE, extendedCode: SQLITE_MISUSE,
+      message:
+        "QD28: SQLite \(parts.map(String.init).joined(separator: ".")) is older than 3.40.0, "
+        + "and its plans differ from those of other replicas: install libsqlite3 3.40 or later",
+      doing: "starting the engine")
   }
 
   private static func configure(

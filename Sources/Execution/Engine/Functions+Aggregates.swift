@@ -3,7 +3,8 @@ import Storage
 import Wire
 
 extension Functions {
-  /// `count`, which costs a step a row here, and the lists in the order of a key.
+  /// `count`, which costs a step a row here, `sum`, whose overflow does not hang on the order of
+  /// rows, and the lists in the order of a key.
   static func addAggregates(
     on connection: Connection, user: UnsafeMutableRawPointer
   ) throws(StorageFault) {
@@ -17,6 +18,13 @@ extension Functions {
           { context, count, values in Counter.move(context, count, values, by: -1) }, nil),
         "adding the function count")
     }
+    try connection.check(
+      sqlite3_create_window_function(
+        connection.handle, "sum", 1, flags, user,
+        { context, _, values in ExactSum.move(context, values, isAdded: true) },
+        { context in ExactSum.give(context) }, { context in ExactSum.give(context) },
+        { context, _, values in ExactSum.move(context, values, isAdded: false) }, nil),
+      "adding the function sum")
     for arguments: Int32 in 2...3 {
       try connection.check(
         sqlite3_create_function_v2(
@@ -50,6 +58,62 @@ private enum Counter {
   static func give(_ context: OpaquePointer?) {
     let place = sqlite3_aggregate_context(context, 0)
     sqlite3_result_int64(context, place?.assumingMemoryBound(to: Int64.self).pointee ?? 0)
+  }
+}
+
+/// SQLite's own `sum` fails when it overflows on the way, which depends on the order of rows
+/// (https://sqlite.org/lang_aggfunc.html#sumunc); this one only when the whole does not fit.
+private struct ExactSum {
+  private var low: UInt64 = 0
+  private var high: Int64 = 0
+  private var rows: Int64 = 0
+  private var reals: Int64 = 0
+  private var real: Double = 0
+
+  static func move(
+    _ context: OpaquePointer?, _ values: UnsafeMutablePointer<OpaquePointer?>?, isAdded: Bool
+  ) {
+    guard let place = sqlite3_aggregate_context(context, Int32(MemoryLayout<Self>.size)) else {
+      return sqlite3_result_error_nomem(context)
+    }
+    // The memory comes as zeros, which is the empty sum.
+    let sum = place.assumingMemoryBound(to: Self.self)
+    let type = sqlite3_value_numeric_type(values?[0])
+    guard type != SQLITE_NULL else { return }
+    sum.pointee.rows += isAdded ? 1 : -1
+    guard type == SQLITE_INTEGER else {
+      let number = sqlite3_value_double(values?[0])
+      sum.pointee.reals += isAdded ? 1 : -1
+      sum.pointee.real += isAdded ? number : -number
+      return
+    }
+    let number = Int128(sqlite3_value_int64(values?[0]))
+    sum.pointee.whole += isAdded ? number : -number
+  }
+
+  static func give(_ context: OpaquePointer?) {
+    guard let place = sqlite3_aggregate_context(context, 0) else {
+      return sqlite3_result_null(context)
+    }
+    let sum = place.assumingMemoryBound(to: Self.self).pointee
+    if sum.rows == 0 {
+      sqlite3_result_null(context)
+    } else if sum.reals > 0 {
+      sqlite3_result_double(context, sum.real + Double(sum.whole))
+    } else if let number = Int64(exactly: sum.whole) {
+      sqlite3_result_int64(context, number)
+    } else {
+      sqlite3_result_error(context, "the sum does not fit 64 bits", -1)
+    }
+  }
+
+  /// In two halves, since SQLite's memory is aligned to 8 bytes.
+  private var whole: Int128 {
+    get { Int128(high) << 64 | Int128(low) }
+    set {
+      high = Int64(truncatingIfNeeded: newValue >> 64)
+      low = UInt64(truncatingIfNeeded: newValue)
+    }
   }
 }
 

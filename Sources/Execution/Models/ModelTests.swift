@@ -89,8 +89,12 @@ struct ModelTests {
     isWhole || refresher.hasChanged(upstream)
   }
 
-  private func failed(_ model: CheckedModel, _ test: String, _ value: Value?) -> Stop {
-    let example = value.map { ", for example \($0.shown)" } ?? ""
+  /// An example comes with it unless the column is personal: receipts are for everyone to read.
+  private func failed(
+    _ model: CheckedModel, _ test: String, _ column: String, _ value: Value
+  ) -> Stop {
+    let isPersonal = model.column(column)?.pii != nil
+    let example = isPersonal ? "" : ", for example \(value.shown)"
     return .refused(
       Refusal(
         Self.code, "the test \(test) of \(model.name) does not hold\(example)"))
@@ -110,12 +114,14 @@ struct ModelTests {
     guard hasChanged(.model(model.name)) else { return }
     if let rows = newRows(model) {
       guard let place = model.columns.firstIndex(where: { $0.name == column }) else { return }
-      if let bad = rows.map({ $0[place] }).first(where: isBad) { throw failed(model, test, bad) }
+      if let bad = rows.map({ $0[place] }).first(where: isBad) {
+        throw failed(model, test, column, bad)
+      }
       return
     }
     try nothing(
       "SELECT \(quoted(column)) FROM \(quoted(model.name)) WHERE \(condition)", [], model, test,
-      &budget)
+      of: column, &budget)
   }
 
   private func unique(
@@ -126,7 +132,7 @@ struct ModelTests {
     guard let rows = newRows(model) else {
       return try nothing(
         "SELECT \(list) FROM \(quoted(model.name)) GROUP BY \(list) HAVING count(*) > 1", [],
-        model, test, &budget)
+        model, test, of: columns[0], &budget)
     }
     let places = columns.compactMap { name in model.columns.firstIndex { $0.name == name } }
     let filter = columns.map { "\(quoted($0)) = ?" }.joined(separator: " AND ")
@@ -134,7 +140,7 @@ struct ModelTests {
     where !key.contains(.null) {
       try nothing(
         "SELECT \(list) FROM \(quoted(model.name)) WHERE \(filter) GROUP BY \(list) "
-          + "HAVING count(*) > 1", key, model, test, &budget)
+          + "HAVING count(*) > 1", key, model, test, of: columns[0], &budget)
     }
   }
 
@@ -152,16 +158,16 @@ struct ModelTests {
       + "AND \(missing)"
     guard let mine = newRows(model), let gone = try targetsGone(other, target, &budget),
       let place = model.columns.firstIndex(where: { $0.name == column })
-    else { return try nothing(whole, [], model, test, &budget) }
+    else { return try nothing(whole, [], model, test, of: column, &budget) }
     for key in Refresher.distinct(mine.map { [$0[place]] }) where key != [.null] {
       try nothing(
         "SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM \(quoted(other)) WHERE \(quoted(target)) = ?1)",
-        key, model, test, &budget)
+        key, model, test, of: column, &budget)
     }
     for key in Refresher.distinct(gone.map { [$0] }) where key != [.null] {
       try nothing(
         "SELECT \(quoted(column)) FROM \(quoted(model.name)) m WHERE \(quoted(column)) = ? "
-          + "AND \(missing)", key, model, test, &budget)
+          + "AND \(missing)", key, model, test, of: column, &budget)
     }
   }
 
@@ -180,7 +186,7 @@ struct ModelTests {
 
   /// The statement gives no row.
   private func nothing(
-    _ sql: String, _ values: [Value], _ model: CheckedModel, _ test: String,
+    _ sql: String, _ values: [Value], _ model: CheckedModel, _ test: String, of column: String,
     _ budget: inout StepBudget
   ) throws(Stop) {
     let statement = try machine { () throws(StorageFault) in
@@ -192,7 +198,7 @@ struct ModelTests {
     try engine.run(statement, &budget, "the test \(test) of \(model.name)") { row throws(Stop) in
       found = row.value(0)
     }
-    if let found { throw failed(model, test, found) }
+    if let found { throw failed(model, test, column, found) }
   }
 }
 

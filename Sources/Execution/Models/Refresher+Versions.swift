@@ -8,7 +8,11 @@ import Wire
 extension ModelPlan {
   /// `id = 'a', day = 3`, for messages.
   func shownKey(of values: [Value]) -> String {
-    declaredKey.map { "\($0.name) = \(values[$0.place].shown)" }.joined(separator: ", ")
+    // Receipts are for everyone to read, so a personal column is named without its value.
+    declaredKey.map { key in
+      checked.column(key.name)?.pii == nil
+        ? "\(key.name) = \(values[key.place].shown)" : key.name
+    }.joined(separator: ", ")
   }
 
   /// Since when a row is as it is: what `updated_at` says, else block time.

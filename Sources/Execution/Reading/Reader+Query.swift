@@ -8,7 +8,7 @@ extension Reader {
   /// Answers a named query or a SELECT at a certified height.
   ///
   /// Rows without an ORDER BY come in the order of their canonical bytes, so equal states give
-  /// equal answers.
+  /// equal answers. Values that come from columns marked `pii:` are null for all but the owner.
   /// - Throws: `UNKNOWN_PIPELINE`, `UNKNOWN_QUERY`, `NOT_ALLOWED`, `ARGUMENTS`, a rule of the SQL
   ///   checker, `STEP_LIMIT`, `TOO_MANY_ROWS`, `TOO_LARGE`, `HEIGHT_GONE`, `NOT_READY`.
   package func query(_ request: QueryRequest) throws(Refusal) -> AnswerContent {
@@ -40,6 +40,8 @@ private struct Asked {
   let name: String
   let select: CheckedQuery
   let columns: [ResultTable.Column]
+  /// By column: whether its values come from personal ones that the caller may not see.
+  let withheld: [Bool]
   let values: [(name: String, value: Value)]
   let rowsMax: Int
   let pipeline: PipelineView
@@ -61,6 +63,9 @@ private struct Asked {
       name = "the query \(wanted)"
       select = query.select
       columns = query.columns.map { .init(name: $0.name, type: $0.type.proven) }
+      withheld = zip(query.columns, query.select.columns).map { declared, found in
+        request.caller != pipeline.owner && (declared.pii != nil || found.pii)
+      }
       values = try Self.values(request.arguments, of: query.query.args)
       rowsMax = min(Int(query.query.rowsMax), AnswerLimits.rowsMax)
       grants = query.query.allow
@@ -68,6 +73,8 @@ private struct Asked {
       name = "the query"
       select = try Self.check(text, request.arguments, pipeline, caller: request.caller)
       columns = select.columns.map { .init(name: $0.name, type: $0.type.shown) }
+      // The catalog of a reader holds no personal column; what had one would be withheld too.
+      withheld = select.columns.map { request.caller != pipeline.owner && $0.pii }
       values = request.arguments.map { ($0.name, $0.value) }
       rowsMax = ExecutionLimits.answerRowsMax
       grants = nil
@@ -242,6 +249,10 @@ private struct Asked {
     var values: [Value] = []
     values.reserveCapacity(columns.count)
     for index in columns.indices {
+      if withheld[index] {
+        values.append(.null)
+        continue
+      }
       guard row.type(index) == .real else {
         values.append(row.value(index))
         continue

@@ -75,8 +75,9 @@ struct Ingest {
     if let event = plan.source.eventTime, let moment = moment(batch, row) {
       let now = Int64(clamping: block.time.number)
       if let futureMax = event.futureMax, moment > now.addingClamped(Int64(clamping: futureMax)) {
-        notes.add("max_future", row: number, message: "the event time lies too far ahead")
-        return .quarantine("\(event.column): further ahead of block time than max_future allows")
+        notes.add("max_future", row: number, message: "the event time lies too far ahead (QD44)")
+        return .quarantine(
+          "\(event.column): further ahead of block time than max_future allows (QD44)")
       }
       if let highest = watermarkHighest,
         moment < highest.addingClamped(-Int64(clamping: event.lateness))

@@ -152,6 +152,7 @@ extension Lint {
     for key in model.primaryKey where columns.first(where: { $0.name == key })?.type == .json {
       fault(part, "primary_key: \(key) is json, which makes no key")
     }
+    checkCertified(model, columns, part)
     let (maps, scopes) = checkRefresh(of: model, columns, upstreams)
     if model.kind == .snapshot { checkVersions(of: model, columns, part) }
     guard faults.count == before else { return }
@@ -185,6 +186,19 @@ extension Lint {
     } else if column.nullable {
       fault(part, "updated_at: \(name) is nullable; it says since when a row is as it is")
     }
+  }
+
+  /// Proofs are for everyone, and each carries the keys of its rows.
+  private mutating func checkCertified(
+    _ model: Model, _ columns: [ModelColumn], _ part: String
+  ) {
+    let personal = columns.first { $0.pii != nil && model.primaryKey.contains($0.name) }
+    guard model.certified, let personal else { return }
+    fault(
+      part,
+      "certified: the primary key holds \(personal.name), which is personal, and a key stands in "
+        + "every proof as it is",
+      fix: "key the rows by what is not personal, or leave out certified:")
   }
 
   /// The columns of a result: as declared, if that fits the SELECT, else as inferred.

@@ -64,10 +64,22 @@ struct Lint {
     }
     check(Int(package.freezingDays), in: 1...3_650, "freezing_days")
     checkDrops()
-    for model in package.models {
-      guard model.name.hasPrefix("bronze_") || model.name.hasPrefix("quarantine_") else { continue }
-      fault("model:\(model.name)", "names that begin so belong to the tables of sources")
+    for model in package.models { checkTableName(model.name) }
+  }
+
+  /// Names that SQLite and the engine keep for themselves: a table by one of them cannot be made.
+  private mutating func checkTableName(_ name: String) {
+    if name.hasPrefix("bronze_") || name.hasPrefix("quarantine_") {
+      fault("model:\(name)", "names that begin so belong to the tables of sources")
     }
+    let reserved = [
+      "sqlite_", "ledger_", "changed_", "pragma_", "json_each", "json_tree", "dbstat",
+    ]
+    let isIndex = name.wholeMatch(of: #/.*_i[0-9]+/#) != nil
+    guard isIndex || reserved.contains(where: name.hasPrefix) else { return }
+    fault(
+      "model:\(name)", "is a name that the engine keeps for its own tables and indexes",
+      fix: "name: my_\(isIndex ? name + "_rows" : name)")
   }
 
   /// A drop names what is no longer in the package.

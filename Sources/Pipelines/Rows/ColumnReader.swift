@@ -95,6 +95,13 @@ struct ColumnReader: Sendable {
     return .null
   }
 
+  /// The fault as receipts and quarantine tell it: a personal value is in neither.
+  func told(_ fault: FieldFault) -> FieldFault {
+    guard column.pii != nil, fault.rule != "required" else { return fault }
+    return FieldFault(
+      fault.rule, "a personal value, which is not shown, breaks \(fault.rule) of \(column.type)")
+  }
+
   func read(
     _ text: FieldText, of batch: Bytes, spill: inout Spill
   ) throws(FieldFault) -> Cell {
@@ -141,7 +148,8 @@ struct ColumnReader: Sendable {
     try checkLength(range.count)
     guard Normalization.isComposed(bytes, range) else {
       throw FieldFault(
-        "nfc", "\(FieldParser.quoted(bytes, range)) is not in Unicode form NFC; normalize it")
+        "nfc",
+        "\(FieldParser.quoted(bytes, range)) is not in Unicode form NFC; normalize it (QD24)")
     }
     guard !acceptedTexts.isEmpty else { return }
     for accepted in acceptedTexts where Self.equal(accepted, bytes, range) { return }
@@ -210,7 +218,7 @@ struct ColumnReader: Sendable {
     }
     try checkLength(canonical.count)
     guard Normalization.isComposed(canonical.span, 0..<canonical.count) else {
-      throw FieldFault("nfc", "a text in it is not in Unicode form NFC; normalize it")
+      throw FieldFault("nfc", "a text in it is not in Unicode form NFC; normalize it (QD24)")
     }
     guard acceptedTexts.isEmpty || acceptedTexts.contains(canonical) else {
       throw notAccepted(bytes, range)

@@ -40,7 +40,7 @@ extension RowDecoder {
       }
       rows.add(try reader.read(span, token, spill: &rows.spill))
     } catch {
-      rows.reject(error, column: reader.column.name)
+      rows.reject(reader.told(error), column: reader.column.name)
     }
   }
 

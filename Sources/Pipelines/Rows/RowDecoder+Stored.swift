@@ -27,7 +27,7 @@ extension RowDecoder {
           let value = places[index].map { row[$0] } ?? .null
           rows.add(try reader.admit(value, spill: &rows.spill))
         } catch {
-          rows.reject(error, column: reader.column.name)
+          rows.reject(reader.told(error), column: reader.column.name)
         }
       }
       if captures { rows.add(.null) }

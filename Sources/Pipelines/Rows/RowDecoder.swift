@@ -113,7 +113,7 @@ package struct RowDecoder: Sendable {
       }
       rows.add(try reader.read(span, field.range, inPlace: true, spill: &rows.spill))
     } catch {
-      rows.reject(error, column: reader.column.name)
+      rows.reject(reader.told(error), column: reader.column.name)
     }
   }
 
@@ -310,14 +310,14 @@ enum TextCheck {
     if nul, let at = bytes.firstIndex(of: 0) {
       throw Refusal(
         "NUL_BYTE",
-        "line \(line(of: at, bytes)): a NUL byte. Remove it: no stored text may hold one. "
-          + "No row of the batch was taken")
+        "line \(line(of: at, bytes)): a NUL byte. Remove it: no stored text may hold one "
+          + "(QD24). No row of the batch was taken")
     }
     guard all >= 0x80, String(validating: bytes, as: UTF8.self) == nil else { return }
     throw Refusal(
       "UTF8",
       "line \(line(of: firstInvalid(bytes), bytes)): bytes that are not UTF-8. Convert the batch "
-        + "to UTF-8. No row of it was taken")
+        + "to UTF-8 (QD24). No row of it was taken")
   }
 
   private static func line(of offset: Int, _ bytes: [UInt8]) -> Int {
