@@ -227,7 +227,7 @@ import Wire
   @Test func `of vacuity sees a mark that was not reached`() {
     var scenario = Scenario(title: "Nothing happens")
     scenario.cluster.duration = .seconds(1)
-    scenario.expect.reaches = ["state.split"]
+    scenario.expect.reaches = [.stateSplit]
     let report = Simulation.run(scenario)
     #expect(report.violations.map(\.check) == [.vacuity])
     #expect(report.exitCode == 3)
