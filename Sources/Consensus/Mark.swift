@@ -1,5 +1,5 @@
-/// A place in the core that a run seldom reaches. Scenarios name those that they must reach, so that
-/// a story which does not happen any more is noticed.
+/// A place in the core that a run seldom reaches. Scenarios name those that they must reach, so
+/// that a story which does not happen any more is noticed.
 ///
 /// - Safety: nothing in the protocol depends on a mark.
 package enum Mark: String, Hashable, Sendable, CaseIterable {

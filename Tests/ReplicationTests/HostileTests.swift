@@ -16,6 +16,8 @@ private struct Lone {
   var records: [Record] = []
   var sent: [Message] = []
   var expired: [Digest] = []
+  private var pending: [Effect] = []
+  private var isPerforming = false
   var crowdedOut: [Digest] = []
 
   init(firstStart: Bool = true) {
@@ -41,9 +43,14 @@ private struct Lone {
 
   mutating func tick() { step(.alarmRang(.repair)) }
 
+  /// In the order given, what follows from an effect behind what is there already.
   private mutating func perform(_ effects: [Effect]) {
-    for effect in effects {
-      switch effect {
+    pending += effects
+    guard !isPerforming else { return }
+    isPerforming = true
+    defer { isPerforming = false }
+    while !pending.isEmpty {
+      switch pending.removeFirst() {
       case .journal(let ticket, let more):
         records += more
         step(.journaled(ticket))

@@ -28,6 +28,7 @@ import Wire
       (root, receipts, true), (receipts, receipts, false), (root, root, false),
     ] {
       let oracle = oracle()
+      oracle.durable([.finalized(height: 1, block: header.digest)], on: 0)
       oracle.executed(BlockOutcome(height: 1, stateRoot: root, receiptsRoot: receipts), by: 0)
       oracle.replayed(BlockOutcome(height: 1, stateRoot: state, receiptsRoot: list))
       #expect(oracle.violations.map(\.check) == (isFine ? [] : [.state]))
@@ -97,7 +98,7 @@ import Wire
     #expect(
       bank.apply(block([lost], 6, time: 95), receipts: [nil]).first?
         .contains("has no receipt") == true)
-    #expect(bank.transfers.count == 1)
+    #expect(bank.transfers.keys.sorted() == ["a", "b"])
   }
 
   @Test func `of effects counts the rows that a receipt says were accepted`() {
@@ -220,8 +221,7 @@ import Wire
     ]
     scenario.expect.liveness = .seconds(5)
     let report = Simulation.run(scenario)
-    #expect(report.violations.first?.check == .liveness)
-    #expect(report.exitCode == 2)
+    #expect(report.broke.map(\.check) == [.liveness])
   }
 
   @Test func `of vacuity sees a mark that was not reached`() {
@@ -286,6 +286,7 @@ import Wire
             signatures: (0..<3).map { _ in signature(1) }))
       ], on: 0)
     oracle.finalized(1, 1, header, by: 0)
+    oracle.durable([.finalized(height: 1, block: header.digest)], on: 0)
     oracle.executed(BlockOutcome(height: 1, stateRoot: .zero, receiptsRoot: .zero), by: 0)
   }
 

