@@ -36,6 +36,8 @@ struct Load {
 
   /// Requests that one client has under way at most; one with more waits for its connections.
   private static let widthOfOne = 32
+  /// Seconds.
+  private static let warmUp = 4.0
 
   /// - Parameter work: one request, by a client, with a number that no other has; gives what it
   ///   counts for.
@@ -44,22 +46,25 @@ struct Load {
   ) async throws -> Outcome {
     let count = max(1, (width + Self.widthOfOne - 1) / Self.widthOfOne)
     let clients = try (0..<count).map { _ in try cluster.client() }
-    // Connections are made before the time counts.
-    var first: Height = 0
-    for client in clients { first = max(first, await Self.height(client)) }
     let numbers = Numbers()
-    let before = cluster.work()
     let watch = Stopwatch()
     var outcome = Outcome()
+    // Each request under way has a connection of its own, and a handshake costs more than the
+    // request: time counts once they are made.
+    let warm = Self.warmUp
+    let meter = cluster.meter
+    async let begin = Self.begin(clients[0], meter, at: warm)
     let results = try await withThrowingTaskGroup(of: (Int, [Double]).self) { group in
       for worker in 0..<width {
         let client = clients[worker % count]
         group.addTask { [seconds] in
           var done = 0
           var latencies: [Double] = []
-          while watch.seconds < seconds {
+          while watch.seconds < warm + seconds {
             let begin = watch.seconds
-            done += try await work(client, numbers.next())
+            let count = try await work(client, numbers.next())
+            guard watch.seconds >= warm else { continue }
+            done += count
             latencies.append(watch.seconds - begin)
           }
           return (done, latencies)
@@ -67,8 +72,9 @@ struct Load {
       }
       return try await group.reduce(into: [(Int, [Double])]()) { $0.append($1) }
     }
-    outcome.elapsed = watch.seconds
-    let after = cluster.work()
+    outcome.elapsed = watch.seconds - warm
+    let (before, first) = try await begin
+    let after = meter.work()
     outcome.done = results.map(\.0).reduce(0, +)
     outcome.latencies = results.flatMap(\.1).sorted()
     let all = outcome.elapsed * Double(cores)
@@ -78,6 +84,14 @@ struct Load {
     for client in clients { await client.close() }
     try cluster.checkAlive()
     return outcome
+  }
+
+  /// Work done and the height reached when the time begins to count.
+  private static func begin(
+    _ client: Client, _ meter: WorkMeter, at seconds: Double
+  ) async throws -> (work: (replicas: Double, client: Double), height: Height) {
+    try await Task.sleep(for: .seconds(seconds))
+    return (meter.work(), await height(client))
   }
 
   /// The highest height that a replica holds a certificate of.

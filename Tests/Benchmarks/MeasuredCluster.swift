@@ -143,10 +143,15 @@ final class MeasuredCluster {
     }
   }
 
-  /// Processor seconds used so far, of all replicas together and of this process.
+  var meter: WorkMeter { WorkMeter(replicas: processes.map(\.processIdentifier)) }
+}
+
+/// Processor seconds used so far, of all replicas together and of this process.
+struct WorkMeter: Sendable {
+  let replicas: [Int32]
+
   func work() -> (replicas: Double, client: Double) {
-    let replicas = processes.map { Self.work(of: "\($0.processIdentifier)") }.reduce(0, +)
-    return (replicas, Self.work(of: "self"))
+    (replicas.map { Self.work(of: "\($0)") }.reduce(0, +), Self.work(of: "self"))
   }
 
   private static func work(of process: String) -> Double {
