@@ -5,7 +5,8 @@ import Wire
 /// Verifies calls' envelopes off the core's thread, each once by whatever way it comes.
 ///
 /// - Safety: only what `Verifier` has accepted goes on.
-/// - Liveness: proposals have a thread of their own, so no backlog of calls delays a view.
+/// - Liveness: proposals have a thread of their own, so no backlog of calls delays a view; behind
+///   more than one block's bodies the core, which takes one proposal a view, verifies by itself.
 /// - Bound: `verifierBytesMax` bytes of calls wait. Over it calls of peers are dropped, which they
 ///   announce again, and calls of clients are refused.
 final class EnvelopePool: Sendable {
@@ -45,11 +46,12 @@ final class EnvelopePool: Sendable {
   func take(_ calls: [SignedCall], from peer: ReplicaID) { _ = post(.peer(calls, from: peer)) }
 
   /// A proposal with bodies beside its header.
-  /// - Returns: false when too many wait.
+  /// - Returns: false when it is more than a leader may send, or too much waits.
   func take(
     _ header: Header, _ inlined: [SignedCall], _ vote: Vote, from peer: ReplicaID, bytes: Int
   ) -> Bool {
-    guard proposals.weight < NodeLimits.verifierBytesMax else { return false }
+    guard inlined.count <= Limits.callsPerBlockMax, proposals.weight < Limits.inlineBytesMax
+    else { return false }
     let proposal = Proposal(
       header: header, inlined: inlined, vote: vote, peer: peer, bytes: bytes)
     return proposals.post(proposal, weight: bytes) != nil
@@ -80,9 +82,14 @@ final class EnvelopePool: Sendable {
         let named = proposal.inlined.filter {
           proposal.header.calls.place(of: $0.call.digest) != nil
         }
+        var held: [VerifiedCall] = []
+        for call in named {
+          // A leader that sends one call which does not hold is given no more time.
+          guard case .success(let verified) = verify(call) else { break }
+          held.append(verified)
+        }
         inbox.post(
-          .proposed(
-            proposal.header, inlined: verified(named), proposal.vote, from: proposal.peer),
+          .proposed(proposal.header, inlined: held, proposal.vote, from: proposal.peer),
           weight: proposal.bytes)
       }
     }

@@ -55,7 +55,7 @@ final class NodeParts: Sendable {
         // Over the bound they are dropped: whoever announced them is asked again.
         envelopes.take(calls, from: arrival.peer)
       case .proposal(let header, let inlined, let vote)
-      where !inlined.isEmpty
+      where !inlined.isEmpty && committee.leader(of: header.view) == arrival.peer
         && envelopes.take(header, inlined, vote, from: arrival.peer, bytes: arrival.bytes):
         break
       default:
