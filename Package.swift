@@ -156,13 +156,13 @@ let package = Package(
       "ClusterTests",
       [
         "Wire", "Signing", "Certification", "SQL", "Pipelines", "Transport", "Gateway", "NodeShell",
-        "QuorateClient", "quorate", logging,
+        "QuorateClient", "quorate", "GatewayFixture", logging,
       ]),
     tests(
       "NodeShellTests",
       [
         "Wire", "Signing", "Certification", "Replication", "Transport", "Gateway", "NodeShell",
-        logging,
+        "GatewayFixture", logging,
       ]),
   ]
 )

@@ -1,6 +1,7 @@
 import Certification
 import Foundation
 import Gateway
+import GatewayFixture
 import NodeShell
 import Signing
 import Testing
@@ -180,7 +181,7 @@ import Wire
       certificatePEM: member.certificatePEM, privateKeyPEM: member.privateKeyPEM,
       listenHost: "127.0.0.1", listenPort: Int(member.member.peerPort))
     let right = try Links(setup, events: { _ in }, arrivals: { _ in })
-    while !right.statistics[0].isUp { try await Task.sleep(for: .milliseconds(5)) }
+    try await eventually("a link") { right.statistics[0].isUp }
     right.stop()
 
     let forged = try TransportIdentity.make(name: "r1")
@@ -191,9 +192,7 @@ import Wire
     let before = node.measured.refusedConnections
     let wrong = try Links(setup, events: { _ in }, arrivals: { _ in })
     defer { wrong.stop() }
-    while node.measured.refusedConnections == before {
-      try await Task.sleep(for: .milliseconds(5))
-    }
+    try await eventually("a refusal") { node.measured.refusedConnections != before }
     #expect(!wrong.statistics[0].isUp)
     #expect(cluster.log.contains("not the one that network.json pins"))
   }
@@ -207,8 +206,8 @@ import Wire
       of: "\"diskReserveBytes\" : 0", with: "\"diskReserveBytes\" : \(UInt64(Int64.max))"
     ).write(to: full, atomically: true, encoding: .utf8)
     let nodes = try cluster.startAll()
-    while await nodes[3].readiness().reason != ReplicaStatus.Phase.diskFull.label {
-      try await Task.sleep(for: .milliseconds(5))
+    try await eventually("a full disk") {
+      await nodes[3].readiness().reason == ReplicaStatus.Phase.diskFull.label
     }
     let refused = await nodes[3].submit(cluster.transfer("no room"), patience: 0)
     guard case .refused(let refusal) = refused else { throw Unexpected("\(refused)") }
@@ -247,8 +246,8 @@ import Wire
     let node = try cluster.start(0)
     async let waiting = node.submit(cluster.transfer("never ordered"), patience: .seconds(50))
     async let height = node.readable(from: 9, patience: .seconds(50))
-    while !(await node.metrics()).contains("quorate_queue{name=\"waiting-clients\"} 2") {
-      try await Task.sleep(for: .milliseconds(5))
+    try await eventually("two clients that wait") {
+      await node.metrics().contains("quorate_queue{name=\"waiting-clients\"} 2")
     }
     await node.stopped()
     guard case .received = await waiting else { throw Unexpected("\(await waiting)") }

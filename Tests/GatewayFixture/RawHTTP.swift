@@ -96,13 +96,6 @@ package final class SilentPort: Sendable {
   deinit { close(descriptor) }
 }
 
-/// Runs what blocks on a thread that may block.
-package func blocking<Value: Sendable>(
-  _ work: @escaping @Sendable () throws -> Value
-) async throws -> Value {
-  try await NIOThreadPool.singleton.runIfActive(work)
-}
-
 /// One request over a connection of its own.
 package func http(
   _ method: String, _ target: String, port: Int, headers: [(String, String)] = [],

@@ -79,7 +79,7 @@ import Wire
         socket.write(Array("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
         return socket.read().closed
       }
-      while replica.listeners == 0 { await Task.yield() }
+      try await eventually("a listener") { replica.listeners > 0 }
       await group.triggerGracefulShutdown()
       #expect(try await follower)
       let isClosed = try await blocking { kept.read().closed }

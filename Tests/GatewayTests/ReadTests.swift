@@ -166,7 +166,7 @@ import Wire
         let read = socket.read { String(decoding: $0, as: UTF8.self).contains("stateRoot") }
         return String(decoding: read.bytes, as: UTF8.self)
       }
-      while replica.listeners == 0 { await Task.yield() }
+      try await eventually("a listener") { replica.listeners > 0 }
       replica.emit(.finalized(9, 12, calls: 3))
       replica.emit(.certified(9, stateRoot: .zero))
       let seen = try await text

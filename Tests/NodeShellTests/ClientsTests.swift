@@ -1,5 +1,6 @@
 import Certification
 import Gateway
+import GatewayFixture
 import Signing
 import Testing
 import Wire
@@ -36,12 +37,12 @@ func receipt(of call: Digest, at height: Height) -> CertifiedReceipt {
   let other = sha256([2])
   var never: UInt64 { .max }
 
-  @Test func `are received, ordered and done, and their waiters hear of it`() async {
+  @Test func `are received, ordered and done, and their waiters hear of it`() async throws {
     let tracker = CallTracker()
     guard case .new = tracker.follow(call) else { return #expect(Bool(false), "not new") }
     async let first = tracker.wait(for: call, until: never)
     async let second = tracker.wait(for: call, until: never)
-    while tracker.waiting < 2 { await Task.yield() }
+    try await eventually("2 waiting") { tracker.waiting >= 2 }
     tracker.admitted(call)
     tracker.ordered([other, call], at: 5)
     #expect(tracker.progress(of: call)?.word == "ordered 5")
@@ -57,23 +58,23 @@ func receipt(of call: Digest, at height: Height) -> CertifiedReceipt {
     }
   }
 
-  @Test func `keep nobody longer than their patience`() async {
+  @Test func `keep nobody longer than their patience`() async throws {
     let tracker = CallTracker()
     _ = tracker.follow(call)
     async let progress = tracker.wait(for: call, until: 100)
-    while tracker.waiting < 1 { await Task.yield() }
+    try await eventually("1 waiting") { tracker.waiting >= 1 }
     tracker.sweep(now: 99)
     #expect(tracker.waiting == 1)
     tracker.sweep(now: 100)
     #expect(await progress.word == "received")
   }
 
-  @Test func `release who only awaits admission`() async {
+  @Test func `release who only awaits admission`() async throws {
     let tracker = CallTracker()
     _ = tracker.follow(call)
     async let quick = tracker.wait(for: call, until: never, untilAdmitted: true)
     async let patient = tracker.wait(for: call, until: never)
-    while tracker.waiting < 2 { await Task.yield() }
+    try await eventually("2 waiting") { tracker.waiting >= 2 }
     tracker.admitted(call)
     #expect(await quick.word == "received")
     #expect(tracker.waiting == 1)
@@ -102,16 +103,16 @@ func receipt(of call: Digest, at height: Height) -> CertifiedReceipt {
     #expect(tracker.progress(of: call)?.word == "done 2")
   }
 
-  @Test func `of others are watched only while somebody waits`() async {
+  @Test func `of others are watched only while somebody waits`() async throws {
     let tracker = CallTracker()
     async let first = tracker.wait(for: call, until: 100)
-    while tracker.waiting < 1 { await Task.yield() }
+    try await eventually("1 waiting") { tracker.waiting >= 1 }
     tracker.sweep(now: 100)
     #expect(await first.word == "unknown")
     #expect(tracker.count == 0)
 
     async let second = tracker.wait(for: call, until: never)
-    while tracker.waiting < 1 { await Task.yield() }
+    try await eventually("1 waiting") { tracker.waiting >= 1 }
     tracker.ordered([call], at: 3)
     #expect(tracker.certified(3) == [call])
     tracker.settle(call, .done(receipt(of: call, at: 3)))
@@ -136,11 +137,11 @@ func receipt(of call: Digest, at height: Height) -> CertifiedReceipt {
     #expect(tracker.count == NodeLimits.trackedCallsMax)
   }
 
-  @Test func `keep nobody when the replica stops`() async {
+  @Test func `keep nobody when the replica stops`() async throws {
     let tracker = CallTracker()
     _ = tracker.follow(call)
     async let progress = tracker.wait(for: call, until: never)
-    while tracker.waiting < 1 { await Task.yield() }
+    try await eventually("1 waiting") { tracker.waiting >= 1 }
     tracker.close()
     #expect(await progress.word == "received")
     #expect(await tracker.wait(for: call, until: never).word == "received")
@@ -148,10 +149,10 @@ func receipt(of call: Digest, at height: Height) -> CertifiedReceipt {
 }
 
 @Suite struct `Clients that wait for a height` {
-  @Test func `are resumed by it or a higher one`() async {
+  @Test func `are resumed by it or a higher one`() async throws {
     let heights = HeightWaiters()
     async let waited: Void = heights.wait(for: 5, until: .max)
-    while heights.count < 1 { await Task.yield() }
+    try await eventually("1 waiting") { heights.count >= 1 }
     heights.reached(4)
     #expect(heights.count == 1)
     heights.reached(6)
@@ -160,15 +161,15 @@ func receipt(of call: Digest, at height: Height) -> CertifiedReceipt {
     #expect(heights.count == 0)
   }
 
-  @Test func `are resumed by the end of their patience or of the replica`() async {
+  @Test func `are resumed by the end of their patience or of the replica`() async throws {
     let heights = HeightWaiters()
     let far = Clocks.monotonic + 60_000_000_000
     async let first: Void = heights.wait(for: 5, until: far)
-    while heights.count < 1 { await Task.yield() }
+    try await eventually("1 waiting") { heights.count >= 1 }
     heights.sweep(now: far)
     await first
     async let second: Void = heights.wait(for: 5, until: .max)
-    while heights.count < 1 { await Task.yield() }
+    try await eventually("1 waiting") { heights.count >= 1 }
     heights.close()
     await second
   }
