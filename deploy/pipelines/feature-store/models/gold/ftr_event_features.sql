@@ -30,7 +30,8 @@ select e.event_id, e.customer_id, e.event_at,
        coalesce(p.recent, 0)         as payments_30d,
        coalesce(p.failed, 0)         as failed_30d,
        coalesce(p.amount, 0)         as amount_30d,
-       p.known_from                  as payments_from
+       p.known_from                  as payments_from,
+       coalesce(f.valid_from < e.event_at, 1) and coalesce(p.known_from < e.event_at, 1) as is_of_its_time
 from {{ ref('slv_events') }} e
 left join profile f on f.event_id = e.event_id
 left join payments p on p.event_id = e.event_id
