@@ -134,8 +134,11 @@ package final class Executor {
     height = context.height
     system.seal(height)
     for name in pipelines.keys.sorted() { pipelines[name]?.seal(height) }
-    if isLevel, planted.isEmpty {
-      precondition(totals.isConserved, "cycles at \(height): \(totals)")
+    if isLevel, planted.isEmpty, !totals.isConserved {
+      throw ExecutionFault(
+        .damaged,
+        "the cycles of height \(height) do not add up: \(totals). This replica's files are not "
+          + "what it wrote; remove its state folder, and it executes everything again")
     }
     if height.number % ExecutionLimits.heightsBetweenBarriers == 0 { _ = try checkpoint() }
     publish()
@@ -222,6 +225,10 @@ package final class Executor {
     }
     for name in work.keys.sorted() {
       let file = try open(name)
+      if system.height < context.height {
+        // Also of a file that is past this height already: a restart must find it.
+        try wrapped { () throws(StorageFault) in try system.touch(name, context.height) }
+      }
       let indices = work[name] ?? []
       if file.height >= context.height {
         for index in indices {
@@ -235,9 +242,6 @@ package final class Executor {
         if case .both(let receipt) = routes[Int(call.position)] { receipt } else { nil }
       }
       for receipt in done { receipts[Int(receipt.position)] = receipt }
-      if system.height < context.height {
-        try wrapped { () throws(StorageFault) in try system.touch(name, context.height) }
-      }
     }
     return receipts
   }

@@ -168,6 +168,7 @@ extension World {
     if !expected {
       oracle.report(.durability, machine.index, nil, "its disk is sound, yet: \(what)")
     }
+    recording?.add(.noticed("stops: \(what)"), machine.index)
     machine.inTurn = false
     crash(machine, .nothing)
   }
