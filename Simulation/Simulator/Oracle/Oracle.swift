@@ -100,7 +100,11 @@ final class Oracle {
   /// `q = n − f`, restated.
   var quorum: Int { committee.members.count - (committee.members.count - 1) / 3 }
 
-  func excuse(_ machine: Int) { excused.insert(machine) }
+  /// The replica may contradict what its disk lost: it counts as faulty, and may be accused.
+  func excuse(_ machine: Int) {
+    excused.insert(machine)
+    guilty.insert(machines[machine].id)
+  }
 
   /// Whether this check was seen broken.
   func broke(_ check: Check) -> Bool { violations.contains { $0.check == check } }
