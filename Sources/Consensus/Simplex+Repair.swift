@@ -155,8 +155,8 @@ extension Simplex {
   }
 
   /// Views below the current one that keep every block above them from becoming ready: down to the
-  /// highest ready block or the last finalized view, those not known to be nullified. A notarization
-  /// tells of no ancestor, so whoever jumped over several asks for them all, leader or not.
+  /// highest ready block or the last finalized view, those not known to be nullified. Notarizations
+  /// tell of no ancestors, so whoever jumped over several views asks for them all, leader or not.
   var lackingAncestors: [View] {
     var out: [View] = []
     var below = View(view.number > 0 ? view.number - 1 : 0)
