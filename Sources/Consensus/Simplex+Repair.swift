@@ -144,24 +144,29 @@ extension Simplex {
 
   /// Views whose certificates would help, ascending.
   package var lackingViews: [View] {
-    var out: [View] = []
-    let previous = View(view.number > 0 ? view.number - 1 : 0)
-    if leader == me, seat == nil, views[view]?.ownNotarize == nil {
-      var below = previous
-      while below > floor, out.count < Limits.viewsPerRequestMax / 2 {
-        let ledger = views[below]
-        if let block = ledger?.notarization?.ballot.block, chain[block]?.ready == true { break }
-        if ledger?.nullification == nil { out.append(below) }
-        below = View(below.number - 1)
-      }
-    }
+    var out = lackingAncestors
     if let proposal = views[view]?.proposal, views[view]?.ownNotarize == nil,
       case .lacking(let lacking) = standing(of: proposal)
     {
-      out += lacking.prefix(Limits.viewsPerRequestMax / 2)
+      out += lacking.filter { !out.contains($0) }.prefix(Limits.viewsPerRequestMax / 2)
     }
     if !out.contains(view) { out.append(view) }
     return Array(out.sorted().prefix(Limits.viewsPerRequestMax))
+  }
+
+  /// Views below the current one that keep every block above them from becoming ready: down to the
+  /// highest ready block or the last finalized view, those not known to be nullified. Notarizations
+  /// tell of no ancestors, so whoever jumped over several views asks for them all, leader or not.
+  var lackingAncestors: [View] {
+    var out: [View] = []
+    var below = View(view.number > 0 ? view.number - 1 : 0)
+    while below > floor, out.count < Limits.viewsPerRequestMax / 2 {
+      let ledger = views[below]
+      if let block = ledger?.notarization?.ballot.block, chain[block]?.ready == true { break }
+      if ledger?.nullification == nil { out.append(below) }
+      below = View(below.number - 1)
+    }
+    return out
   }
 
   /// Notarized views above the floor whose blocks are not held.

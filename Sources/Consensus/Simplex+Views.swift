@@ -80,11 +80,11 @@ extension Simplex {
     case .parent(let parentView, let digest):
       guard let header = chain.header(of: digest) else { return }
       seat = Seat(view: view, parentView: parentView, parent: digest, parentHeader: header)
-    case .lacking(let lacking):
+    case .lacking:
       guard askedIn < view else { return }
       askedIn = view
       acts.append(.reached(.proposerParentMissing))
-      let wanted = Message.viewsWanted([lacking])
+      let wanted = Message.viewsWanted(lackingAncestors)
       for step in 1...2 {
         let id = ReplicaID(UInt16((me.index + step) % committee.size))
         if id != me { acts.append(.say(wanted, to: id)) }
@@ -92,7 +92,7 @@ extension Simplex {
     }
   }
 
-  private enum SeatParent { case parent(View, Digest), lacking(View) }
+  private enum SeatParent { case parent(View, Digest), lacking }
 
   private func parentOfSeat() -> SeatParent {
     var below = View(view.number - 1)
@@ -102,7 +102,7 @@ extension Simplex {
         return .parent(below, block)
       }
       guard ledger?.nullification != nil || broken(.nullificationGapIgnored) else {
-        return .lacking(below)
+        return .lacking
       }
       below = View(below.number - 1)
     }

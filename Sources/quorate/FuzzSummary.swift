@@ -37,7 +37,7 @@ struct FuzzSummary {
     guard let first = findings.first else {
       return "PASS  \(grouped(tally.all.runs)) runs, no violation"
     }
-    let next = first.file.map { "\nnext: quorate simulate replay \($0)" } ?? ""
+    let next = first.file.map { "\nnext: quorate simulate explain \($0)" } ?? ""
     return "FAIL  \(findings.count) of \(grouped(tally.all.runs)) runs; the first: seed 0x"
       + "\(String(first.seed, radix: 16)), \(first.replicas) replicas: \(first.verdict)" + next
   }

@@ -39,7 +39,7 @@ struct SimulateShrink: AsyncParsableCommand {
     Terminal.say("")
     Terminal.say(shrinker.best.text)
     let hint = shrinker.best.brokenRule.map { " --broken \($0.rawValue)" } ?? ""
-    Terminal.say("next: quorate simulate replay \(path)\(hint)")
+    Terminal.say("next: quorate simulate explain \(path)\(hint)")
   }
 
   /// The first and the last, and between them where at least a third went away.

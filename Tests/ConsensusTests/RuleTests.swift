@@ -19,6 +19,31 @@ import Wire
     #expect(bench.simplex.view == 901)
   }
 
+  @Test func `whoever jumped over views asks for all that it lacks, whoever leads`() {
+    var bench = Bench()
+    bench.start()
+    let first = bench.header(8)
+    let second = bench.header(9, on: first)
+    bench.learn(bench.nullify(10))
+    bench.learn(bench.notarize(second))
+    bench.simplex.complete(Block(header: second, calls: []), second.digest, bodies: [])
+    bench.gather()
+    #expect(bench.simplex.leader == 3)
+    #expect(bench.simplex.lackingViews == [2, 3, 4, 5, 6, 7, 8, 9, 11])
+    bench.learn(bench.nullify(7))
+    #expect(bench.simplex.lackingViews == [1, 2, 3, 4, 5, 6, 8, 9, 11])
+  }
+
+  @Test func `whoever is ready asks for the current view only`() {
+    var bench = Bench()
+    bench.start()
+    let header = bench.header(1)
+    bench.receive(header)
+    bench.learn(bench.notarize(header))
+    bench.learn(bench.nullify(2))
+    #expect(bench.simplex.lackingViews == [3])
+  }
+
   @Test func `a certificate with one bad signature leads nowhere`() {
     var bench = Bench()
     bench.start()

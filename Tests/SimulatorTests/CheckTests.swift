@@ -229,6 +229,14 @@ import Wire
     }
   }
 
+  @Test func `of bounds sees what others hold for a Byzantine replica`() {
+    let oracle = oracle()
+    oracle.bounds(underWay: 64_000_000, to: 3)
+    #expect(oracle.violations.isEmpty)
+    oracle.bounds(underWay: 65 << 20, to: 3)
+    #expect(oracle.violations.map(\.check) == [.bounds])
+  }
+
   // MARK: Liveness, vacuity
 
   @Test func `of liveness sees that nothing is finalized without a quorum`() {
@@ -250,6 +258,23 @@ import Wire
     let report = Simulation.run(scenario)
     #expect(report.violations.map(\.check) == [.vacuity])
     #expect(report.exitCode == 3)
+  }
+
+  @Test func `of vacuity sees a fault on links that met no message, of stories that tell more`() {
+    var scenario = Scenario(title: "Nothing to lose")
+    scenario.cluster.duration = .seconds(1)
+    var filter = Fault.Filter()
+    filter.kind = .evidence
+    scenario.faults = [Fault(at: .time(.milliseconds(100)), .drop(filter))]
+    #expect(Simulation.run(scenario).passed)
+    scenario.expect.never = [.act(0, .nullify, 999)]
+    let report = Simulation.run(scenario)
+    #expect(report.violations.map(\.check) == [.vacuity], "\(report.text(file: nil))")
+    #expect(report.text(file: "a.yaml").hasSuffix("next: quorate simulate explain a.yaml"))
+    filter.kind = .notarize
+    scenario.cluster.duration = .seconds(4)
+    scenario.faults = [Fault(at: .time(.milliseconds(100)), .drop(filter), .span(.seconds(2)))]
+    #expect(Simulation.run(scenario).passed)
   }
 
   // MARK: Memory

@@ -125,6 +125,11 @@ struct Sides {
     targets = named == nil ? others : first
   }
 
+  /// Everybody whom the actor concerns.
+  var all: [Recipients] {
+    targets.count == first.count + second.count ? [.all] : targets.map { .one($0) }
+  }
+
   /// The recipients among one part.
   func among(_ part: [ReplicaID], _ recipients: Recipients) -> [Recipients] {
     switch recipients {

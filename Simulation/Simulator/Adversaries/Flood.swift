@@ -23,8 +23,7 @@ struct Flood: Adversary {
     var out = futureVotes(context) + requests(context)
     // Whoever hears junk stops listening for a while: most turns go without it.
     if turns % 5 == 0 { out += junk(context) }
-    let whom: [Recipients] =
-      sides.targets.count == context.committee.size - 1 ? [.all] : sides.targets.map { .one($0) }
+    let whom = sides.all
     return out.flatMap { message in whom.map { (message, $0) } }
   }
 

@@ -41,4 +41,13 @@ extension Oracle {
       report(.bounds, machine, nil, "holds \(rule.is) \(rule.what), at most \(rule.most) may be")
     }
   }
+
+  /// What waits on the links to a machine lies in the queues of those who sent it, so it is bounded
+  /// whoever the machine is.
+  func bounds(underWay bytes: Int, to machine: Int) {
+    guard bytes > memoryMax else { return }
+    report(
+      .bounds, machine, nil,
+      "is sent \(bytes) bytes at once, at most \(memoryMax) may be under way")
+  }
 }

@@ -128,7 +128,7 @@ package struct RunReport: Sendable, Hashable {
 
   private func nextCommand(_ file: String?) -> String {
     let broken = planted.map { " --broken \($0)" } ?? ""
-    if let file { return "quorate simulate replay \(file)\(broken)" }
+    if let file { return "quorate simulate explain \(file)\(broken)" }
     return "quorate simulate run --seed 0x\(String(seed, radix: 16)) --replicas \(replicas) "
       + "--save failing.yaml\(broken)"
   }

@@ -118,6 +118,10 @@ extension Scenario {
     package var breaks: [Check] = []
 
     package init() {}
+
+    /// It says what must come of the story, so what the story tells must happen. A random run says
+    /// nothing but that all ends well.
+    var tells: Bool { planted != nil || evidence != nil || !reaches.isEmpty || !never.isEmpty }
   }
 }
 

@@ -96,6 +96,14 @@ extension Scenario.Byzantine {
 }
 
 extension Fault.Verb {
+  /// Whether it is about messages on links.
+  var isOfMessages: Bool {
+    switch self {
+    case .cut, .isolate, .split, .slow, .drop, .duplicate, .hold, .replay: true
+    case .pause, .crash, .wipe, .disk, .clock, .cpu, .sql, .calm: false
+    }
+  }
+
   /// Everyone whom the verb names.
   var named: [Who] {
     switch self {

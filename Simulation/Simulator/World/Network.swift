@@ -47,6 +47,8 @@ struct Network {
   /// When a link with bounded bandwidth is free again.
   private var busyUntil: [UInt64]
   private(set) var rules: [Rule] = []
+  /// Faults whose rules concerned a message.
+  private(set) var met: Set<Int> = []
 
   /// - Parameter members: which member each machine is; copies of one stand on one site.
   init(members: [ReplicaID], cluster: Scenario.Cluster) {
@@ -69,6 +71,9 @@ struct Network {
   }
 
   mutating func add(_ rule: Rule) { rules.append(rule) }
+
+  /// A fault without a rule of its own found a message.
+  mutating func meets(fault: Int) { met.insert(fault) }
 
   mutating func end(fault: Int) { rules.removeAll { $0.fault == fault } }
 
@@ -94,6 +99,7 @@ struct Network {
     var isDoubled = false
     if chances[link].happens(lossPPM) { return .lost }
     for rule in rules where rule.concerns(delivery) {
+      met.insert(rule.fault)
       switch rule.effect {
       case .cut: return .lost
       case .hold: return .held(rule.fault)

@@ -51,9 +51,13 @@ extension World {
       "\(faultEngine.livenessBound.text) after calm: \(late.prefix(6).joined(separator: "; "))")
   }
 
-  /// What a machine and its replica hold now, against its limits.
+  /// What a machine and its replica hold now, against its limits; of a Byzantine one only what
+  /// others have for it.
   func checkBounds(_ machine: Machine) {
-    guard machine.correct, let replica = machine.replica else { return }
+    guard machine.correct, let replica = machine.replica else {
+      oracle.bounds(underWay: machine.bytesUnderWayMost, to: machine.index)
+      return
+    }
     let logs = machine.disk.files.filter { $0.path.hasSuffix("-wal") }
     let stores = Oracle.Stores(
       underWay: machine.bytesUnderWayMost, log: logs.map(\.size).max() ?? 0,
@@ -72,11 +76,20 @@ extension World {
     for mark in scenario.expect.reaches where !reached.contains(mark) {
       oracle.report(.vacuity, nil, nil, "never reached \(mark.rawValue)")
     }
+    if scenario.expect.tells { checkRules() }
     if let who = scenario.expect.evidence {
       let expected = machines.indices.filter { resolve(who, nil, 0)[$0] }.map { machines[$0].id }
       for id in expected where !named.contains(id) {
         oracle.report(.vacuity, nil, nil, "no evidence against \(id)")
       }
+    }
+  }
+
+  /// A story whose fault is about messages tells of some that there are.
+  private func checkRules() {
+    for (index, fault) in scenario.faults.enumerated()
+    where fired[index] != nil && fault.verb.isOfMessages && !network.met.contains(index) {
+      oracle.report(.vacuity, nil, nil, "fault \(index + 1) met no message: \(fault.text)")
     }
   }
 }

@@ -236,6 +236,7 @@ extension World {
       && (filter.view == nil || filter.view == delivery.view)
       && machines[delivery.toMachine].incarnation == delivery.incarnation
     {
+      network.meets(fault: index)
       dispatch(delivery)
     }
   }

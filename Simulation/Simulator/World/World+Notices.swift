@@ -87,9 +87,9 @@ extension World {
       faultEngine.finalized(view, leader: committee.leader(of: view))
       measure(finalized: view, header)
       happened(.height(height))
-      if height.number % OracleLimits.boundsEvery == 0 { checkBounds(machine) }
       if height.number % OracleLimits.forgetEvery == 0 { forget() }
     }
+    if height.number % OracleLimits.boundsEvery == 0 { checkBounds(machine) }
   }
 
   /// Rule R13: what is held of views does not grow with what others say of them.
