@@ -28,8 +28,7 @@ extension Executor {
       views.append(
         PipelineView(
           name: name, checked: deployed.checked, digest: deployed.digest, owner: owner,
-          balance: file.account.cycles.balance, storedBytes: file.account.storedBytes,
-          freezing: file.freezing,
+          account: file.account, freezing: file.freezing,
           schemas: file.data.tables.keys.sorted().compactMap { file.data.tables[$0]?.schema },
           trie: file.data.trie, ledgerTrie: file.ledger.trie, since: file.height, pin: pin))
     }

@@ -24,6 +24,12 @@ package enum ExecutionLimits {
   package static let systemRetention: UInt64 = 90 * 86_400_000
   /// Pipelines of one subnet.
   package static let pipelinesMax = 1_024
+  /// Roles that keys hold in one pipeline.
+  package static let grantsMax = 1_024
+  /// Callers whose spending one report lists.
+  package static let spendingListed = 256
+  /// Names under which one pipeline's burn is entered: more than a package may hold.
+  package static let burnLinesMax = 1_024
   /// Old receipts forgotten a block and file.
   package static let receiptsForgottenPerBlock = 256
   /// Bytes of the arguments of a procedure or a query.

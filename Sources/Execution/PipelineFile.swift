@@ -106,6 +106,7 @@ final class PipelineFile {
   ) throws(ExecutionFault) -> [Receipt] {
     precondition(block.height > height, "\(name) is at \(height) already")
     let marks = (ledger.trie.mark, data.trie.mark)
+    account.advance(to: block.time, prices)
     do {
       let transaction = try WriteTransaction(engine.connection)
       var receipts: [Receipt] = []
@@ -137,7 +138,8 @@ final class PipelineFile {
   }
 
   private func finish(_ block: BlockContext) throws(StorageFault) {
-    try ledger.forget(before: block.time)
+    account.grow(-Int64(clamping: try ledger.forget(before: block.time)))
+    precondition(account.isBalanced, "\(name) burned what is entered nowhere")
     if account != accountStored {
       try ledger.put(.value, Key.account, account.canonicalBytes)
       accountStored = account
@@ -166,17 +168,12 @@ final class PipelineFile {
     Freezing(prices: prices, days: deployed?.package.freezingDays ?? Freezing.daysDefault)
   }
 
-  /// Below this balance updates are refused.
-  var freezesBelow: Cycles { freezing.threshold(logicalBytes: account.storedBytes) }
-
   /// Why an update that may cost so much is refused; nil when it may run.
-  func frozen(cost: Cycles) -> Refusal? {
-    let balance = account.cycles.balance
-    guard freezing.freezes(balance: balance, cost: cost, logicalBytes: account.storedBytes) else {
-      return nil
-    }
-    return freezing.refusal(
-      pipeline: name, balance: balance, cost: cost, logicalBytes: account.storedBytes)
+  func unaffordable(
+    _ cost: Cycles, _ allowance: Allowance, in block: BlockContext
+  ) -> Refusal? {
+    account.refusal(pipeline: name, cost: cost, freezing, at: block.time)
+      ?? allowance.refusal(of: name, cost: cost)
   }
 }
 

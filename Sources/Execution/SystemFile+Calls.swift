@@ -30,7 +30,7 @@ extension SystemFile {
       return .settled(try record(call, block, .refused(refusal)))
     case .transfer(let key, let amount):
       return .settled(try move(call, amount, to: key, block, prices))
-    case .topUp(let amount): return .both(try move(call, amount, to: nil, block, prices))
+    case .topUp(let amount): return Self.sides(try move(call, amount, to: nil, block, prices))
     case .deploy: return try reserve(call, block, prices)
     }
   }
@@ -46,12 +46,18 @@ extension SystemFile {
       if let receipt { return .settled(receipt) }
       return block.admits(call.call) ? .pipeline : .skipped
     case .transfer: return receipt.map { .settled($0) } ?? .skipped
-    case .topUp: return receipt.map { .both($0) } ?? .skipped
+    case .topUp: return receipt.map { Self.sides($0) } ?? .skipped
     case .deploy:
       guard let receipt else { return .skipped }
       // Only what ran in the pipeline has used anything.
       return receipt.usage.ingressBytes > 0 ? .deploy(reserved: 0) : .settled(receipt)
     }
+  }
+
+  /// A top-up goes on to the pipeline when cycles have left the sender: only then is there a
+  /// pipeline of that name.
+  private static func sides(_ receipt: Receipt) -> Route {
+    receipt.status == .applied && receipt.replayOf == nil ? .both(receipt) : .settled(receipt)
   }
 
   private func record(

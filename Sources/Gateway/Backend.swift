@@ -30,6 +30,8 @@ package protocol GatewayBackend: Sendable {
   func rows(_ request: RowsRequest) async throws(Refusal) -> CertifiedRows
 
   func catalog() async throws(Refusal) -> Catalog
+  /// What a pipeline holds, burns and lets in, at the highest height that can be read.
+  func report(of pipeline: String) async throws(Refusal) -> PipelineReport
   /// Cycles in a person's account, at the highest height that can be read.
   func balance(of owner: PublicKey) async throws(Refusal) -> Cycles
   func status() async -> ReplicaStatus

@@ -128,6 +128,43 @@ extension Catalog {
   }
 }
 
+extension PipelineReport {
+  var json: JSON {
+    .object([
+      ("pipeline", .text(pipeline)), ("height", .number(height.number)),
+      ("time", .number(time.number)), ("condition", .text(condition.label)),
+      ("balance", .number(balance.number)), ("reserved", .number(reserved.number)),
+      ("burned", .number(burned.number)), ("burnedToday", .number(burnedToday.number)),
+      ("burnedYesterday", .number(burnedYesterday.number)),
+      ("storedBytes", .number(storedBytes)), ("storageDaily", .number(storageDaily.number)),
+      ("freezesBelow", .number(freezesBelow.number)),
+      (
+        "burns",
+        .list(burns) {
+          .object([
+            ("kind", .text($0.kind.label)), ("name", .text($0.name)),
+            ("cycles", .number($0.cycles.number)),
+          ])
+        }
+      ),
+      (
+        "grants",
+        .list(grants) { .object([("role", .text($0.role)), ("key", .text($0.key.hex))]) }
+      ),
+      ("callerBudget", .number(callerBudget.number)),
+      ("publicBudget", .number(publicBudget.number)),
+      (
+        "spending",
+        .list(spending) {
+          .object([
+            ("caller", .text($0.caller?.hex ?? "public")), ("cycles", .number($0.cycles.number)),
+          ])
+        }
+      ),
+    ])
+  }
+}
+
 extension CatalogPipeline {
   var json: JSON {
     .object([

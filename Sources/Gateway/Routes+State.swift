@@ -17,6 +17,18 @@ extension Routes {
     return reply(catalog, catalog.json, to: request)
   }
 
+  /// A pipeline's cycles, what they went into, and who holds its roles.
+  func report(_ request: Request, _ context: GatewayContext) async throws -> Response {
+    try admission.read(from: context.address, at: backend.now())
+    let pipeline = try name("pipeline", context)
+    do throws(Refusal) {
+      let report = try await backend.report(of: pipeline)
+      return reply(report, report.json, to: request)
+    } catch {
+      throw await suggesting(error, pipeline: pipeline, name: pipeline)
+    }
+  }
+
   /// A person's cycles.
   func accounts(_ request: Request, _ context: GatewayContext) async throws -> Response {
     try admission.read(from: context.address, at: backend.now())

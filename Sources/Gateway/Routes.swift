@@ -20,6 +20,7 @@ struct Routes: Sendable {
     router.post("/v1/pipelines/:pipeline/queries/:name", use: namedQueries)
     router.post("/v1/pipelines/:pipeline/sql", use: sql)
     router.get("/v1/pipelines/:pipeline/tables/:name", use: tables)
+    router.get("/v1/pipelines/:pipeline/report", use: report)
 
     router.get("/v1", use: index)
     router.get("/v1/status", use: status)
@@ -38,7 +39,8 @@ struct Routes: Sendable {
       "POST /v1/calls", "POST /v1/pipelines/{pipeline}/sources/{source}/batches",
       "POST /v1/pipelines/{pipeline}/procedures/{procedure}", "GET /v1/requests/{id}",
       "POST /v1/pipelines/{pipeline}/queries/{query}", "POST /v1/pipelines/{pipeline}/sql",
-      "GET /v1/pipelines/{pipeline}/tables/{table}", "POST /v1/queries", "POST /v1/rows",
+      "GET /v1/pipelines/{pipeline}/tables/{table}", "GET /v1/pipelines/{pipeline}/report",
+      "POST /v1/queries", "POST /v1/rows",
       "GET /v1/status", "GET /v1/catalog", "GET /v1/accounts/{key}", "GET /v1/network",
       "GET /v1/certificates/{height}", "GET /v1/events", "GET /healthz", "GET /readyz",
       "GET /metrics",

@@ -29,15 +29,27 @@ package struct Freezing: Hashable, Sendable {
     return balance < needed
   }
 
+  /// A pipeline whose storage is unpaid since then is archived from the moment returned on.
+  package func archives(unpaidSince: Moment) -> Moment {
+    unpaidSince.advanced(by: UInt64(days) * 86_400_000)
+  }
+
   /// What whoever calls a frozen pipeline is told.
+  /// - Parameter isArchived: whether its storage went unpaid for long, too.
   package func refusal(
-    pipeline: String, balance: Cycles, cost: Cycles, logicalBytes bytes: UInt64
+    pipeline: String, balance: Cycles, cost: Cycles, logicalBytes bytes: UInt64,
+    isArchived: Bool = false
   ) -> Refusal {
     let threshold = threshold(logicalBytes: bytes)
     let needed = threshold.plus(cost) ?? Cycles(.max)
+    let how =
+      isArchived
+      ? "archived: its storage has not been paid for \(days) days; its rows are kept as they are, "
+        + "and its"
+      : "frozen: its"
     return Refusal(
-      "FROZEN",
-      "\(pipeline) is frozen: its balance of \(balance) cycles is below \(needed), which is "
+      isArchived ? "ARCHIVED" : "FROZEN",
+      "\(pipeline) is \(how) balance of \(balance) cycles is below \(needed), which is "
         + "\(days) days of storage (\(threshold)) and this call (\(cost)); queries go on. "
         + "Top it up: quorate cycles top-up \(pipeline) \(needed.above(balance))")
   }

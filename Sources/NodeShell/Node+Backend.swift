@@ -153,6 +153,15 @@ extension Node: GatewayBackend {
     }
   }
 
+  package func report(of pipeline: String) async throws(Refusal) -> PipelineReport {
+    let reader = parts.reader
+    return try await read {
+      do throws(Refusal) { return .success(try reader.report(of: pipeline)) } catch {
+        return .failure(error)
+      }
+    }
+  }
+
   package func balance(of owner: PublicKey) async throws(Refusal) -> Cycles {
     let reader = parts.reader
     return try await read {

@@ -57,6 +57,20 @@ extension Client {
     }
   }
 
+  /// What a pipeline holds, burns and lets in, by one replica's word.
+  package func report(of pipeline: String) async throws(ClientFailure) -> PipelineReport {
+    try await consult(1, "the report of \(pipeline) cannot be read") {
+      replica throws(ReplicaFault) in
+      let ask = self.read("/v1/pipelines/\(pipeline)/report")
+      let report = try self.value(
+        PipelineReport.self, of: try await self.exchange(ask, with: replica))
+      guard report.pipeline == pipeline else { throw .untrusted("it is of another pipeline") }
+      return report
+    } conclude: { answers, _ in
+      answers.first?.value
+    }
+  }
+
   /// Cycles in a person's account, on which `f + 1` replicas agree.
   package func balance(of owner: PublicKey) async throws(ClientFailure) -> Cycles {
     let needed = committee.faultsMax + 1

@@ -11,9 +11,10 @@ struct CyclesCommand: AsyncParsableCommand {
     discussion: """
         quorate cycles balance bank_reconciliation
         quorate cycles top-up bank_reconciliation 5T
+        quorate cycles report bank_reconciliation
         quorate cycles prices
       """,
-    subcommands: [Balance.self, TopUp.self, Transfer.self, Prices.self])
+    subcommands: [Balance.self, TopUp.self, Transfer.self, Prices.self, Report.self])
 
   struct Balance: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -95,7 +96,7 @@ struct CyclesCommand: AsyncParsableCommand {
 
     func run() async throws {
       let session = try Session(location, caller)
-      let receiver = try PublicKey(hex: to) ?? location.identities.keyPair(of: to).publicKey
+      let receiver = try location.identities.publicKey(of: to)
       let certified = try await session.client.submit(
         Intention(
           pipeline: "", method: .transfer(to: receiver, amount.cycles),

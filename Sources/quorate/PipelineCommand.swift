@@ -15,11 +15,12 @@ struct PipelineCommand: AsyncParsableCommand {
         quorate pipeline plan my-pipeline
         quorate pipeline deploy my-pipeline --cycles 5T
         quorate pipeline show my_pipeline
+        quorate pipeline grant my_pipeline operations alice
       """,
     subcommands: [
       New.self, LintCommand.self, TestCommand.self, Plan.self, Deploy.self, List.self, Show.self,
       LineageCommand.self, Check.self, Infer.self,
-      Quarantine.self,
+      Quarantine.self, Grant.self, Revoke.self,
     ])
 
   struct New: AsyncParsableCommand {
@@ -131,7 +132,7 @@ struct PipelineCommand: AsyncParsableCommand {
 
   struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "One pipeline: its tables, sources, procedures and queries.")
+      abstract: "One pipeline: its tables, sources, procedures, queries, and who holds its roles.")
     @OptionGroup var location: ClusterLocation
     @OptionGroup var caller: Caller
     @Argument(help: "The pipeline.") var name: String
@@ -140,33 +141,19 @@ struct PipelineCommand: AsyncParsableCommand {
     func run() async throws {
       let session = try Session(location, caller)
       let found = try await session.pipeline(name)
+      let report = try await session.client.report(of: name)
       await session.client.close()
+      let roles = RoleHolder.all(of: report, in: location.identities)
       if json {
         Terminal.say(
-          try Terminal.json([
-            "name": found.name, "version": found.version, "owner": found.owner.hex,
-            "package": found.package.hex, "balance": "\(found.balance)",
-            "root": found.root.hex, "frozen": "\(found.isFrozen)",
-          ]))
+          try Terminal.json(
+            PipelineSummary(
+              name: found.name, version: found.version, owner: found.owner.hex,
+              package: found.package.hex, balance: "\(found.balance)", root: found.root.hex,
+              frozen: "\(found.isFrozen)", condition: report.condition.label, roles: roles)))
         return
       }
-      Terminal.say(
-        """
-        \(found.name) \(found.version)  \(found.about)
-        owner \(found.owner.hex)
-        \(cyclesText(found.balance.number)) cycles, updates freeze below \
-        \(cyclesText(found.freezesBelow.number))\(found.isFrozen ? "; FROZEN" : "")
-        root of its tables \(found.root.hex)
-        """)
-      Terminal.say(
-        Terminal.table(
-          ["table", "layer", "proofs", "key", "columns"],
-          found.tables.map {
-            [
-              $0.name, $0.layer, $0.isCertified ? "yes" : "", $0.key.joined(separator: ", "),
-              "\($0.columns.count)",
-            ]
-          }))
+      Terminal.say(text(found, report))
       for (title, entries) in [
         ("sources", found.sources), ("procedures", found.procedures), ("queries", found.queries),
       ] where !entries.isEmpty {
@@ -177,6 +164,33 @@ struct PipelineCommand: AsyncParsableCommand {
           Terminal.say("  \(entry.name)(\(fields))  for \(who)")
         }
       }
+      guard !roles.isEmpty else { return }
+      Terminal.say(
+        "\n"
+          + Terminal.table(
+            ["role", "identity", "key"], roles.map { [$0.role, $0.identity ?? "", $0.key] }))
+    }
+
+    private func text(_ found: CatalogPipeline, _ report: PipelineReport) -> String {
+      let condition = report.condition == .running ? "" : "; \(report.condition.label.uppercased())"
+      let head =
+        """
+        \(found.name) \(found.version)  \(found.about)
+        owner \(found.owner.hex)
+        \(cyclesText(found.balance.number)) cycles, updates freeze below \
+        \(cyclesText(found.freezesBelow.number))\(condition)
+        root of its tables \(found.root.hex)
+
+        """
+      return head
+        + Terminal.table(
+          ["table", "layer", "proofs", "key", "columns"],
+          found.tables.map {
+            [
+              $0.name, $0.layer, $0.isCertified ? "yes" : "", $0.key.joined(separator: ", "),
+              "\($0.columns.count)",
+            ]
+          })
     }
   }
 }

@@ -5,7 +5,8 @@ import Wire
 
 @testable import Execution
 
-private let manifest = "quorate: 1\nname: shop\nversion: 1.0.0\n"
+private let manifest =
+  "quorate: 1\nname: shop\nversion: 1.0.0\nbudget: { public_budget: 1T }\n"
 
 private let contract = """
   source: orders

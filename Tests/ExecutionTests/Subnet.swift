@@ -151,12 +151,26 @@ extension Package {
   static func shop(
     version: String = "1", sources: [Source] = [.orders()], models: [Model] = [],
     procedures: [Procedure] = [], queries: [Pipelines.Query] = [], seeds: [Seed] = [],
-    vars: [Variable] = []
+    vars: [Variable] = [], budget: Budget = .ample
   ) -> Package {
     Package(
-      name: "shop", version: version, vars: vars, sources: sources, models: models,
-      procedures: procedures, queries: queries, seeds: seeds)
+      name: "shop", version: version, vars: vars, budget: budget, sources: sources,
+      models: models, procedures: procedures, queries: queries, seeds: seeds)
   }
+}
+
+extension Budget {
+  /// Cycles a day, more than tests burn unless they say so.
+  static func daily(
+    caller: Cycles = 1_000_000_000_000, everybody: Cycles = 1_000_000_000_000
+  ) -> Budget {
+    var budget = Budget()
+    budget.callerDaily = caller
+    budget.publicDaily = everybody
+    return budget
+  }
+
+  static let ample = daily()
 }
 
 extension Source {

@@ -155,6 +155,21 @@ package final class SmallReplica: GatewayBackend {
       ])
   }
 
+  package func report(of pipeline: String) async throws(Refusal) -> PipelineReport {
+    guard pipeline == SmallState.pipeline else {
+      throw Refusal("UNKNOWN_PIPELINE", "there is no pipeline \(pipeline)")
+    }
+    return PipelineReport(
+      pipeline: pipeline, height: heights.upperBound, time: 0, condition: .running,
+      balance: 1_000, reserved: 0, burned: 30, burnedToday: 20, burnedYesterday: 10,
+      storedBytes: 5, storageDaily: 2, freezesBelow: 9,
+      burns: [
+        BurnLine(kind: .source, name: "orders", cycles: 29),
+        BurnLine(kind: .storage, name: "", cycles: 1),
+      ], grants: [RoleGrant(role: "clerk", key: ledger.owner.publicKey)], callerBudget: 100,
+      publicBudget: 0, spending: [CallerSpending(caller: nil, cycles: 3)])
+  }
+
   package func balance(of owner: PublicKey) async throws(Refusal) -> Cycles {
     owner == ledger.owner.publicKey ? faults.balance : 0
   }

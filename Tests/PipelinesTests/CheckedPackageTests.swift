@@ -101,6 +101,15 @@ enum Chain {
     }
   }
 
+  @Test func `bounds what the public burns wherever it lets the public in`() {
+    let faults = Chain.faults("    emit: shops", by: "    allow: [public]\n    emit: shops")
+    #expect(faults.map(\.file) == ["procedures/p.yaml"])
+    #expect(faults.first?.message.contains("a public_budget bounds") == true)
+    #expect(faults.first?.fix == "budget: { public_budget: 10G } in pipeline.yaml")
+    #expect(
+      Chain.faults("version: 1.0.0", by: "version: 1.0.0\nbudget: { public_budget: 10G }").isEmpty)
+  }
+
   @Test func `has models after their upstreams, with types, keys and marks of lineage`() throws {
     let checked = try CheckedPackage(try PackageReader.read(Chain.files()))
     #expect(

@@ -110,6 +110,25 @@ enum Sample {
     #expect(one.sources.map(\.name) == ["orders", "returns"])
   }
 
+  @Test func `says what callers may burn a day, in cycles with a unit`() throws {
+    let budget = "budget: { caller_budget: 20G, public_budget: 1_500k }\n"
+    let package = try PackageReader.readUnchecked(
+      Sample.files([
+        ("pipeline.yaml", Sample.manifest + budget), ("sources/s.yaml", Sample.source),
+      ])
+    ).0
+    #expect(package.budget.callerDaily == 20_000_000_000)
+    #expect(package.budget.publicDaily == 1_500_000)
+    #expect(
+      Sample.faults([
+        ("pipeline.yaml", Sample.manifest + "budget: { public_budget: 5 TB }\n"),
+        ("sources/s.yaml", Sample.source),
+      ]) == [
+        "pipeline.yaml:4:26: error: public_budget: is a number of cycles such as 5T, 200G, 20M, "
+          + "7k or 1000, not 5 TB"
+      ])
+  }
+
   @Test func `tells all its mistakes in one go, by file and line`() {
     let faults = Sample.faults([
       ("pipeline.yaml", "quorate: 1\nname: Sample\nversion: 1.0.0\nbudgett: {}\n"),

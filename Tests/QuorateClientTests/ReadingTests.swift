@@ -210,6 +210,21 @@ import Wire
   }
 }
 
+@Suite struct `A report` {
+  @Test func `is what a replica says of a pipeline`() async throws {
+    try await SmallSubnet.serving { subnet in
+      let client = try subnet.client()
+      let report = try await client.report(of: "shop")
+      #expect(report.burns.map(\.name) == ["orders", ""])
+      #expect(report.grants.map(\.role) == ["clerk"])
+      #expect(report.daysToFreeze(burning: report.storageDaily) == 495)
+      let failed = await failure { _ = try await client.report(of: "none") }
+      #expect(failed?.code == "UNKNOWN_PIPELINE")
+      await client.close()
+    }
+  }
+}
+
 @Suite struct `A balance` {
   @Test func `is what f + 1 replicas say`() async throws {
     try await SmallSubnet.serving { subnet in

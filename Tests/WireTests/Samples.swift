@@ -142,8 +142,21 @@ enum Samples {
     Sample("evidence of states", Message.evidence(.states(share, share))),
   ]
 
+  static let report = PipelineReport(
+    pipeline: "bank", height: 78, time: 1_700_000_000_001, condition: .frozen, balance: 7,
+    reserved: 0, burned: 30, burnedToday: 20, burnedYesterday: 10, storedBytes: 5,
+    storageDaily: 2, freezesBelow: 9,
+    burns: [
+      BurnLine(kind: .source, name: "orders", cycles: 29),
+      BurnLine(kind: .storage, name: "", cycles: 1),
+    ], grants: [RoleGrant(role: "auditor", key: key(0xaa))], callerBudget: 100, publicBudget: 50,
+    spending: [
+      CallerSpending(caller: nil, cycles: 3), CallerSpending(caller: key(0xab), cycles: 4),
+    ])
+
   static let values: [Sample] =
     [
+      Sample("pipeline report", report),
       Sample("first header", firstHeader),
       Sample("receipt", receipt),
       Sample("refused receipt", refused),

@@ -11,8 +11,10 @@ enum Bank {
   static let packageBytes = package.canonicalBytes
 
   static var package: Package {
-    Package(
-      name: name, version: "1.0.0", description: "Simulated load.",
+    var budget = Budget()
+    budget.publicDaily = 1_000_000_000_000_000
+    return Package(
+      name: name, version: "1.0.0", description: "Simulated load.", budget: budget,
       sources: [transfers],
       models: [transferLog, balances],
       procedures: [pay],

@@ -14,24 +14,37 @@ struct Refresher {
   let engine: Engine
   let data: DataStore
 
-  func run(_ budget: inout StepBudget) throws(Stop) {
-    for model in models {
+  /// - Returns: what each model that was computed took.
+  func run(_ budget: inout StepBudget) throws(Stop) -> [ModelWork] {
+    var work: [ModelWork] = []
+    for model in models where model.kind != .view && model.kind != .seed && hasChanged(model) {
+      let before = used(budget)
       switch model.kind {
       case .view, .seed: continue
-      case .full:
-        if hasChanged(model) { try refreshWhole(model, &budget) }
-      case .incremental:
-        guard hasChanged(model) else { continue }
-        try refreshKeys(model, &budget)
+      case .full: try refreshWhole(model, &budget)
+      case .incremental: try refreshKeys(model, &budget)
       case .snapshot:
-        guard hasChanged(model) else { continue }
         if model.checked.model.refresh == nil {
           try refreshWhole(model, &budget)
         } else {
           try refreshKeys(model, &budget)
         }
       }
+      work.append(ModelWork(model: model.name, usage: used(budget).since(before)))
     }
+    return work
+  }
+
+  /// What the update at hand has used until now, but for the hashes of the trie.
+  private func used(_ budget: StepBudget) -> Usage {
+    var usage = Usage()
+    usage.steps = budget.used
+    usage.functionBytes = engine.functions.bytes
+    usage.rowsWritten = data.rowsWritten
+    usage.rowBytesWritten = data.bytesWritten
+    usage.indexEntriesWritten = data.indexEntries
+    usage.hashes = data.rowHashes
+    return usage
   }
 
   // MARK: What changed

@@ -11,8 +11,8 @@ struct PipelineView: Sendable {
   let checked: CheckedPackage
   let digest: Digest
   let owner: PublicKey
-  let balance: Cycles
-  let storedBytes: UInt64
+  /// As of `since`; `account(at:)` is as of a later time.
+  private let account: PipelineAccount
   let freezing: Freezing
   /// Schemas by table, ascending by name.
   let schemas: [TableSchema]
@@ -24,38 +24,55 @@ struct PipelineView: Sendable {
 
   var package: Package { checked.package }
 
-  /// Every role that the package names.
-  var roles: [Grant] {
-    let grants =
-      package.sources.flatMap(\.allow) + package.procedures.flatMap(\.allow)
-      + package.queries.flatMap(\.allow)
-    return grants.filter { if case .role = $0 { true } else { false } }
+  init(
+    name: String, checked: CheckedPackage, digest: Digest, owner: PublicKey,
+    account: PipelineAccount, freezing: Freezing, schemas: [TableSchema], trie: StateTrie,
+    ledgerTrie: StateTrie, since: Height, pin: Pin
+  ) {
+    self.name = name
+    self.checked = checked
+    self.digest = digest
+    self.owner = owner
+    self.account = account
+    self.freezing = freezing
+    self.schemas = schemas
+    self.trie = trie
+    self.ledgerTrie = ledgerTrie
+    self.since = since
+    self.pin = pin
   }
+
+  /// Every role that the package names.
+  var roles: [Grant] { package.roles.map { .role($0) } }
 
   func schema(_ table: String) -> TableSchema? { schemas.first { $0.name == table } }
 
-  var freezesBelow: Cycles { freezing.threshold(logicalBytes: storedBytes) }
-
-  /// Whether one of the grants covers the caller; the owner is always covered.
-  func isAllowed(_ caller: PublicKey?, _ grants: [Grant], _ engine: Engine) throws(Stop) -> Bool {
-    if let caller, caller == owner { return true }
-    for grant in grants {
-      switch grant {
-      case .anyone: return true
-      case .key(let key): if key == caller { return true }
-      case .role(let role):
-        guard let caller else { continue }
-        let entry = try machine { () throws(StorageFault) in
-          try engine.ledgerEntry(.role, Array(role.utf8) + [0] + caller.bytes)
-        }
-        if entry != nil { return true }
-      }
-    }
-    return false
+  /// The account with its storage charged up to a block time.
+  func account(at time: Moment) -> PipelineAccount {
+    var account = account
+    account.advance(to: time, freezing.prices)
+    return account
   }
 
-  var catalog: CatalogPipeline {
-    CatalogPipeline(
+  /// Why the caller may call; nil when no grant covers it. The owner is always covered.
+  func ground(
+    _ caller: PublicKey?, _ grants: [Grant], _ engine: Engine
+  ) throws(Stop) -> CallerGround? {
+    try machine { () throws(StorageFault) in
+      try CallerGround.of(caller, owner: owner, grants) { role, key throws(StorageFault) in
+        try engine.ledgerEntry(.role, RoleGrant(role: role, key: key).entry) != nil
+      }
+    }
+  }
+
+  func isAllowed(_ caller: PublicKey?, _ grants: [Grant], _ engine: Engine) throws(Stop) -> Bool {
+    try ground(caller, grants, engine) != nil
+  }
+
+  func catalog(at time: Moment) -> CatalogPipeline {
+    let account = account(at: time)
+    let (balance, freezesBelow) = (account.cycles.balance, threshold(of: account))
+    return CatalogPipeline(
       name: name, version: package.version, about: package.description, owner: owner,
       package: digest, balance: balance, freezesBelow: freezesBelow,
       isFrozen: balance < freezesBelow,
@@ -83,6 +100,32 @@ struct PipelineView: Sendable {
           columns: schema.columns.map { CatalogField(name: $0.name, type: $0.type.name) },
           key: schema.key.map { schema.columns[$0].name })
       })
+  }
+}
+
+extension PipelineView {
+  private func threshold(of account: PipelineAccount) -> Cycles {
+    freezing.threshold(logicalBytes: account.storedBytes)
+  }
+
+  /// What the pipeline holds, burns and lets in at a height.
+  func report(at view: HeightView, _ engine: Engine) throws(Stop) -> PipelineReport {
+    let (roles, spending) = try machine { () throws(StorageFault) in
+      (try engine.ledgerEntries(.role), try engine.ledgerEntries(.spending))
+    }
+    let account = account(at: view.time)
+    return PipelineReport(
+      pipeline: name, height: view.height, time: view.time,
+      condition: account.condition(freezing, at: view.time), balance: account.cycles.balance,
+      reserved: account.cycles.reserved, burned: account.cycles.burned,
+      burnedToday: account.burnedToday, burnedYesterday: account.burnedYesterday,
+      storedBytes: account.storedBytes,
+      storageDaily: freezing.prices.storage(bytes: account.storedBytes, seconds: 86_400),
+      freezesBelow: threshold(of: account), burns: account.burns,
+      grants: roles.compactMap { RoleGrant(entry: $0.key) },
+      callerBudget: package.budget.callerDaily, publicBudget: package.budget.publicDaily,
+      spending: Array(
+        Allowance.spending(at: view.time, spending).prefix(ExecutionLimits.spendingListed)))
   }
 }
 

@@ -94,4 +94,17 @@ extension Engine {
     defer { select.reset() }
     return try select.step() ? select.bytes(0) : nil
   }
+
+  /// All entries of a part, ascending by key.
+  func ledgerEntries(
+    _ part: Ledger.Part
+  ) throws(StorageFault) -> [(key: [UInt8], value: [UInt8])] {
+    let scan = try connection.cached(
+      "SELECT key, value FROM ledger_rows WHERE part=? ORDER BY key")
+    try scan.bind(1, Int64(part.rawValue))
+    defer { scan.reset() }
+    var result: [(key: [UInt8], value: [UInt8])] = []
+    while try scan.step() { result.append((scan.bytes(0), scan.bytes(1))) }
+    return result
+  }
 }

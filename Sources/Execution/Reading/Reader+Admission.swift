@@ -12,7 +12,7 @@ extension Reader {
   /// - Parameter now: the replica's own clock, or the newest block's time if that is later.
   /// - Throws: `EXPIRED`, `LIFETIME`, `ALREADY_EXECUTED`, `STEP_LIMIT`, `IDEMPOTENCY_KEY_MISSING`,
   ///   `UNKNOWN_PIPELINE`, `UNKNOWN_SOURCE`, `UNKNOWN_PROCEDURE`, `NOT_ALLOWED`, `NOT_OWNER`,
-  ///   `FROZEN`, `INSUFFICIENT_CYCLES`.
+  ///   `UNKNOWN_ROLE`, `FROZEN`, `ARCHIVED`, `OVER_BUDGET`, `INSUFFICIENT_CYCLES`.
   package func admit(_ verified: VerifiedCall, at now: Moment) throws(Refusal) {
     let call = verified.signed.call
     try admitTimes(call, now)
@@ -30,15 +30,33 @@ extension Reader {
       _ = try pipeline(call.pipeline, in: view)
       try admitMove(call, amount, view)
     case .deploy: try admitDeploy(verified.signed, view)
-    case .grant, .revoke:
-      let pipeline = try pipeline(call.pipeline, in: view)
-      guard call.sender == pipeline.owner else {
-        throw Refusal(
-          "NOT_OWNER",
-          "only the owner of \(call.pipeline) grants and revokes roles: sign with its key")
-      }
-    case .ingest, .procedure, .release:
-      try admitUpdate(verified, try pipeline(call.pipeline, in: view))
+    case .grant, .revoke: try admitRole(verified, view, at: now)
+    case .ingest, .procedure, .release: try admitUpdate(verified, view, at: now)
+    }
+  }
+
+  private func admitRole(
+    _ verified: VerifiedCall, _ view: HeightView, at now: Moment
+  ) throws(Refusal) {
+    let call = verified.signed.call
+    let pipeline = try pipeline(call.pipeline, in: view)
+    guard call.sender == pipeline.owner else { throw PipelineFile.notOwner(call.pipeline) }
+    if case .grant(let role, _) = call.method, let refusal = pipeline.package.unknownRole(role) {
+      throw refusal
+    }
+    try refuseKnown(verified.digest, pipeline.pin)
+    var least = Usage()
+    least.ingressBytes = UInt64(call.bodyBytes)
+    try admitCost(prices.update(least), pipeline, at: max(now, view.time))
+  }
+
+  private func admitCost(
+    _ cost: Cycles, _ pipeline: PipelineView, at now: Moment
+  ) throws(Refusal) {
+    if let refusal = pipeline.account(at: now).refusal(
+      pipeline: pipeline.name, cost: cost, pipeline.freezing, at: now)
+    {
+      throw refusal
     }
   }
 
@@ -119,8 +137,12 @@ extension Reader {
     }
   }
 
-  private func admitUpdate(_ verified: VerifiedCall, _ pipeline: PipelineView) throws(Refusal) {
+  private func admitUpdate(
+    _ verified: VerifiedCall, _ view: HeightView, at now: Moment
+  ) throws(Refusal) {
     let call = verified.signed.call
+    let pipeline = try pipeline(call.pipeline, in: view)
+    let time = max(now, view.time)
     let grants: [Grant]
     switch call.method {
     case .ingest(let name, _):
@@ -140,22 +162,24 @@ extension Reader {
       grants = []
     default: return
     }
-    let isAllowed = try answering { () throws(Stop) in
-      try pipeline.pin.with { engine throws(Stop) in
-        try pipeline.isAllowed(call.sender, grants, engine)
+    let allowance = try answering { () throws(Stop) in
+      try pipeline.pin.with { engine throws(Stop) -> Allowance? in
+        guard let ground = try pipeline.ground(call.sender, grants, engine) else { return nil }
+        return try machine { () throws(StorageFault) in
+          try Allowance(ground, of: pipeline.package.budget, at: time) {
+            key throws(StorageFault) in try engine.ledgerEntry(.spending, key)
+          }
+        }
       }
     }
-    guard isAllowed else { throw PipelineFile.notAllowed(call) }
+    guard let allowance else { throw PipelineFile.notAllowed(call) }
     try refuseKnown(verified.digest, pipeline.pin)
     var most = Usage()
     most.ingressBytes = UInt64(call.bodyBytes)
     most.steps = min(call.stepLimit, pipeline.package.budget.stepsPerUpdate)
     let cost = prices.update(most)
-    let bytes = pipeline.storedBytes
-    if pipeline.freezing.freezes(balance: pipeline.balance, cost: cost, logicalBytes: bytes) {
-      throw pipeline.freezing.refusal(
-        pipeline: pipeline.name, balance: pipeline.balance, cost: cost, logicalBytes: bytes)
-    }
+    try admitCost(cost, pipeline, at: time)
+    if let refusal = allowance.refusal(of: pipeline.name, cost: cost) { throw refusal }
   }
 }
 

@@ -155,7 +155,7 @@ package final class Reader: Sendable {
   package func catalog() throws(Refusal) -> Catalog {
     let view = try view(at: nil, proven: false)
     let pipelines = view.pipelines.map { pipeline in
-      var entry = pipeline.catalog
+      var entry = pipeline.catalog(at: view.time)
       entry.root = pipeline.trie.root(at: view.height) ?? .zero
       return entry
     }
@@ -177,7 +177,17 @@ package final class Reader: Sendable {
 
   /// The balance of a pipeline at the newest height that can be read.
   package func balance(of pipeline: String) throws(Refusal) -> Cycles {
-    try self.pipeline(pipeline, in: try view(at: nil, proven: false)).balance
+    let view = try view(at: nil, proven: false)
+    return try self.pipeline(pipeline, in: view).account(at: view.time).cycles.balance
+  }
+
+  /// What a pipeline holds, burns and lets in, at the newest height that can be read.
+  package func report(of pipeline: String) throws(Refusal) -> PipelineReport {
+    let view = try view(at: nil, proven: false)
+    let found = try self.pipeline(pipeline, in: view)
+    return try answering { () throws(Stop) in
+      try found.pin.with { engine throws(Stop) in try found.report(at: view, engine) }
+    }
   }
 
   func pipeline(_ name: String, in view: HeightView) throws(Refusal) -> PipelineView {

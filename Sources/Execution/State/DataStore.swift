@@ -41,7 +41,13 @@ final class DataStore {
   }
 
   private static let nextKey = Array("next-table".utf8)
+  /// Logical bytes that a row, and each of its index entries, takes beside the row's values.
   static let rowOverhead: Int64 = 100
+
+  /// What a row adds to the stored bytes.
+  private func stored(_ size: Int, in table: StoredTable) -> Int64 {
+    Int64(size) + Self.rowOverhead * (1 + Int64(table.indexed))
+  }
 
   // MARK: Catalog
 
@@ -102,12 +108,20 @@ final class DataStore {
     try ledger.put(.table, Array(table.name.utf8), record.canonicalBytes)
   }
 
+  /// Makes these the table's indexes, and counts what their entries add or free.
+  func reindex(_ table: StoredTable, _ indexes: [[String]]) throws(StorageFault) {
+    let rows = try connection.integer("SELECT count(*) FROM \(quoted(table.name))") ?? 0
+    growth += Self.rowOverhead * rows * (Int64(indexes.count) - Int64(table.indexed))
+    try table.reindex(indexes)
+    try record(table)
+  }
+
   func drop(_ table: StoredTable) throws(StorageFault) {
     let scan = try connection.prepare("SELECT * FROM \(quoted(table.name))")
     while try scan.step() {
       let row = table.row(of: scan)
       changes.remove(table.leaf(row).key)
-      growth -= Int64(row.size) + Self.rowOverhead
+      growth -= stored(row.size, in: table)
     }
     scan.reset()
     try table.drop()
@@ -152,7 +166,7 @@ final class DataStore {
     let leaf = table.leaf(row)
     try admit(leaf.key, of: table)
     changes.put(leaf.key, leaf.hash)
-    try count(table, bytes: leaf.size, growth: Int64(leaf.size) + Self.rowOverhead)
+    try count(table, bytes: leaf.size, growth: stored(leaf.size, in: table))
     track(table, old: nil, new: row)
     return true
   }
@@ -163,7 +177,7 @@ final class DataStore {
   ) throws(Stop) {
     try admit(key, of: table)
     changes.put(key, hash)
-    try count(table, bytes: size, growth: Int64(size) + Self.rowOverhead)
+    try count(table, bytes: size, growth: stored(size, in: table))
     if tracking.contains(table.name) { track(table, old: nil, new: row()) }
   }
 
@@ -210,7 +224,7 @@ final class DataStore {
     } catch { throw Stop(machine: error) }
     let leaf = table.leaf(old)
     changes.remove(leaf.key)
-    try count(table, bytes: leaf.size, growth: -(Int64(leaf.size) + Self.rowOverhead))
+    try count(table, bytes: leaf.size, growth: -stored(leaf.size, in: table))
     track(table, old: old, new: nil)
   }
 

@@ -25,6 +25,8 @@ final class Ledger {
     case credit = 9
     /// The version with which a row was deleted, by table and key.
     case tombstone = 10
+    /// Cycles that a caller burned, by day and key.
+    case spending = 11
   }
 
   let connection: Connection
@@ -113,6 +115,14 @@ final class Ledger {
     changes.remove(Self.trieKey(part.rawValue, key))
   }
 
+  /// How many entries a part has.
+  func count(_ part: Part) throws(StorageFault) -> Int {
+    let select = try connection.cached("SELECT count(*) FROM ledger_rows WHERE part=?")
+    try select.bind(1, Int64(part.rawValue))
+    defer { select.reset() }
+    return try select.step() ? Int(select.integer(0)) : 0
+  }
+
   /// All entries of a part, ascending by key.
   func all(_ part: Part) throws(StorageFault) -> [(key: [UInt8], value: [UInt8])] {
     let scan = try connection.cached(
@@ -125,8 +135,10 @@ final class Ledger {
   }
 
   /// Forgets entries whose time has come, the oldest first.
+  /// - Returns: how many logical bytes of storage that frees.
   /// - Bound: `ExecutionLimits.receiptsForgottenPerBlock` entries.
-  func forget(before time: Moment) throws(StorageFault) {
+  @discardableResult
+  func forget(before time: Moment) throws(StorageFault) -> UInt64 {
     let due = try connection.cached(
       "SELECT at, part, key FROM ledger_forget WHERE at<? ORDER BY at, part, key LIMIT ?")
     try due.bind(1, Int64(clamping: time.number))
@@ -134,6 +146,7 @@ final class Ledger {
     var found: [(at: Int64, part: Int64, key: [UInt8])] = []
     while try due.step() { found.append((due.integer(0), due.integer(1), due.bytes(2))) }
     due.reset()
+    var freed: UInt64 = 0
     for entry in found {
       let done = try connection.cached(
         "DELETE FROM ledger_forget WHERE at=? AND part=? AND key=?")
@@ -141,10 +154,15 @@ final class Ledger {
       try done.bind(2, entry.part)
       try done.bind(3, blob: entry.key)
       try done.run()
-      if let part = Part(rawValue: UInt32(truncatingIfNeeded: entry.part)) {
-        try remove(part, entry.key)
+      guard let part = Part(rawValue: UInt32(truncatingIfNeeded: entry.part)) else { continue }
+      if part == .receipt, let bytes = try get(part, entry.key),
+        let receipt = try? Receipt(canonicalBytes: bytes)
+      {
+        freed += Self.storedBytes(of: receipt)
       }
+      try remove(part, entry.key)
     }
+    return freed
   }
 
   // MARK: Undoing
@@ -172,6 +190,14 @@ final class Ledger {
   func hasExecuted(_ call: Digest) throws(StorageFault) -> Bool {
     guard blindThrough > 0 else { return try contains(.receipt, call.bytes) }
     return try receipt(of: call).map { $0.height > blindThrough } ?? false
+  }
+
+  /// What a receipt adds to a pipeline's storage until it expires. One that cost its pipeline
+  /// nothing adds nothing, so that refused strangers fill no storage.
+  static func storedBytes(of receipt: Receipt) -> UInt64 {
+    guard receipt.charged > 0 else { return 0 }
+    return UInt64(receipt.canonicalBytes.count + receipt.call.bytes.count)
+      + UInt64(DataStore.rowOverhead)
   }
 
   func put(_ receipt: Receipt, forgetAt: Moment) throws(StorageFault) {

@@ -133,13 +133,15 @@ final class Deployment {
   // MARK: Models
 
   /// Brings every model to what its upstreams hold now, and runs the tests.
+  /// - Returns: what each model took.
   func refresh(
     engine: Engine, data: DataStore, _ budget: inout StepBudget, _ notes: inout NoteTaker
-  ) throws(Stop) {
-    guard !data.tracked.isEmpty else { return }
+  ) throws(Stop) -> [ModelWork] {
+    guard !data.tracked.isEmpty else { return [] }
     let refresher = Refresher(models: models, package: checked, engine: engine, data: data)
-    try refresher.run(&budget)
+    let work = try refresher.run(&budget)
     try ModelTests(refresher: refresher, isWhole: false).run(&budget, &notes)
+    return work
   }
 
   /// Fills what is new or changed since an older package, and runs all tests on everything.

@@ -21,6 +21,7 @@ extension PipelineFile {
         return deployUsage(call, budget, hashes: data.settle() + ledger.settle())
       }
       account.grow(data.growth)
+      if let package = deployed?.package { account.keepLines(of: package) }
       engine.forgetStatements()
       return try record(
         call, block, call.receipt(block, .applied, notes: notes.sorted, usage: usage))
@@ -216,10 +217,7 @@ extension PipelineFile {
       if table.schema.columns != plan.columns || table.schema.key != plan.key {
         try replace(table, by: plan, package)
       } else if table.indexes != plan.indexes {
-        try machine { () throws(StorageFault) in
-          try table.reindex(plan.indexes)
-          try data.record(table)
-        }
+        try machine { () throws(StorageFault) in try data.reindex(table, plan.indexes) }
       }
     }
   }

@@ -25,30 +25,35 @@ extension PipelineFile {
     case .success(let found): task = found
     case .failure(let refusal): return try record(call, block, refused: refusal)
     }
-    let isAllowed = try machine { () throws(StorageFault) in
-      try self.isAllowed(call.call.sender, task.grants)
+    let found = try machine { () throws(StorageFault) in
+      try ground(call.call.sender, task.grants).map { ground throws(StorageFault) in
+        try self.allowance(ground, in: block)
+      }
     }
-    guard isAllowed else {
+    guard let allowance = found else {
       return try record(call, block, refused: Self.notAllowed(call.call))
     }
     let ingress = prices.ingress(bytes: UInt64(call.body.count))
-    if let refusal = frozen(cost: ingress) { return try record(call, block, refused: refusal) }
+    if let refusal = unaffordable(ingress, allowance, in: block) {
+      return try record(call, block, refused: refusal)
+    }
     let verdict = try machine { () throws(StorageFault) in
       try IdempotencyEntry.judge(call, in: ledger)
     }
     switch verdict {
     case .conflict:
-      return try bill(call, block, .refused(IdempotencyEntry.conflict(call.call)), ingress)
-    case .replay(let entry): return try replay(call, block, entry, ingress)
+      let refusal = IdempotencyEntry.conflict(call.call)
+      return try bill(call, block, .refused(refusal), ingress, allowance)
+    case .replay(let entry): return try replay(call, block, entry, ingress, allowance)
     case .fresh: break
     }
     var most = Usage()
     most.ingressBytes = UInt64(call.body.count)
     most.steps = min(call.call.stepLimit, deployed.package.budget.stepsPerUpdate)
-    if let refusal = frozen(cost: prices.update(most)) {
+    if let refusal = unaffordable(prices.update(most), allowance, in: block) {
       return try record(call, block, refused: refusal)
     }
-    return try attempt(call, task, block, stepLimit: most.steps)
+    return try attempt(call, task, block, allowance, stepLimit: most.steps)
   }
 
   static func unknownPipeline(_ name: String) -> Refusal {
@@ -67,24 +72,28 @@ extension PipelineFile {
 
   // MARK: Replays and refusals that cost their ingress
 
-  private func bill(
-    _ call: OrderedCall, _ block: BlockContext, _ status: Receipt.Status, _ cost: Cycles
+  func bill(
+    _ call: OrderedCall, _ block: BlockContext, _ status: Receipt.Status, _ cost: Cycles,
+    _ allowance: Allowance
   ) throws(Stop) -> Receipt {
     var usage = Usage()
     usage.ingressBytes = UInt64(call.body.count)
-    let charged = account.cycles.charge(cost)
+    let charged = account.charge(cost, by: call.call.method)
+    try machine { () throws(StorageFault) in try allowance.enter(charged, in: ledger) }
     return try record(
       call, block, call.receipt(block, status, usage: usage, charged: charged))
   }
 
   /// The original receipt again, under this call's name.
-  private func replay(
-    _ call: OrderedCall, _ block: BlockContext, _ entry: IdempotencyEntry, _ cost: Cycles
+  func replay(
+    _ call: OrderedCall, _ block: BlockContext, _ entry: IdempotencyEntry, _ cost: Cycles,
+    _ allowance: Allowance
   ) throws(Stop) -> Receipt {
     let original = try machine { () throws(StorageFault) in try ledger.receipt(of: entry.call) }
     var usage = Usage()
     usage.ingressBytes = UInt64(call.body.count)
-    let charged = account.cycles.charge(cost)
+    let charged = account.charge(cost, by: call.call.method)
+    try machine { () throws(StorageFault) in try allowance.enter(charged, in: ledger) }
     let receipt = call.receipt(
       block, original?.status ?? .applied, tally: original?.tally ?? RowTally(),
       notes: original?.notes ?? [], usage: usage, charged: charged,
@@ -96,50 +105,59 @@ extension PipelineFile {
 
   /// Reserves, runs, and gives back what was not used.
   private func attempt(
-    _ call: OrderedCall, _ task: Task, _ block: BlockContext, stepLimit: UInt64
+    _ call: OrderedCall, _ task: Task, _ block: BlockContext, _ allowance: Allowance,
+    stepLimit: UInt64
   ) throws(Stop) -> Receipt {
     engine.functions.begin(time: block.time, randomness: block.randomness, call: call.digest)
     var budget = StepBudget(limit: stepLimit)
     let marks = (ledger.trie.mark, data.trie.mark)
-    // Nothing else runs on this file, so all that the account has is set aside for the update.
-    guard let reservation = account.cycles.reserve(account.cycles.balance) else {
-      preconditionFailure("an account cannot set aside its own balance")
-    }
+    // Nothing else runs on this file, so all that the caller may burn is set aside for the update.
+    let reservation = account.reserve(upTo: allowance.left)
     let most = reservation.amount
+    var models: [ModelWork] = []
     let receipt: Receipt
     do {
       receipt = try inSavepoint { () throws(Stop) in
         let result = try perform(call, task, block, &budget)
+        models = result.models
         try remember(call, block)
         let usage = used(call, budget, hashes: data.settle() + ledger.settle())
         let receipt = billed(call, block, .applied, result, usage)
-        guard receipt.charged <= most else { throw .refused(tooDear(receipt.charged, most)) }
+        guard receipt.charged <= most else {
+          throw .refused(tooDear(receipt.charged, most, allowance))
+        }
         return receipt
       }
       account.grow(data.growth)
     } catch {
       takeBack(marks)
       guard case .refused(let refusal) = error else {
-        account.cycles.settle(reservation, used: 0)
+        account.release(reservation)
         throw error
       }
       let refused = billed(
         call, block, .refused(refusal), UpdateResult(), used(call, budget, hashes: 0))
-      let charged = account.cycles.settle(reservation, used: refused.charged)
+      let charged = account.settle(
+        reservation, used: refused.charged, by: call.call.method, prices)
+      try machine { () throws(StorageFault) in try allowance.enter(charged, in: ledger) }
       return try record(
         call, block,
         call.receipt(block, refused.status, usage: refused.usage, charged: charged))
     }
-    account.cycles.settle(reservation, used: receipt.charged)
+    let charged = account.settle(
+      reservation, used: receipt.charged, by: call.call.method, models: models, prices)
+    try machine { () throws(StorageFault) in try allowance.enter(charged, in: ledger) }
     return try record(
       call, block, receipt,
       forgetAt: block.time.advanced(by: deployed?.package.defaults.idempotencyRetention ?? 0))
   }
 
-  private func tooDear(_ cost: Cycles, _ balance: Cycles) -> Refusal {
-    Refusal(
+  private func tooDear(_ cost: Cycles, _ most: Cycles, _ allowance: Allowance) -> Refusal {
+    // What is left of the balance shows that the caller's budget was the narrower one.
+    guard account.cycles.balance == 0 else { return allowance.exceeded(of: name, cost: cost) }
+    return Refusal(
       "OUT_OF_CYCLES",
-      "the update costs \(cost) cycles and \(name) has \(balance): top it up, or send smaller "
+      "the update costs \(cost) cycles and \(name) has \(most): top it up, or send smaller "
         + "batches")
   }
 
@@ -188,7 +206,7 @@ extension PipelineFile {
       charged: prices.update(usage))
   }
 
-  private func remember(_ call: OrderedCall, _ block: BlockContext) throws(Stop) {
+  func remember(_ call: OrderedCall, _ block: BlockContext) throws(Stop) {
     let retention = deployed?.package.defaults.idempotencyRetention ?? 0
     try machine { () throws(StorageFault) in
       try IdempotencyEntry.record(
@@ -226,8 +244,8 @@ extension PipelineFile {
           message: "\(again.tally.accepted) rows left its quarantine")
       }
     }
-    try deployed?.refresh(engine: engine, data: data, &budget, &notes)
-    return UpdateResult(tally: ingest.tally, notes: notes.sorted)
+    let models = try deployed?.refresh(engine: engine, data: data, &budget, &notes) ?? []
+    return UpdateResult(tally: ingest.tally, notes: notes.sorted, models: models)
   }
 
   private func batch(

@@ -7,6 +7,8 @@ import Wire
 struct UpdateResult {
   var tally = RowTally()
   var notes: [Note] = []
+  /// In the order in which models were computed.
+  var models: [ModelWork] = []
 }
 
 extension PipelineFile {
@@ -25,14 +27,16 @@ extension PipelineFile {
       case .topUp(let amount): return try creditTopUp(call, amount, block, senderSide)
       case .transfer: return nil
       case .deploy: return try deploy(call, in: block)
-      case .grant(let role, let key): return try changeRole(call, role, key, true, block)
-      case .revoke(let role, let key): return try changeRole(call, role, key, false, block)
+      case .grant(let role, let key):
+        return try changeRole(call, RoleGrant(role: role, key: key), isGrant: true, block)
+      case .revoke(let role, let key):
+        return try changeRole(call, RoleGrant(role: role, key: key), isGrant: false, block)
       case .ingest, .procedure, .release: return try update(call, in: block)
       }
     }
   }
 
-  // MARK: Cycles and roles
+  // MARK: Cycles and grounds
 
   /// The pipeline's side of a top-up: the sender's side is in the system file's receipt.
   private func creditTopUp(
@@ -43,7 +47,7 @@ extension PipelineFile {
     }
     try machine { () throws(StorageFault) in
       guard try !ledger.contains(.credit, call.digest.bytes) else { return }
-      _ = account.cycles.deposit(amount)
+      _ = account.deposit(amount, freezing)
       try ledger.put(
         .credit, call.digest.bytes, amount.canonicalBytes, forgetAt: block.forgetAt(call.call))
       ledger.settle()
@@ -51,48 +55,20 @@ extension PipelineFile {
     return nil
   }
 
-  private func changeRole(
-    _ call: OrderedCall, _ role: String, _ key: PublicKey, _ isGrant: Bool, _ block: BlockContext
-  ) throws(Stop) -> Receipt {
-    guard let owner, call.call.sender == owner else {
-      return try record(
-        call, block,
-        refused: Refusal(
-          "NOT_OWNER", "only the owner of \(name) grants and revokes roles: sign with its key"))
+  /// Why the caller may call; nil when no grant covers it. The owner is always covered.
+  func ground(_ sender: PublicKey?, _ grants: [Grant]) throws(StorageFault) -> CallerGround? {
+    try CallerGround.of(sender, owner: owner, grants) { role, key throws(StorageFault) in
+      try ledger.contains(.role, RoleGrant(role: role, key: key).entry)
     }
-    guard !call.call.idempotencyKey.isEmpty else {
-      return try record(call, block, refused: IdempotencyEntry.missing)
-    }
-    var usage = Usage()
-    usage.ingressBytes = UInt64(call.body.count)
-    let cost = prices.update(usage)
-    if let refusal = frozen(cost: cost) { return try record(call, block, refused: refusal) }
-    try machine { () throws(StorageFault) in
-      let entry = Array(role.utf8) + [0] + key.bytes
-      if isGrant {
-        try ledger.put(.role, entry, [1])
-      } else {
-        try ledger.remove(.role, entry)
-      }
-    }
-    let charged = account.cycles.charge(cost)
-    return try record(
-      call, block, call.receipt(block, .applied, usage: usage, charged: charged))
   }
 
-  /// Whether one of the grants covers the caller; the owner is always covered.
-  func isAllowed(_ sender: PublicKey?, _ grants: [Grant]) throws(StorageFault) -> Bool {
-    if let sender, sender == owner { return true }
-    for grant in grants {
-      switch grant {
-      case .anyone: return true
-      case .key(let key): if key == sender { return true }
-      case .role(let role):
-        guard let sender else { continue }
-        if try ledger.contains(.role, Array(role.utf8) + [0] + sender.bytes) { return true }
-      }
+  func allowance(
+    _ ground: CallerGround, in block: BlockContext
+  ) throws(StorageFault) -> Allowance {
+    let budget = deployed?.package.budget ?? Budget()
+    return try Allowance(ground, of: budget, at: block.time) { key throws(StorageFault) in
+      try ledger.get(.spending, key)
     }
-    return false
   }
 
   // MARK: Receipts
@@ -101,6 +77,7 @@ extension PipelineFile {
   func record(
     _ call: OrderedCall, _ block: BlockContext, _ receipt: Receipt, forgetAt: Moment? = nil
   ) throws(Stop) -> Receipt {
+    account.grow(Int64(clamping: Ledger.storedBytes(of: receipt)))
     try machine { () throws(StorageFault) in
       try ledger.put(receipt, forgetAt: max(forgetAt ?? 0, block.forgetAt(call.call)))
       ledger.settle()

@@ -63,8 +63,24 @@ struct Lint {
       fault("package", "rows_written_per_update: must be at least 1")
     }
     check(Int(package.freezingDays), in: 1...3_650, "freezing_days")
+    checkPublicBudget()
     checkDrops()
     for model in package.models { checkTableName(model.name) }
+  }
+
+  /// Strangers may not burn a developer's cycles without bound.
+  private mutating func checkPublicBudget() {
+    guard package.budget.publicDaily == 0 else { return }
+    let open =
+      package.sources.filter { $0.allow.contains(.anyone) }.map { "source:\($0.name)" }
+      + package.procedures.filter { $0.allow.contains(.anyone) }.map { "procedure:\($0.name)" }
+    for part in open {
+      fault(
+        part,
+        "allow: [public] lets anybody burn the pipeline's cycles: a public_budget bounds what they "
+          + "burn a day, all together",
+        fix: "budget: { public_budget: 10G } in pipeline.yaml")
+    }
   }
 
   /// Names that SQLite and the engine keep for themselves: a table by one of them cannot be made.

@@ -61,6 +61,16 @@ package struct Package: Hashable, Canonical {
   package func model(_ name: String) -> Model? { models.first { $0.name == name } }
   package func procedure(_ name: String) -> Procedure? { procedures.first { $0.name == name } }
   package func query(_ name: String) -> Query? { queries.first { $0.name == name } }
+  /// Every role that an `allow:` names, ascending.
+  package var roles: [String] {
+    let grants =
+      sources.flatMap(\.allow) + procedures.flatMap(\.allow) + queries.flatMap(\.allow)
+    let named = grants.compactMap { grant in
+      if case .role(let role) = grant { role } else { nil }
+    }
+    return Set(named).sorted()
+  }
+
   package func seed(of model: String) -> Seed? { seeds.first { $0.model == model } }
 
   package func encode(into encoder: inout Encoder) {
@@ -180,20 +190,29 @@ package struct Defaults: Hashable, Canonical {
   }
 }
 
-/// What one update may use at most.
+/// What one update may use at most, and what callers may burn of the pipeline's cycles on one day
+/// of block time (UTC). The owner has no such bound.
 package struct Budget: Hashable, Canonical {
   package var stepsPerUpdate: UInt64 = 50_000_000
   package var rowsWrittenPerUpdate: UInt64 = 100_000
+  /// `caller_budget`: each caller whose key or role is granted.
+  package var callerDaily: Cycles = 1_000_000_000_000
+  /// `public_budget`: all together who are let in by `allow: [public]` alone; 0 lets none in.
+  package var publicDaily: Cycles = 0
 
   package init() {}
 
   package func encode(into encoder: inout Encoder) {
     encoder.integer(stepsPerUpdate)
     encoder.integer(rowsWrittenPerUpdate)
+    encoder.value(callerDaily)
+    encoder.value(publicDaily)
   }
   package init(from decoder: inout Decoder) throws(Malformed) {
     stepsPerUpdate = try decoder.integer()
     rowsWrittenPerUpdate = try decoder.integer()
+    callerDaily = try decoder.value()
+    publicDaily = try decoder.value()
   }
 }
 

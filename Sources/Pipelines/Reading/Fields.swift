@@ -157,6 +157,19 @@ struct Fields {
     return within(range, number, key, value, unit: " bytes")
   }
 
+  /// Cycles: `5T`, `200G`, `20M`, `7k`, `1000`.
+  func cycles(_ key: String) -> Cycles? {
+    guard let (text, value) = plain(key, "cycles such as 5T") else { return nil }
+    let units: [(String, UInt64)] = [
+      ("T", 1_000_000_000_000), ("G", 1_000_000_000), ("M", 1_000_000), ("k", 1_000), ("", 1),
+    ]
+    guard let number = Self.scaled(text.filter { $0 != "_" }, units) else {
+      fault(value, "\(key): is a number of cycles such as 5T, 200G, 20M, 7k or 1000, not \(text)")
+      return nil
+    }
+    return Cycles(number)
+  }
+
   /// Milliseconds: `3d`, `12h`, `15m`, `30s`, `250ms`.
   func duration(_ key: String) -> UInt64? {
     guard let (text, value) = plain(key, "a duration such as 3d") else { return nil }

@@ -64,14 +64,14 @@ package struct PackageFaults: Error, Sendable, Hashable, CustomStringConvertible
 }
 
 /// Names that were meant.
-enum Spelling {
+package enum Spelling {
   /// `; did you mean columns?`, or nothing when no candidate is near.
-  static func hint(_ name: String, among candidates: [String]) -> String {
+  package static func hint(_ name: String, among candidates: [String]) -> String {
     guard let near = nearest(name, among: candidates) else { return "" }
     return "; did you mean \(near)?"
   }
 
-  static func nearest(_ name: String, among candidates: [String]) -> String? {
+  package static func nearest(_ name: String, among candidates: [String]) -> String? {
     let wanted = Array(name.lowercased().utf8)
     let allowed = max(1, min(3, wanted.count / 3))
     var best: (distance: Int, name: String)?

@@ -182,8 +182,10 @@ package struct PackageReader {
     }
     guard let value = fields["budget"],
       let budget = Fields(
-        value, "budget", known: ["steps_per_update", "rows_written_per_update"],
-        file: fields.file, faults: faults)
+        value, "budget",
+        known: [
+          "steps_per_update", "rows_written_per_update", "caller_budget", "public_budget",
+        ], file: fields.file, faults: faults)
     else { return }
     if let steps = budget.number("steps_per_update", in: 1_000...Limits.stepsPerBlockMax) {
       package.budget.stepsPerUpdate = steps
@@ -191,6 +193,8 @@ package struct PackageReader {
     if let rows = budget.number("rows_written_per_update", in: 1...100_000_000) {
       package.budget.rowsWrittenPerUpdate = rows
     }
+    if let cycles = budget.cycles("caller_budget") { package.budget.callerDaily = cycles }
+    if let cycles = budget.cycles("public_budget") { package.budget.publicDaily = cycles }
   }
 
   // MARK: - Files

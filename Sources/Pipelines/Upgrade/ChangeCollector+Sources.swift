@@ -18,6 +18,8 @@ extension ChangeCollector {
         "rows_written_per_update", old.budget.rowsWrittenPerUpdate,
         new.budget.rowsWrittenPerUpdate
       ),
+      ("caller_budget", old.budget.callerDaily.number, new.budget.callerDaily.number),
+      ("public_budget", old.budget.publicDaily.number, new.budget.publicDaily.number),
       (
         "idempotency_retention", old.defaults.idempotencyRetention,
         new.defaults.idempotencyRetention

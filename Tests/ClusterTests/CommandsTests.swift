@@ -1,0 +1,99 @@
+import Foundation
+import NodeShell
+import Signing
+import Testing
+import Wire
+
+extension ProcessCluster {
+  struct Ended {
+    let status: Int32
+    let output: String
+    let errors: String
+  }
+
+  /// Runs `quorate` with this cluster's folder, as a person would.
+  func quorate(_ arguments: String..., more: [String] = []) throws -> Ended {
+    let process = Process()
+    process.executableURL = try #require(Program.url)
+    process.arguments = arguments + more
+    process.environment = ProcessInfo.processInfo.environment.merging(
+      ["QUORATE_CLUSTER": folder.path]
+    ) { _, ours in ours }
+    let (output, errors) = (Pipe(), Pipe())
+    process.standardOutput = output
+    process.standardError = errors
+    try process.run()
+    let said = output.fileHandleForReading.readDataToEndOfFile()
+    let wrong = errors.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return Ended(
+      status: process.terminationStatus, output: String(decoding: said, as: UTF8.self),
+      errors: String(decoding: wrong, as: UTF8.self))
+  }
+}
+
+@Suite(.serialized, .enabled(if: Program.url != nil, "the program was not built"))
+struct `The command line` {
+  private static let bank = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "deploy/pipelines/bank-reconciliation").path
+  private static let name = "bank_reconciliation"
+
+  @Test(.timeLimit(.minutes(4)))
+  func `grants and revokes roles, shows who holds them, and reports what was burned`() throws {
+    let cluster = try ProcessCluster(size: 4)
+    try cluster.startAll()
+    let deployed = try cluster.quorate("pipeline", "deploy", Self.bank, "--cycles", "20T")
+    try #require(deployed.status == 0, "\(deployed)")
+    let alice = try cluster.quorate("identity", "new", "alice")
+    #expect(alice.status == 0)
+    try grants(cluster)
+    try refuses(cluster)
+    let again = try cluster.quorate(
+      "pipeline", "revoke", Self.name, "operations", "alice", "--key", "r1")
+    #expect(again.status == 0, "\(again)")
+    let shown = try cluster.quorate("pipeline", "show", Self.name)
+    #expect(shown.status == 0)
+    #expect(!shown.output.contains("alice"))
+    try reports(cluster)
+  }
+
+  private func grants(_ cluster: ProcessCluster) throws {
+    for attempt in 0..<2 {
+      let granted = try cluster.quorate(
+        "pipeline", "grant", Self.name, "operations", "alice", "--key", "g1")
+      #expect(granted.status == 0, "\(granted)")
+      #expect(granted.output.contains("signatures verified"))
+      #expect(granted.output.contains("the original receipt") == (attempt == 1))
+    }
+    let shown = try cluster.quorate("pipeline", "show", Self.name)
+    #expect(shown.output.contains("operations  alice"), "\(shown)")
+  }
+
+  private func refuses(_ cluster: ProcessCluster) throws {
+    let cases: [(arguments: [String], says: String)] = [
+      ([Self.name, "operation", "alice"], "did you mean operations?"),
+      ([Self.name, "operations", "bob"], "There is no identity 'bob'"),
+      ([Self.name, "operations", String(repeating: "AB", count: 32)], "is no public key"),
+      ([Self.name, "operations", "alice", "--as", "alice"], "only the owner"),
+      (["nothing", "operations", "alice"], "there is no pipeline nothing"),
+    ]
+    for (arguments, says) in cases {
+      let ended = try cluster.quorate(
+        "pipeline", "grant", arguments[0], arguments[1], arguments[2],
+        more: Array(arguments.dropFirst(3)))
+      #expect(ended.status == 1, "\(ended)")
+      #expect(ended.errors.contains(says), "\(ended)")
+    }
+  }
+
+  private func reports(_ cluster: ProcessCluster) throws {
+    let report = try cluster.quorate("cycles", "report", Self.name)
+    #expect(report.status == 0, "\(report)")
+    for part in ["running", "roles", "freezes   below", "for the public"] {
+      #expect(report.output.contains(part), "\(report)")
+    }
+    let json = try cluster.quorate("cycles", "report", Self.name, "--json")
+    #expect(json.output.contains("\"burns\""))
+  }
+}

@@ -1,0 +1,156 @@
+import Metering
+import Pipelines
+import Signing
+import Testing
+import Wire
+
+@testable import Execution
+
+private let header = "id,customer,amount,day\n"
+private let day: UInt64 = 86_400_000
+private let prices = PriceTable.standard(replicas: 4)
+private let freezing = Freezing(prices: prices)
+
+/// An account that stores so much and holds so many cycles.
+private func account(gibibytes: Int64, _ balance: Cycles) -> PipelineAccount {
+  var account = PipelineAccount()
+  account.advance(to: 1, prices)
+  account.grow(gibibytes << 30)
+  _ = account.deposit(balance, freezing)
+  return account
+}
+
+@Suite struct `Storage over time` {
+  @Test(arguments: [1_000_000_000_000, 900_000_000] as [Cycles])
+  func `charged late comes to the same as charged at once`(balance: Cycles) {
+    var often = account(gibibytes: 10, balance)
+    var seldom = often
+    for step in 1...2_000 { often.advance(to: Moment(UInt64(step) * 300_000), prices) }
+    seldom.advance(to: 600_000_000, prices)
+    #expect(often.cycles == seldom.cycles)
+    #expect(often.burns == seldom.burns)
+    #expect(often.isBalanced && seldom.isBalanced)
+    #expect((often.unpaidSince == nil) == (seldom.unpaidSince == nil))
+  }
+
+  @Test func `costs what the price table says, for whole periods of block time`() {
+    var account = account(gibibytes: 10, 1_000_000_000_000)
+    account.advance(to: 599_999, prices)
+    #expect(account.cycles.burned == 0)
+    account.advance(to: 6_000_000, prices)
+    let price = prices.storage(bytes: 10 << 30, seconds: 600)
+    #expect(account.cycles.burned == Cycles(10 * price.number))
+    #expect(account.burns == [BurnLine(kind: .storage, name: "", cycles: account.cycles.burned)])
+  }
+
+  @Test func `is archived after as long unpaid as the reserve is, until it is paid`() {
+    var account = account(gibibytes: 10, 1_000_000)
+    account.advance(to: Moment(day), prices)
+    #expect(account.cycles.balance == 0)
+    #expect(account.condition(freezing, at: Moment(day)) == .frozen)
+    let later = Moment(32 * day)
+    account.advance(to: later, prices)
+    #expect(account.condition(freezing, at: later) == .archived)
+    #expect(
+      account.refusal(pipeline: "shop", cost: 0, freezing, at: later)?.code == "ARCHIVED")
+    _ = account.deposit(10_000_000_000_000, freezing)
+    #expect(account.condition(freezing, at: later) == .running)
+  }
+
+  @Test func `tells the burn of the day before from today's`() {
+    var account = account(gibibytes: 10, 1_000_000_000_000_000)
+    account.advance(to: Moment(3 * day - 1), prices)
+    account.advance(to: Moment(3 * day), prices)
+    _ = account.charge(500, by: .procedure("close"))
+    account.advance(to: Moment(4 * day), prices)
+    let daily = prices.storage(bytes: 10 << 30, seconds: 600).number * 144
+    #expect(account.burnedYesterday.number == daily + 500)
+    #expect(account.burnedToday == 0)
+  }
+
+  @Test func `holds what a paid receipt takes until the receipt expires`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    try subnet.fund()
+    let body = header + "a,anna,1.00,\n"
+    try subnet.run(subnet.ingest("orders", body, key: "one"))
+    let before = subnet.executor.pipelines["shop"]?.account.storedBytes
+    try subnet.run(subnet.ingest("orders", body, key: "one"))
+    #expect(try #require(subnet.executor.pipelines["shop"]?.account.storedBytes) > before ?? 0)
+    try subnet.execute([], after: 120_000)
+    // A refused stranger brings the file a block, and adds nothing itself.
+    try subnet.run(subnet.ingest("orders", body, by: Subnet.stranger))
+    #expect(subnet.executor.pipelines["shop"]?.account.storedBytes == before)
+  }
+
+  @Test func `freezes a pipeline that nobody calls, and a top-up thaws it`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    try subnet.fund("shop", 2_500_000_000)
+    let name = String(repeating: "x", count: 900)
+    let rows = (0..<1_000).map { "r\($0),\(name),1.00,\n" }.joined()
+    #expect(try subnet.run(subnet.ingest("orders", header + rows)).status == .applied)
+    func report() throws -> PipelineReport {
+      try subnet.certify()
+      return try subnet.executor.reader.report(of: "shop")
+    }
+    func send(_ id: String) throws -> String? {
+      try subnet.run(subnet.ingest("orders", header + "\(id),anna,1.00,\n", steps: 1_000))
+        .refusalCode
+    }
+    #expect(try send("a") == nil)
+    let first = try report()
+    #expect(first.condition == .running)
+    let days = try #require(first.daysToFreeze(burning: first.storageDaily))
+    try subnet.execute([], after: (days + 1) * day)
+    #expect(try report().condition == .frozen)
+    #expect(try send("b") == "FROZEN")
+    try subnet.execute([], after: (first.balance.number / first.storageDaily.number) * day)
+    try subnet.execute([], after: 31 * day)
+    #expect(try report().condition == .archived)
+    #expect(try send("b") == "ARCHIVED")
+    #expect(try subnet.rows("bronze_orders").count == 1_001)
+    try subnet.fund("shop", 2_500_000_000)
+    #expect(try report().condition == .running)
+    #expect(try send("b") == nil)
+    #expect(subnet.executor.totals.isConserved)
+  }
+}
+
+@Suite struct `A report` {
+  @Test func `tells burn by source, procedure and model, and leaves none out`() throws {
+    let totals = Model(
+      name: "totals", layer: .silver, kind: .incremental, primaryKey: ["customer"],
+      columns: [
+        ModelColumn(name: "customer", type: .text), ModelColumn(name: "orders", type: .int),
+      ], refresh: Refresh(by: ["customer"]),
+      sql: sql("select customer, count(*) as orders from {{ source('orders') }} group by customer"))
+    let add = Procedure(
+      name: "add",
+      args: [
+        .init(name: "id", type: .text),
+        .init(name: "amount", type: .decimal(precision: 18, scale: 2)),
+      ], emit: "orders", sql: sql("select :id as id, 'ben' as customer, :amount as amount"))
+    let subnet = try Subnet()
+    let deployed = try subnet.run(subnet.deploy(.shop(models: [totals], procedures: [add])))
+    #expect(deployed.refusalText == nil)
+    try subnet.fund()
+    try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n"))
+    let arguments = Array("{\"id\":\"b\",\"amount\":\"1.00\"}".utf8)
+    try subnet.run(subnet.call("shop", .procedure("add"), body: arguments))
+    try subnet.certify()
+    let report = try subnet.executor.reader.report(of: "shop")
+    #expect(
+      report.burns.map { "\($0.kind.label) \($0.name)" }
+        == ["source orders", "procedure add", "model totals"])
+    #expect(report.burns.reduce(0) { $0 + $1.cycles.number } == report.burned.number)
+    #expect(report.burned == report.burnedToday)
+    try subnet.run(subnet.deploy(.shop(version: "2", sources: [.orders()], models: [totals])))
+    try subnet.certify()
+    let after = try subnet.executor.reader.report(of: "shop")
+    #expect(after.burned == report.burned)
+    #expect(
+      after.burns.map { "\($0.kind.label) \($0.name)" }
+        == ["source orders", "model totals", "former "])
+  }
+}
