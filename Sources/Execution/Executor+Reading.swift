@@ -31,6 +31,7 @@ extension Executor {
           balance: file.account.cycles.balance, storedBytes: file.account.storedBytes,
           freezing: file.freezing,
           schemas: file.data.tables.keys.sorted().compactMap { file.data.tables[$0]?.schema },
+          progress: try wrapped { () throws(StorageFault) in try file.progress() },
           trie: file.data.trie, ledgerTrie: file.ledger.trie, since: file.height, pin: pin))
     }
     let systemPin: Pin
