@@ -30,6 +30,7 @@ extension Executor {
           name: name, checked: deployed.checked, digest: deployed.digest, owner: owner,
           account: file.account, freezing: file.freezing,
           schemas: file.data.tables.keys.sorted().compactMap { file.data.tables[$0]?.schema },
+          progress: try wrapped { () throws(StorageFault) in try file.progress() },
           trie: file.data.trie, ledgerTrie: file.ledger.trie, since: file.height, pin: pin))
     }
     let systemPin: Pin

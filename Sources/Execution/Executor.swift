@@ -26,6 +26,7 @@ package final class Executor {
   package let reader: Reader
   /// Rules broken on purpose; empty in every real replica.
   private let planted: Set<PlantedBug>
+  private let order: KeyOrder
 
   /// Opens a replica's files, or makes them from genesis.
   ///
@@ -33,9 +34,19 @@ package final class Executor {
   /// - Parameter vfs: the name of a registered SQLite VFS, whose names are then not looked for in
   ///   the real file system; nil for the system's.
   /// - Parameter planted: rules to break, for simulations.
-  package init(
+  package convenience init(
     directory: String, vfs: String?, genesis: Genesis, planted: Set<PlantedBug> = []
   ) throws(ExecutionFault) {
+    try self.init(
+      directory: directory, vfs: vfs, genesis: genesis, planted: planted, order: .ascending)
+  }
+
+  /// - Parameter order: of the keys of pipelines' tables; never a replica's to choose.
+  init(
+    directory: String, vfs: String?, genesis: Genesis, planted: Set<PlantedBug> = [],
+    order: KeyOrder
+  ) throws(ExecutionFault) {
+    self.order = order
     guard genesis.isSound else {
       throw ExecutionFault(.mismatch, "the genesis document names no committee")
     }
@@ -91,7 +102,7 @@ package final class Executor {
     let path = "\(directory)/pipelines/\(name).sqlite"
     let file = try PipelineFile(
       name: name, path: path, vfs: vfs, prices: prices,
-      retaining: ExecutionLimits.heightsRetained)
+      retaining: ExecutionLimits.heightsRetained, order: order)
     if planted.contains(.dedupeLostAtRestart) { file.ledger.blindThrough = file.height }
     pipelines[name] = file
     return file

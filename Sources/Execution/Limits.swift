@@ -52,10 +52,14 @@ package enum ExecutionLimits {
   package static let answerRowsMax = 10_000
   /// Steps of one query.
   package static let stepsPerQuery: UInt64 = 20_000_000
+  /// Steps of one metric of a package. All metrics of one look share the milliseconds of a query.
+  package static let stepsPerMetric: UInt64 = 2_000_000
   /// Milliseconds of one query.
   package static let queryMillisecondsMax: UInt64 = 5_000
   /// Rows of a quarantine that one update looks at again, the oldest first.
   package static let rowsReleasedMax = 10_000
+  /// Keys that are named of the rows in which two tables differ.
+  package static let differencesShownMax = 5
   /// Bytes of a pipeline's file that is copied for a plan or a check.
   package static let copyBytesMax: Int64 = 512 << 20
   /// Read connections a pipeline, for heights and for queries at one height together.

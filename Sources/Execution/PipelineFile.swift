@@ -28,13 +28,15 @@ final class PipelineFile {
   var deployed: Deployment?
 
   convenience init(
-    name: String, path: String, vfs: String?, prices: PriceTable, retaining: UInt64
+    name: String, path: String, vfs: String?, prices: PriceTable, retaining: UInt64,
+    order: KeyOrder = .ascending
   ) throws(ExecutionFault) {
     let engine: Engine
     do { engine = try Engine(path: path, access: .create, vfs: vfs, profile: .update) } catch {
       throw ExecutionFault(error)
     }
-    try self.init(name: name, engine: engine, prices: prices, retaining: retaining)
+    try self.init(
+      name: name, engine: engine, prices: prices, retaining: retaining, order: order)
     guard committedRoots == nil || committedRoots == roots else {
       throw ExecutionFault(
         .damaged,
@@ -45,14 +47,16 @@ final class PipelineFile {
 
   /// Takes up what the engine's file holds.
   init(
-    name: String, engine: Engine, prices: PriceTable, retaining: UInt64
+    name: String, engine: Engine, prices: PriceTable, retaining: UInt64,
+    order: KeyOrder = .ascending
   ) throws(ExecutionFault) {
     self.name = name
     self.prices = prices
     self.engine = engine
     do {
       ledger = try Ledger(on: engine.connection, retaining: retaining)
-      data = DataStore(on: engine.connection, ledger: ledger, retaining: retaining)
+      data = DataStore(
+        on: engine.connection, ledger: ledger, retaining: retaining, order: order)
     } catch { throw ExecutionFault(error) }
     try loadValues()
     do {

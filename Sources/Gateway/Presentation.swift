@@ -173,7 +173,20 @@ extension CatalogPipeline {
       ("balance", .number(balance.number)), ("freezesBelow", .number(freezesBelow.number)),
       ("frozen", .flag(isFrozen)), ("sources", .list(sources) { $0.json }),
       ("procedures", .list(procedures) { $0.json }), ("queries", .list(queries) { $0.json }),
-      ("tables", .list(tables) { $0.json }),
+      ("tables", .list(tables) { $0.json }), ("progress", .list(progress) { $0.json }),
+      ("metrics", .list(metrics) { $0.json }),
+    ])
+  }
+}
+
+extension SourceProgress {
+  var json: JSON {
+    .object([
+      ("source", .text(source)), ("late", .text(late)),
+      ("watermark", .optional(watermark) { .integer($0) }),
+      ("acceptedAt", .optional(acceptedAt) { .number($0.number) }),
+      ("warnAfter", .optional(bound) { .number($0.warnAfter) }),
+      ("errorAfter", .optional(bound) { .number($0.errorAfter) }),
     ])
   }
 }

@@ -243,7 +243,13 @@ extension Node: GatewayBackend {
 
   package func events() -> AsyncStream<GatewayEvent> { parts.board.events.follow() }
 
-  package func metrics() async -> String { measured.prometheus }
+  /// The replica's own numbers, then those of its pipelines; the latter are left out while this
+  /// replica reads nothing.
+  package func metrics() async -> String {
+    let reader = parts.reader
+    let found = try? await read { .success(reader.metrics()) }
+    return measured.prometheus + (found?.prometheus(at: now()) ?? "")
+  }
 
   /// One look at all counters and gauges.
   package var measured: NodeMetrics {

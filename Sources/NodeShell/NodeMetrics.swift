@@ -171,6 +171,11 @@ struct PrometheusText {
   }
 
   mutating func line(_ name: String, _ value: some Numeric, _ labels: [String: String] = [:]) {
+    line(name, text: "\(value)", labels)
+  }
+
+  /// - Parameter value: a number as Prometheus reads it.
+  mutating func line(_ name: String, text value: String, _ labels: [String: String]) {
     let list = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\"\($0.value)\"" }
     text +=
       "quorate_\(name)\(list.isEmpty ? "" : "{" + list.joined(separator: ",") + "}") "

@@ -1,6 +1,14 @@
 import Certification
 import Wire
 
+extension SourceProgress {
+  /// How many batches of a file may be under way at once. Several are ordered as they come, so a
+  /// source that holds late rows back gets one: else rows in order would become late.
+  package var inFlightUsual: Int {
+    late == "quarantine" || late == "reject" ? 1 : ClientLimits.batchesInFlightUsual
+  }
+}
+
 extension Client {
   /// Submits intentions as they come, up to `inFlight` at a time, and reports each as it ends, in
   /// the order of their ends.

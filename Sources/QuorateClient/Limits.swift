@@ -33,7 +33,7 @@ package enum ClientLimits {
     .milliseconds(50), .milliseconds(100), .milliseconds(200), .milliseconds(400),
     .milliseconds(800), .milliseconds(1_600),
   ]
-  package static let batchesInFlightUsual = 4
+  package static let batchesInFlightUsual = 8
   package static let batchesInFlightMax = 64
 
   // Reading.

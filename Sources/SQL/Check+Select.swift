@@ -146,7 +146,7 @@ extension Checker {
     case .changed:
       if catalog.changed == nil {
         refuse(
-          "SQL10", at: place, "{{ changed }} outside of refresh.map",
+          "SQL10", at: place, "{{ changed }} outside of refresh.map and tests",
           because: "only there something changed")
       }
       return catalog.changed

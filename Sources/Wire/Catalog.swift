@@ -36,12 +36,16 @@ package struct CatalogPipeline: Hashable, Canonical {
   package var procedures: [CatalogEntry]
   package var queries: [CatalogEntry]
   package var tables: [CatalogTable]
+  /// How far each source has come, ascending by name.
+  package var progress: [SourceProgress]
+  /// Numbers that operators watch, each with one field: its unit, or `number`.
+  package var metrics: [CatalogEntry]
 
   package init(
     name: String, version: String, about: String, owner: PublicKey, package: Digest,
     balance: Cycles, freezesBelow: Cycles, isFrozen: Bool, root: Digest = .zero,
     sources: [CatalogEntry], procedures: [CatalogEntry], queries: [CatalogEntry],
-    tables: [CatalogTable]
+    tables: [CatalogTable], progress: [SourceProgress] = [], metrics: [CatalogEntry] = []
   ) {
     self.name = name
     self.version = version
@@ -56,6 +60,8 @@ package struct CatalogPipeline: Hashable, Canonical {
     self.procedures = procedures
     self.queries = queries
     self.tables = tables
+    self.progress = progress
+    self.metrics = metrics
   }
 
   package func encode(into encoder: inout Encoder) {
@@ -72,6 +78,8 @@ package struct CatalogPipeline: Hashable, Canonical {
     encoder.list(procedures)
     encoder.list(queries)
     encoder.list(tables)
+    encoder.list(progress)
+    encoder.list(metrics)
   }
 
   package init(from decoder: inout Decoder) throws(Malformed) {
@@ -88,6 +96,8 @@ package struct CatalogPipeline: Hashable, Canonical {
     procedures = try decoder.list(limit: Limits.digestsPerMessageMax)
     queries = try decoder.list(limit: Limits.digestsPerMessageMax)
     tables = try decoder.list(limit: Limits.digestsPerMessageMax)
+    progress = try decoder.list(limit: Limits.digestsPerMessageMax)
+    metrics = try decoder.list(limit: Limits.digestsPerMessageMax)
   }
 }
 

@@ -148,7 +148,7 @@ package struct RowTally: Hashable, Canonical {
 package struct Note: Hashable, Canonical {
   package let name: String
   package let count: UInt32
-  /// From 1, within the batch.
+  /// From 1, within the batch; 0 where it is about no row of it.
   package let firstRow: UInt32
   package let message: String
 

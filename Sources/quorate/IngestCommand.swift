@@ -32,7 +32,11 @@ struct IngestCommand: AsyncParsableCommand {
   var key: String?
   @Flag(help: "Do not send again what an earlier run saw acknowledged.") var resume = false
   @Flag(help: "The CSV has no header line, as its contract says.") var noHeader = false
-  @Option(help: "Batches under way at a time.") var inFlight = 8
+  @Option(
+    help: ArgumentHelp(
+      "Batches under way at a time; several are ordered as they come. Else 8, or 1 where the "
+        + "source holds late rows back.", valueName: "batches"))
+  var inFlight: Int?
   @Option(help: "VDBE steps a batch at most; reserved before, paid as used.") var steps: UInt64?
   @Flag(help: "For programs.") var json = false
 
@@ -40,7 +44,9 @@ struct IngestCommand: AsyncParsableCommand {
     guard batch >= 1, batch <= 100_000 else {
       throw ValidationError("--batch is 1 to 100,000 rows.")
     }
-    guard inFlight >= 1, inFlight <= 64 else { throw ValidationError("--in-flight is 1 to 64.") }
+    guard (1...64).contains(inFlight ?? 1) else {
+      throw ValidationError("--in-flight is 1 to 64.")
+    }
     guard file != "-" || format != nil else {
       throw ValidationError("Say --format csv or --format ndjson for standard input.")
     }
@@ -51,6 +57,7 @@ struct IngestCommand: AsyncParsableCommand {
 
   func run() async throws {
     let session = try Session(location, caller)
+    let width = try await batchesInFlight(session)
     let prefix = try key ?? keyOfFile()
     let done = try Acknowledged(
       file: location.folder.appending(
@@ -66,7 +73,7 @@ struct IngestCommand: AsyncParsableCommand {
     let tally = Mutex(IngestTally())
     let bar = Mutex(ProgressBar("Ingesting", unit: "rows", total: nil))
     do {
-      try await session.client.ingest(rows, inFlight: inFlight) { index, certified in
+      try await session.client.ingest(rows, inFlight: width) { index, certified in
         let sent = rows.sent(index)
         done.add(sent.number)
         tally.withLock { $0.add(certified.proof.receipt, rows: sent.rows) }
@@ -76,14 +83,29 @@ struct IngestCommand: AsyncParsableCommand {
     } catch {
       bar.withLock { $0.finish() }
       await session.client.close()
-      try report(tally.withLock { $0 }, skipped: rows.skipped, failure: "\(error)")
+      try report(tally.withLock { $0 }, width, skipped: rows.skipped, failure: "\(error)")
       let kept = tally.withLock { $0.acknowledged } > 0
       throw Failure(
         "\(error)" + (kept ? "\nWhat was acknowledged stays; go on with --resume." : ""))
     }
     bar.withLock { $0.finish() }
     await session.client.close()
-    try report(tally.withLock { $0 }, skipped: rows.skipped, failure: nil)
+    try report(tally.withLock { $0 }, width, skipped: rows.skipped, failure: nil)
+  }
+
+  /// What was asked for, or what the source's rule for late rows allows.
+  private func batchesInFlight(_ session: Session) async throws -> Int {
+    let found = try await session.pipeline(pipeline)
+    let progress = found.progress.first { $0.source == source }
+    let usual = progress?.inFlightUsual ?? 1
+    guard let inFlight else { return usual }
+    if inFlight > 1, usual == 1, let progress {
+      Terminal.warn(
+        "\(source) holds late rows back (late: \(progress.late)), and \(inFlight) batches in "
+          + "flight are ordered as they come, so rows in order may be taken for late. Use "
+          + "--in-flight 1 unless the order does not matter.")
+    }
+    return inFlight
   }
 
   private var rowFormat: RowFormat {
@@ -104,8 +126,11 @@ struct IngestCommand: AsyncParsableCommand {
     return "\(source)-\(hash.finish().hex.prefix(24))"
   }
 
-  private func report(_ tally: IngestTally, skipped: Int, failure: String?) throws {
+  private func report(
+    _ tally: IngestTally, _ width: Int, skipped: Int, failure: String?
+  ) throws {
     var tally = tally
+    tally.inFlight = width
     tally.skippedBatches = skipped
     tally.finish()
     if json {
@@ -132,6 +157,8 @@ struct IngestTally: Encodable {
   var batches = 0
   var replayedBatches = 0
   var skippedBatches = 0
+  /// Batches under way at a time, at most.
+  var inFlight = 1
   var lastHeight: UInt64 = 0
   var cycles: UInt64 = 0
   var seconds = 0.0
@@ -142,7 +169,8 @@ struct IngestTally: Encodable {
 
   enum CodingKeys: CodingKey {
     case acknowledged, accepted, quarantined, dropped, duplicates, late, batches
-    case replayedBatches, skippedBatches, lastHeight, cycles, seconds, rowsPerSecond, notes
+    case replayedBatches, skippedBatches, inFlight, lastHeight, cycles, seconds, rowsPerSecond,
+      notes
   }
 
   mutating func add(_ receipt: Receipt, rows: Int) {
@@ -175,6 +203,11 @@ struct IngestTally: Encodable {
       (duplicates, "duplicates"), (late, "late"),
     ].filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
     if !rows.isEmpty { lines.append("  " + rows.joined(separator: ", ")) }
+    if late > 0, inFlight > 1 {
+      lines.append(
+        "  late is told by the order in which batches were ordered, \(inFlight) being in flight; "
+          + "with --in-flight 1 it is that of the file")
+    }
     for (name, count) in notes.sorted(by: { $0.key < $1.key }) {
       lines.append("  \(name): \(grouped(count)) rows")
     }

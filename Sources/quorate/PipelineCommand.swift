@@ -51,6 +51,7 @@ struct PipelineCommand: AsyncParsableCommand {
     func run() async throws {
       let (checked, tests) = try PackageFolder.readWithTests(directory)
       let package = checked.package
+      for note in checked.notes { Terminal.say(note) }
       Terminal.say(
         "\(package.name) \(package.version) is sound: \(PackageFolder.summary(package)), "
           + "\(tests.count) tests.")
@@ -132,7 +133,7 @@ struct PipelineCommand: AsyncParsableCommand {
 
   struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "One pipeline: its tables, sources, procedures, queries, and who holds its roles.")
+      abstract: "One pipeline: its tables, how far its sources are, and who holds its roles.")
     @OptionGroup var location: ClusterLocation
     @OptionGroup var caller: Caller
     @Argument(help: "The pipeline.") var name: String
@@ -150,12 +151,16 @@ struct PipelineCommand: AsyncParsableCommand {
             PipelineSummary(
               name: found.name, version: found.version, owner: found.owner.hex,
               package: found.package.hex, balance: "\(found.balance)", root: found.root.hex,
-              frozen: "\(found.isFrozen)", condition: report.condition.label, roles: roles)))
+              frozen: "\(found.isFrozen)", condition: report.condition.label,
+              stale: found.progress.filter {
+                ![nil, .fresh].contains($0.staleness(at: Self.now))
+              }.map(\.source), roles: roles)))
         return
       }
       Terminal.say(text(found, report))
       for (title, entries) in [
         ("sources", found.sources), ("procedures", found.procedures), ("queries", found.queries),
+        ("metrics", found.metrics),
       ] where !entries.isEmpty {
         Terminal.say("\n\(title)")
         for entry in entries {
@@ -163,6 +168,11 @@ struct PipelineCommand: AsyncParsableCommand {
           let who = entry.allow.isEmpty ? "owner" : entry.allow.joined(separator: ", ")
           Terminal.say("  \(entry.name)(\(fields))  for \(who)")
         }
+      }
+      let now = Self.now
+      if !found.progress.isEmpty {
+        Terminal.say("\n" + Self.progress(found.progress, at: now))
+        for line in Self.warnings(found.progress, at: now) { Terminal.warn(line) }
       }
       guard !roles.isEmpty else { return }
       Terminal.say(
@@ -191,6 +201,35 @@ struct PipelineCommand: AsyncParsableCommand {
               "\($0.columns.count)",
             ]
           })
+    }
+
+    private static var now: Moment { Moment(UInt64(Date().timeIntervalSince1970 * 1_000)) }
+
+    private static func progress(_ all: [SourceProgress], at now: Moment) -> String {
+      Terminal.table(
+        ["source", "late rows", "watermark", "last row taken", "age", "freshness"],
+        all.map { source in
+          [
+            source.source, source.late,
+            source.watermark.flatMap { Certification.ColumnType.timestamp.text(of: .int($0)) }
+              ?? "",
+            source.acceptedAt.flatMap {
+              Certification.ColumnType.timestamp.text(of: .int(Int64(clamping: $0.number)))
+            } ?? "", source.age(at: now).map(ageText) ?? "",
+            source.staleness(at: now)?.rawValue ?? (source.bound == nil ? "" : "no row yet"),
+          ]
+        })
+    }
+
+    private static func warnings(_ all: [SourceProgress], at now: Moment) -> [String] {
+      all.compactMap { source in
+        guard let bound = source.bound, let age = source.age(at: now),
+          let staleness = source.staleness(at: now), staleness != .fresh
+        else { return nil }
+        let limit = staleness == .error ? bound.errorAfter : bound.warnAfter
+        return "\(source.source) is stale: it took no row for \(ageText(age)), and freshness: "
+          + "allows \(ageText(limit)) (\(staleness.rawValue)_after). See whether its feed runs."
+      }
     }
   }
 }

@@ -32,7 +32,8 @@ extension PipelineCommand {
       let session = try Session(location, caller)
       let answer = try await session.ask(.plan(package.canonicalBytes), package.name, trust)
       await session.client.close()
-      let plan = PlanReport(answer)
+      var plan = PlanReport(answer)
+      plan.notes = try PackageFolder.readWithTests(directory).checked.notes
       Terminal.say(json ? try Terminal.json(plan) : plan.text(package))
       if plan.refusal != nil { throw ExitCode(1) }
     }
@@ -155,6 +156,8 @@ struct PlanReport: Encodable {
   let warnings: String?
   let steps: Int64
   let cycles: Int64
+  /// What is allowed and may surprise.
+  var notes: [String] = []
 
   struct Change: Encodable {
     let part: String
@@ -236,6 +239,7 @@ struct PlanReport: Encodable {
           }))
     }
     lines.append("")
+    lines += notes
     if let warnings { lines.append("Warnings: \(warnings)") }
     if let refusal {
       lines.append("This deploy would be refused. \(refusal)")

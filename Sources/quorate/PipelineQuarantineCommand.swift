@@ -71,7 +71,8 @@ extension PipelineCommand {
         abstract: "Look again at rows that were held back; those that pass now are taken.",
         discussion: """
           For the owner. A row passes when it meets the contract as it is now: after an upgrade, or
-          once what it refers to is there. The others stay.
+          once what it refers to is there. A late row is let in and counted as late: releasing it is
+          your decision. The others stay.
 
             quorate pipeline quarantine release my_pipeline entries
           """)

@@ -107,5 +107,7 @@ struct PipelineSummary: Encodable {
   let root: String
   let frozen: String
   let condition: String
+  /// Sources that took no row for longer than their `freshness:` allows.
+  let stale: [String]
   let roles: [RoleHolder]
 }

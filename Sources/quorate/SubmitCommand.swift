@@ -126,8 +126,9 @@ struct ReceiptReport: Encodable {
     dropped = receipt.tally.dropped
     duplicates = receipt.tally.duplicates
     late = receipt.tally.late
-    notes = receipt.notes.map {
-      "\($0.name) \($0.count)×, first in row \($0.firstRow): \($0.message)"
+    notes = receipt.notes.map { note in
+      let place = note.firstRow > 0 ? ", first in row \(note.firstRow)" : ""
+      return "\(note.name) \(note.count)×\(place): \(note.message)"
     }
     steps = receipt.usage.steps
     cycles = receipt.charged.number

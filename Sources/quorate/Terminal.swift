@@ -73,6 +73,17 @@ func cyclesText(_ number: UInt64) -> String {
   return "\(number)"
 }
 
+/// A span of milliseconds in its two largest units: `2 d 3 h`, `45 s`.
+func ageText(_ milliseconds: UInt64) -> String {
+  let seconds = milliseconds / 1_000
+  let parts = [
+    (seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "min"),
+    (seconds % 60, "s"),
+  ]
+  let shown = parts.drop { $0.0 == 0 }.prefix(2).filter { $0.0 > 0 }
+  return shown.isEmpty ? "0 s" : shown.map { "\($0.0) \($0.1)" }.joined(separator: " ")
+}
+
 /// A number with so many digits behind the point.
 func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 

@@ -64,6 +64,7 @@ private func release(
     let receipt = try subnet.run(subnet.ingest("shops", "shop\nben\n", key: "news"))
     #expect(receipt.tally.accepted == 1)
     #expect(receipt.notes.map(\.name) == ["recheck orders"])
+    #expect(receipt.notes.first?.count == 1)
     #expect(try subnet.rows("bronze_orders", columns: "id") == ["b"])
     #expect(
       try subnet.rows("quarantine_orders", columns: "id, _released_by") == ["a|", "b|news"])
@@ -76,7 +77,10 @@ private func release(
       let subnet = try prepared(package)
       if isFirst { try subnet.run(subnet.ingest("shops", "shop\nanna\nben\n")) }
       try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,2.00,\n"))
-      if !isFirst { try subnet.run(subnet.ingest("shops", "shop\nanna\nben\n")) }
+      if !isFirst {
+        let receipt = try subnet.run(subnet.ingest("shops", "shop\nanna\nben\n"))
+        #expect(receipt.notes.first?.count == 2)
+      }
       tables.append(try subnet.rows("bronze_orders", columns: "id, customer, amount"))
     }
     #expect(tables[0] == tables[1])

@@ -1,3 +1,4 @@
+import Execution
 import Gateway
 import Logging
 import Replication
@@ -121,6 +122,48 @@ import Wire
     #expect(text.text.contains("quorate_append_seconds_bucket{le=\"+Inf\"} 3\n"))
     #expect(text.text.contains("quorate_append_seconds_count 3\n"))
     #expect(histogram.snapshot.milliseconds(atShare: 0.5) == 0.5)
+  }
+
+  @Test func `of packages are gauges by name and unit, with failures and ages beside them`() {
+    var metrics = PipelineMetrics()
+    func reading(_ pipeline: String, _ value: String?, failures: UInt64 = 0) {
+      metrics.readings.append(
+        PipelineMetrics.Reading(
+          pipeline: pipeline, name: "match_rate", unit: "ppm", about: "Matched\nof all",
+          value: value, failures: failures))
+    }
+    reading("bank", "993000")
+    reading("shop", nil, failures: 2)
+    metrics.progress = [
+      (
+        "bank",
+        SourceProgress(
+          source: "feed", late: "accept", eventHighest: 90_000, lateness: 30_000,
+          acceptedAt: 100_000, bound: .init(warnAfter: 1_000, errorAfter: 9_000))
+      )
+    ]
+    let lines = metrics.prometheus(at: 105_000).split(separator: "\n").map(String.init)
+    #expect(
+      lines == [
+        "# HELP quorate_metric_match_rate_ppm Matched of all",
+        "# TYPE quorate_metric_match_rate_ppm gauge",
+        "quorate_metric_match_rate_ppm{metric=\"match_rate\",pipeline=\"bank\"} 993000",
+        "# HELP quorate_metrics_failed_total Times that a pipeline's metric could not be computed.",
+        "# TYPE quorate_metrics_failed_total counter",
+        "quorate_metrics_failed_total{metric=\"match_rate\",pipeline=\"bank\"} 0",
+        "quorate_metrics_failed_total{metric=\"match_rate\",pipeline=\"shop\"} 2",
+        "# HELP quorate_source_watermark_seconds Event time below which a row is late, since 1970.",
+        "# TYPE quorate_source_watermark_seconds gauge",
+        "quorate_source_watermark_seconds{pipeline=\"bank\",source=\"feed\"} 60",
+        "# HELP quorate_source_age_seconds Seconds since a source last took a row.",
+        "# TYPE quorate_source_age_seconds gauge",
+        "quorate_source_age_seconds{pipeline=\"bank\",source=\"feed\"} 5",
+        "# HELP quorate_source_stale 1 where a source is older than its freshness allows.",
+        "# TYPE quorate_source_stale gauge",
+        "quorate_source_stale{pipeline=\"bank\",severity=\"warn\",source=\"feed\"} 1",
+        "quorate_source_stale{pipeline=\"bank\",severity=\"error\",source=\"feed\"} 0",
+      ])
+    #expect(PipelineMetrics().prometheus(at: 1).isEmpty)
   }
 
   @Test func `name each peer but the replica itself`() {

@@ -1,3 +1,4 @@
+import Foundation
 import Pipelines
 import Testing
 import Wire
@@ -279,5 +280,26 @@ enum Chain {
     var twins = try PackageReader.read(Chain.files())
     twins.models.append(twins.models[0])
     #expect(throws: Malformed.self) { try Package(canonicalBytes: twins.canonicalBytes) }
+  }
+}
+
+@Suite struct `A certified table` {
+  private func notes(_ folder: String) throws -> [String] {
+    let home = URL(fileURLWithPath: #filePath)
+      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    return try PackageReader.readWithTests(
+      PackageFiles(directory: "\(home)/deploy/pipelines/\(folder)")
+    ).checked.notes
+  }
+
+  @Test func `is noted as open to everyone where the package restricts other reads`() throws {
+    let notes = try notes("delivery-tracking")
+    #expect(notes.count == 1)
+    #expect(
+      notes.first?.hasPrefix(
+        "models/gold/_gold.yaml:12:5: note: fct_delivery_status is certified: everyone reads it")
+        == true, "\(notes)")
+    #expect(notes.first?.contains("role:driver") == true)
+    #expect(try self.notes("berka").isEmpty)
   }
 }

@@ -198,3 +198,12 @@ import Wire
     }
   }
 }
+
+@Suite struct `Batches of one file` {
+  @Test(arguments: [("", 8), ("accept", 8), ("quarantine", 1), ("reject", 1)])
+  func `go one by one where late rows are held back`(late: String, inFlight: Int) {
+    let progress = SourceProgress(
+      source: "costs", late: late, eventHighest: nil, lateness: 0, acceptedAt: nil, bound: nil)
+    #expect(progress.inFlightUsual == inFlight)
+  }
+}

@@ -142,6 +142,7 @@ extension CheckedPackage {
     for model in models {
       for map in model.maps { found.insert(map.upstream) }
       if model.query?.isRowwise == true { found.formUnion(model.upstreams) }
+      if model.tests.contains(where: \.readsChanged) { found.insert(.model(model.name)) }
     }
     return found.sorted()
   }

@@ -28,7 +28,7 @@ struct ModelTests {
                 Self.code,
                 "\(finding.message): nothing was taken; correct what was sent, or the test"))
           }
-          notes.add("test of \(model.name)", row: 0, message: finding.message)
+          notes.add("\(model.name).\(test.rule.label)", row: 0, message: finding.message)
         }
       }
     }
@@ -62,20 +62,45 @@ struct ModelTests {
     case .references(let column, let other, let target):
       guard hasChanged(me) || hasChanged(.model(other)) else { return }
       try references(column, other, target, model, &budget)
-    case .custom(let name, let upstreams):
-      guard upstreams.contains(where: hasChanged), let query = model.testQueries[name] else {
-        return
+    case .custom(let name, let upstreams, let ofChanged):
+      guard let query = model.testQueries[name] else { return }
+      if ofChanged {
+        if hasChanged(me) { try customOfChanged(name, query, model, &budget) }
+      } else if upstreams.contains(where: hasChanged) {
+        let statement = try engine.cachedUser(SelectText(query).whole, "the test \(name)")
+        try noRows(of: statement, name, model, &budget)
       }
-      try custom(name, query, model, &budget)
     }
+  }
+
+  /// A custom test of `{{ changed }}`: the old and new rows of the model that the update changed;
+  /// all of its rows where they cannot be told.
+  private func customOfChanged(
+    _ name: String, _ query: CheckedQuery, _ model: CheckedModel, _ budget: inout StepBudget
+  ) throws(Stop) {
+    let me = Upstream.model(model.name)
+    let rows = isWhole ? nil : try refresher.changes(of: me, &budget)
+    func statement(over table: String) throws(Stop) -> PreparedStatement {
+      let text = SelectText(query).restricted([
+        Restriction(table: "changed", kind: .replacement(table))
+      ])
+      return try engine.cachedUser(text, "the test \(name)")
+    }
+    guard let rows else {
+      return try noRows(of: try statement(over: model.name), name, model, &budget)
+    }
+    let columns = package.columns(of: me).map(\.name)
+    let staged = try ChangedTable.stage(rows, columns: columns, of: me, engine)
+    try noRows(of: try statement(over: staged.name), name, model, &budget)
+    try staged.clear()
   }
 
   /// The SELECT of a custom test gives no row. Rows are counted, not shown: which of them comes
   /// first is nobody's to say.
-  private func custom(
-    _ name: String, _ query: CheckedQuery, _ model: CheckedModel, _ budget: inout StepBudget
+  private func noRows(
+    of statement: PreparedStatement, _ name: String, _ model: CheckedModel,
+    _ budget: inout StepBudget
   ) throws(Stop) {
-    let statement = try engine.cachedUser(SelectText(query).whole, "the test \(name)")
     var rows: UInt64 = 0
     try engine.run(statement, &budget, "the test \(name) of \(model.name)") { _ in rows += 1 }
     guard rows > 0 else { return }
@@ -129,10 +154,12 @@ struct ModelTests {
   ) throws(Stop) {
     let test = "unique(\(columns.joined(separator: ", ")))"
     let list = columns.map { quoted($0) }.joined(separator: ", ")
+    // As SQL has it, one unknown value is no duplicate of another.
+    let known = columns.map { "\(quoted($0)) IS NOT NULL" }.joined(separator: " AND ")
     guard let rows = newRows(model) else {
       return try nothing(
-        "SELECT \(list) FROM \(quoted(model.name)) GROUP BY \(list) HAVING count(*) > 1", [],
-        model, test, of: columns[0], &budget)
+        "SELECT \(list) FROM \(quoted(model.name)) WHERE \(known) GROUP BY \(list) "
+          + "HAVING count(*) > 1", [], model, test, of: columns[0], &budget)
     }
     let places = columns.compactMap { name in model.columns.firstIndex { $0.name == name } }
     let filter = columns.map { "\(quoted($0)) = ?" }.joined(separator: " AND ")
@@ -212,6 +239,19 @@ extension Value {
       "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
         + "'"
     case .bytes(let bytes): "x'\(bytes.hex)'"
+    }
+  }
+}
+
+extension CheckedTest.Rule {
+  /// As receipts name it: a custom test by its own name, others by what they say.
+  var label: String {
+    switch self {
+    case .unique(let columns): "unique(\(columns.joined(separator: ", ")))"
+    case .notNull(let columns): "not_null(\(columns.joined(separator: ", ")))"
+    case .acceptedValues(let column, _): "accepted_values(\(column))"
+    case .references(let column, let other, _): "references(\(column), \(other))"
+    case .custom(let name, _, _): name
     }
   }
 }

@@ -10,8 +10,10 @@ extension Refresher {
     var extra = 0
     var different = 0
     var steps: UInt64 = 0
-    /// The key of one row that differs.
-    var example: String?
+    /// Keys of rows that differ, `ExecutionLimits.differencesShownMax` at most.
+    var keys: [String] = []
+
+    var isEqual: Bool { missing + extra + different == 0 }
   }
 
   /// Computes a model whole and writes nothing.
@@ -35,8 +37,8 @@ extension Refresher {
         comparison.different += 1
         row = old
       }
-      guard comparison.example == nil else { continue }
-      comparison.example = model.shownKey(of: row.values)
+      guard comparison.keys.count < ExecutionLimits.differencesShownMax else { continue }
+      comparison.keys.append(model.shownKey(of: row.values))
     }
     return comparison
   }

@@ -16,6 +16,8 @@ struct PipelineView: Sendable {
   let freezing: Freezing
   /// Schemas by table, ascending by name.
   let schemas: [TableSchema]
+  /// Ascending by source.
+  let progress: [SourceProgress]
   let trie: StateTrie
   let ledgerTrie: StateTrie
   /// The height since which the file is as it is.
@@ -99,6 +101,16 @@ struct PipelineView: Sendable {
           isCertified: model?.certified ?? false,
           columns: schema.columns.map { CatalogField(name: $0.name, type: $0.type.name) },
           key: schema.key.map { schema.columns[$0].name })
+      }, progress: progress,
+      metrics: checked.metrics.map { checked in
+        let unit = checked.metric.unit
+        return CatalogEntry(
+          name: checked.name, about: checked.metric.description,
+          allow: checked.allow.map(\.description),
+          fields: [
+            CatalogField(
+              name: unit.isEmpty ? "number" : unit, type: checked.select.columns[0].type.shown.name)
+          ])
       })
   }
 }

@@ -36,7 +36,7 @@ extension Reader {
 }
 
 /// One question, checked: the statement with the values of its arguments.
-private struct Asked {
+struct Asked {
   let name: String
   let select: CheckedQuery
   let columns: [ResultTable.Column]
@@ -44,44 +44,68 @@ private struct Asked {
   let withheld: [Bool]
   let values: [(name: String, value: Value)]
   let rowsMax: Int
+  var stepsMax = ExecutionLimits.stepsPerQuery
   let pipeline: PipelineView
   /// nil: for the owner, and whoever holds any role.
   let grants: [Grant]?
   let mustAgree: Bool
+}
 
+extension Asked {
   init(_ request: QueryRequest, of pipeline: PipelineView) throws(Refusal) {
-    self.pipeline = pipeline
-    mustAgree = request.trust != .replica
     switch request.question {
     case .named(let wanted):
-      guard let query = pipeline.checked.query(wanted) else {
-        throw Refusal(
-          "UNKNOWN_QUERY",
-          "\(pipeline.name) has no query \(wanted): it has "
-            + Deployment.listed(pipeline.package.queries.map(\.name)))
+      if let metric = pipeline.checked.metric(wanted) {
+        _ = try Self.values(request.arguments, of: [])
+        self.init(metric, of: pipeline, caller: request.caller, request.trust != .replica)
+      } else {
+        self = try Self.named(wanted, request, pipeline)
       }
-      name = "the query \(wanted)"
-      select = query.select
-      columns = query.columns.map { .init(name: $0.name, type: $0.type.proven) }
-      withheld = zip(query.columns, query.select.columns).map { declared, found in
-        request.caller != pipeline.owner && (declared.pii != nil || found.pii)
-      }
-      values = try Self.values(request.arguments, of: query.query.args)
-      rowsMax = min(Int(query.query.rowsMax), AnswerLimits.rowsMax)
-      grants = query.query.allow
     case .sql(let text):
-      name = "the query"
-      select = try Self.check(text, request.arguments, pipeline, caller: request.caller)
-      columns = select.columns.map { .init(name: $0.name, type: $0.type.shown) }
-      // The catalog of a reader holds no personal column; what had one would be withheld too.
-      withheld = select.columns.map { request.caller != pipeline.owner && $0.pii }
-      values = request.arguments.map { ($0.name, $0.value) }
-      rowsMax = ExecutionLimits.answerRowsMax
-      grants = nil
+      let select = try Self.check(text, request.arguments, pipeline, caller: request.caller)
+      self.init(
+        name: "the query", select: select,
+        columns: select.columns.map { .init(name: $0.name, type: $0.type.shown) },
+        // The catalog of a reader holds no personal column; what had one would be withheld too.
+        withheld: select.columns.map { request.caller != pipeline.owner && $0.pii },
+        values: request.arguments.map { ($0.name, $0.value) },
+        rowsMax: ExecutionLimits.answerRowsMax, pipeline: pipeline, grants: nil,
+        mustAgree: request.trust != .replica)
     case .plan, .check, .lineage:
       preconditionFailure("answered in the workshop")
     }
     if mustAgree { try refuseDisagreement() }
+  }
+
+  /// A metric is asked by its name, and answered in a column of it.
+  init(
+    _ metric: CheckedMetric, of pipeline: PipelineView, caller: PublicKey?, _ mustAgree: Bool
+  ) {
+    self.init(
+      name: "the metric \(metric.name)", select: metric.select,
+      columns: [.init(name: metric.name, type: metric.select.columns[0].type.shown)],
+      withheld: [caller != pipeline.owner && metric.select.columns[0].pii], values: [],
+      rowsMax: 1, stepsMax: ExecutionLimits.stepsPerMetric, pipeline: pipeline,
+      grants: metric.allow, mustAgree: mustAgree)
+  }
+
+  private static func named(
+    _ wanted: String, _ request: QueryRequest, _ pipeline: PipelineView
+  ) throws(Refusal) -> Asked {
+    guard let query = pipeline.checked.query(wanted) else {
+      let known = pipeline.package.queries.map(\.name) + pipeline.package.metrics.map(\.name)
+      throw Refusal(
+        "UNKNOWN_QUERY",
+        "\(pipeline.name) has no query or metric \(wanted): it has \(Deployment.listed(known))")
+    }
+    return Asked(
+      name: "the query \(wanted)", select: query.select,
+      columns: query.columns.map { .init(name: $0.name, type: $0.type.proven) },
+      withheld: zip(query.columns, query.select.columns).map { declared, found in
+        request.caller != pipeline.owner && (declared.pii != nil || found.pii)
+      }, values: try values(request.arguments, of: query.query.args),
+      rowsMax: min(Int(query.query.rowsMax), AnswerLimits.rowsMax), pipeline: pipeline,
+      grants: query.query.allow, mustAgree: request.trust != .replica)
   }
 
   /// What `f + 1` replicas are to answer alike.
@@ -216,7 +240,7 @@ private struct Asked {
         try statement.bind(place, value: value)
       }
     }
-    var budget = StepBudget(limit: ExecutionLimits.stepsPerQuery)
+    var budget = StepBudget(limit: stepsMax)
     var rows: [[Value]] = []
     var size = 0
     try engine.run(statement, &budget, name) { row throws(Stop) in

@@ -27,6 +27,8 @@ package final class Reader: Sendable {
     var clock: (@Sendable () -> UInt64)?
     /// Whether a copy of a pipeline is being worked on.
     var isInWorkshop = false
+    /// By pipeline: what its metrics came to last.
+    var metrics: [String: KnownMetrics] = [:]
   }
 
   init(directory: String, vfs: String?, genesis: Genesis, prices: PriceTable) {
@@ -96,6 +98,17 @@ package final class Reader: Sendable {
   }
 
   func leaveWorkshop() { state.withLock { $0.isInWorkshop = false } }
+
+  func knownMetrics(of pipeline: String) -> KnownMetrics {
+    state.withLock { $0.metrics[pipeline] ?? KnownMetrics() }
+  }
+
+  /// Forgets those of pipelines that are not named.
+  func keep(_ metrics: [(pipeline: String, known: KnownMetrics)]) {
+    state.withLock { state in
+      state.metrics = Dictionary(uniqueKeysWithValues: metrics.map { ($0.pipeline, $0.known) })
+    }
+  }
 
   // MARK: Certified heights
 

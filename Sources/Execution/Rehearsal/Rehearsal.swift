@@ -35,13 +35,20 @@ package struct RehearsalResult: Sendable {
 package final class Rehearsal {
   private let package: CheckedPackage
   private let test: UnitTest
-  private let executor: Executor
-  private var time: Moment
+  let executor: Executor
+  /// Runs everything too, on tables whose keys run the other way.
+  let mirror: Executor
+  /// Models that were found to differ, each told once.
+  var toldModels: Set<String> = []
+  var toldOrder = false
+  private(set) var time: Moment
   private var calls: [SignedCall] = []
-  private var result: RehearsalResult
+  private(set) var result: RehearsalResult
 
   private static let owner = key("owner")
   private static let members = (0..<13).map { key("member \($0)") }
+  /// What the mirror's last receipt says.
+  private(set) var mirroredStatus = Receipt.Status.applied
   /// More than any test can spend.
   private static let funds: UInt64 = 1_000_000_000_000_000_000
 
@@ -65,7 +72,7 @@ package final class Rehearsal {
     return rehearsal.result
   }
 
-  private init(
+  init(
     _ test: UnitTest, of package: CheckedPackage, directory: String, vfs: String?
   ) throws(ExecutionFault) {
     self.package = package
@@ -77,32 +84,40 @@ package final class Rehearsal {
       administrators: [Self.owner],
       accounts: [.init(owner: Self.owner, balance: Cycles(2 * Self.funds))])
     executor = try Executor(directory: directory, vfs: vfs, genesis: genesis)
+    mirror = try Executor(
+      directory: "\(directory)/descending", vfs: vfs, genesis: genesis, order: .descending)
   }
 
   private func run() throws(ExecutionFault) {
     guard try prepare() else { return }
-    for (index, step) in test.steps.enumerated() {
-      let before = root
-      try run(step, number: index + 1)
-      if test.rootUnchangedBy.contains(index + 1), root != before {
-        fail(step.place, "step \(index + 1) changed the root of the tables; it should not have")
-      }
-    }
+    for number in 1..<(test.steps.count + 1) { try perform(number) }
     checkReceipts()
     for claim in test.tables { try check(claim) }
   }
 
-  private func fail(_ place: Places.Place, _ message: String) {
+  /// Runs one step, counted from 1, and looks at what must hold after it.
+  func perform(_ number: Int) throws(ExecutionFault) {
+    let step = test.steps[number - 1]
+    let before = root
+    try run(step, number: number)
+    try checkModels(after: step)
+    try checkOrder(after: step)
+    if test.rootUnchangedBy.contains(number), root != before {
+      fail(step.place, "step \(number) changed the root of the tables; it should not have")
+    }
+  }
+
+  func fail(_ place: Places.Place, _ message: String) {
     result.failures.append(RehearsalResult.Failure(place: place, message: message))
   }
 
-  private var name: String { package.package.name }
+  var name: String { package.package.name }
   private var root: Digest? { executor.pipelines[name]?.roots.data }
 
   // MARK: Calls
 
   /// Deploys, fills the account, grants the roles that steps play.
-  private func prepare() throws(ExecutionFault) -> Bool {
+  func prepare() throws(ExecutionFault) -> Bool {
     let deployed = try execute(
       call(.deploy, package.package.canonicalBytes, "deploy", Self.owner))
     if case .refused(let refusal) = deployed.status {
@@ -121,7 +136,7 @@ package final class Rehearsal {
   }
 
   private func run(_ step: UnitTest.Step, number: Int) throws(ExecutionFault) {
-    if let at = step.at { time = max(time, at) }
+    time = step.at
     let sender: PublicKey? =
       switch step.sender {
       case .owner: Self.owner
@@ -165,18 +180,20 @@ package final class Rehearsal {
     return SignedCall(call: call, body: body, signature: nil)
   }
 
-  /// Runs a call in a block of its own, a second after the one before.
+  /// Runs a call in a block of its own.
   private func execute(_ call: SignedCall) throws(ExecutionFault) -> Receipt {
-    time = time.advanced(by: 1_000)
     let digest = call.call.digest
     let header = Header(
       subnet: executor.subnet, epoch: 0, view: View(executor.height.number + 1),
       parentView: View(executor.height.number), parent: .zero, height: executor.height.next,
       time: time, calls: [digest], certified: nil)
-    _ = try executor.execute(Block(header: header, calls: [call]), digest: header.digest)
-    guard let receipt = try executor.receipt(of: digest)?.receipt else {
-      throw ExecutionFault(.mismatch, "a call of the rehearsal left no receipt")
-    }
+    let block = Block(header: header, calls: [call])
+    _ = try executor.execute(block, digest: header.digest)
+    _ = try mirror.execute(block, digest: header.digest)
+    guard let receipt = try executor.receipt(of: digest)?.receipt,
+      let mirrored = try mirror.receipt(of: digest)?.receipt
+    else { throw ExecutionFault(.mismatch, "a call of the rehearsal left no receipt") }
+    mirroredStatus = mirrored.status
     return receipt
   }
 

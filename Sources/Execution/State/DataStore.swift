@@ -10,6 +10,7 @@ final class DataStore {
   let connection: Connection
   let ledger: Ledger
   let trie: StateTrie
+  private let order: KeyOrder
   private(set) var tables: [String: StoredTable] = [:]
   private var changes = ChangeList()
   private var nextTable: UInt32 = 1
@@ -34,7 +35,8 @@ final class DataStore {
     let new: StoredRow?
   }
 
-  init(on connection: Connection, ledger: Ledger, retaining: UInt64) {
+  init(on connection: Connection, ledger: Ledger, retaining: UInt64, order: KeyOrder) {
+    self.order = order
     self.connection = connection
     self.ledger = ledger
     trie = StateTrie(retaining: retaining)
@@ -62,7 +64,7 @@ final class DataStore {
     for (_, value) in try ledger.all(.table) {
       guard let record = try? TableRecord(canonicalBytes: value) else { continue }
       tables[record.schema.name] = StoredTable(
-        record.schema, indexes: record.indexes, on: connection)
+        record.schema, indexes: record.indexes, on: connection, order: order)
     }
   }
 
@@ -93,7 +95,7 @@ final class DataStore {
     var encoder = Encoder()
     encoder.integer(nextTable)
     try ledger.put(.value, Self.nextKey, encoder.bytes)
-    let table = StoredTable(schema, indexes: indexes, on: connection)
+    let table = StoredTable(schema, indexes: indexes, on: connection, order: order)
     try table.create()
     tables[name] = table
     fresh.insert(name)

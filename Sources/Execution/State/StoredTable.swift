@@ -3,6 +3,13 @@ import Signing
 import Storage
 import Wire
 
+/// Which way the keys of tables run in SQLite. On replicas they ascend; a second run with keys that
+/// descend shows what depends on the order in which rows are read.
+enum KeyOrder: String, Sendable {
+  case ascending = ""
+  case descending = " DESC"
+}
+
 /// One table of a pipeline's file with its statements: STRICT, WITHOUT ROWID, keyed as its schema
 /// says. Tables with personal columns carry a nonce a row.
 final class StoredTable {
@@ -11,6 +18,7 @@ final class StoredTable {
   /// Column lists of the indexes, in the order of their creation.
   private(set) var indexes: [[String]]
   private let connection: Connection
+  private let order: KeyOrder
   var hasher: CellHasher
   private var insertStatement: PreparedStatement?
   private var selectStatement: PreparedStatement?
@@ -19,7 +27,11 @@ final class StoredTable {
 
   static let nonceColumn = "_nonce"
 
-  init(_ schema: TableSchema, indexes: [[String]], on connection: Connection) {
+  init(
+    _ schema: TableSchema, indexes: [[String]], on connection: Connection,
+    order: KeyOrder = .ascending
+  ) {
+    self.order = order
     self.schema = schema
     self.indexes = indexes
     self.connection = connection
@@ -48,7 +60,8 @@ final class StoredTable {
       "\(quoted(column.name)) \(column.type.storage)\(column.nullable ? "" : " NOT NULL")"
     }
     if hasNonce { parts.append("\(Self.nonceColumn) BLOB NOT NULL") }
-    let key = schema.key.map { quoted(schema.columns[$0].name) }.joined(separator: ", ")
+    let key = schema.key.map { quoted(schema.columns[$0].name) + order.rawValue }
+      .joined(separator: ", ")
     parts.append("PRIMARY KEY(\(key))")
     try connection.execute(
       "CREATE TABLE \(quoted(name))(\(parts.joined(separator: ", "))) STRICT, WITHOUT ROWID")
@@ -57,7 +70,7 @@ final class StoredTable {
 
   func createIndexes() throws(StorageFault) {
     for (number, columns) in indexes.enumerated() {
-      let list = columns.map { quoted($0) }.joined(separator: ", ")
+      let list = columns.map { quoted($0) + order.rawValue }.joined(separator: ", ")
       try connection.execute(
         "CREATE INDEX \(quoted("\(name)_i\(number + 1)")) ON \(quoted(name))(\(list))")
     }

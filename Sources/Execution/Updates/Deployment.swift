@@ -74,7 +74,7 @@ final class Deployment {
       for test in model.tests {
         switch test.rule {
         case .references(_, let other, _): follow(.model(other))
-        case .custom(_, let upstreams): upstreams.forEach(follow)
+        case .custom(_, let upstreams, _): upstreams.forEach(follow)
         case .unique, .notNull, .acceptedValues: continue
         }
       }

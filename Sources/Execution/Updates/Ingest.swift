@@ -41,6 +41,15 @@ struct Ingest {
     case quarantine(String)
   }
 
+  /// Why rows are looked at.
+  enum Occasion {
+    case arrival
+    /// The owner decided to let held rows in, so none of them is too late.
+    case release
+    /// Another source changed. What lies below the watermark stays held back: nobody decided.
+    case recheck
+  }
+
   mutating func run(
     _ batch: DecodedBatch, engine: Engine, _ steps: inout StepBudget
   ) throws(Stop) {
@@ -54,7 +63,7 @@ struct Ingest {
         try change(batch, row, number, engine, &steps, inserter)
         continue
       }
-      switch try judge(batch, row, number, engine, &steps) {
+      switch try judge(batch, row, number, .arrival, engine, &steps) {
       case .drop: tally.dropped += 1
       case .quarantine(let why): try quarantine(batch, row, number, why)
       case .take(let late):
@@ -68,7 +77,7 @@ struct Ingest {
   // MARK: Verdicts
 
   private mutating func judge(
-    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ engine: Engine,
+    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ occasion: Occasion, _ engine: Engine,
     _ steps: inout StepBudget
   ) throws(Stop) -> Verdict {
     var isLate = false
@@ -80,22 +89,11 @@ struct Ingest {
           "\(event.column): further ahead of block time than max_future allows (QD44)")
       }
       if let highest = watermarkHighest,
-        moment < highest.addingClamped(-Int64(clamping: event.lateness))
+        moment < highest.addingClamped(-Int64(clamping: event.lateness)),
+        try !isThere(batch.row(row).map(\.value), plan.change(batch, row))
       {
         isLate = true
-        switch event.late {
-        case .accept: break
-        case .quarantine:
-          tally.late += 1
-          notes.add("late", row: number, message: "the event time lies below the watermark")
-          return .quarantine("\(event.column): below the watermark")
-        case .reject:
-          throw .refused(
-            Refusal(
-              "LATE",
-              "row \(number) lies below the watermark of \(plan.source.name), which refuses late "
-                + "rows: leave it out. No row of the batch was taken"))
-        }
+        if let held = try late(event, number, occasion) { return held }
       }
     }
     guard let expectations = plan.expectations else { return .take(late: isLate) }
@@ -104,6 +102,23 @@ struct Ingest {
     case .drop: return .drop
     case .quarantine(let why): return .quarantine(why)
     }
+  }
+
+  /// What the source does with a late row; nil where it is taken.
+  private mutating func late(
+    _ event: EventTime, _ number: UInt32, _ occasion: Occasion
+  ) throws(Stop) -> Verdict? {
+    guard event.late != .accept, occasion != .release else { return nil }
+    guard event.late == .quarantine || occasion == .recheck else {
+      throw .refused(
+        Refusal(
+          "LATE",
+          "row \(number) lies below the watermark of \(plan.source.name), which refuses late "
+            + "rows: leave it out. No row of the batch was taken"))
+    }
+    tally.late += 1
+    notes.add("late", row: number, message: "the event time lies below the watermark")
+    return .quarantine("\(event.column): below the watermark")
   }
 
   private func moment(_ batch: DecodedBatch, _ row: Int) -> Int64? {
@@ -130,6 +145,27 @@ struct Ingest {
   private mutating func accepted(_ batch: DecodedBatch, _ row: Int) {
     tally.accepted += 1
     if let moment = moment(batch, row) { eventHighest = max(eventHighest ?? moment, moment) }
+  }
+
+  /// Whether a row would change nothing, so that it is a duplicate and never late: what is there
+  /// is equal, or wins by the source's rule.
+  private func isThere(
+    _ values: [Value], _ change: ChangeOperation.Change?
+  ) throws(Stop) -> Bool {
+    if plan.operation != nil, let version = plan.versionColumn, let gone = try tombstone(values),
+      !values[version].isAbove(gone)
+    {
+      return true
+    }
+    let known = try machine { () throws(StorageFault) in
+      try plan.bronze.row(key: plan.key.map { values[$0] })
+    }
+    guard let known else { return false }
+    if known.values.prefix(plan.columnCount).elementsEqual(values) { return true }
+    if let version = plan.versionColumn {
+      return !plan.source.appendOnly && !values[version].isAbove(known.values[version])
+    }
+    return plan.source.onDuplicate == .ignore && !plan.source.appendOnly && change != .update
   }
 
   /// The key is there already.
@@ -180,7 +216,7 @@ struct Ingest {
       return try quarantine(batch, row, number, "op: none that the contract knows")
     }
     if change == .delete { return try delete(batch, row) }
-    switch try judge(batch, row, number, engine, &steps) {
+    switch try judge(batch, row, number, .arrival, engine, &steps) {
     case .drop: tally.dropped += 1
     case .quarantine(let why): try quarantine(batch, row, number, why)
     case .take(let late):
@@ -286,7 +322,8 @@ struct Ingest {
   /// Looks again at rows that were held back. Those that pass now are taken, marked by this call's
   /// key; the others stay as they are and are counted as quarantined.
   mutating func release(
-    _ selection: ReleaseSelection, engine: Engine, _ steps: inout StepBudget
+    _ selection: ReleaseSelection, _ occasion: Occasion, engine: Engine,
+    _ steps: inout StepBudget
   ) throws(Stop) {
     guard plan.operation == nil else {
       throw .refused(
@@ -307,7 +344,7 @@ struct Ingest {
     for row in 0..<batch.rowCount {
       let number = batch.rowNumbers[row]
       let old = held[Int(number) - 1]
-      guard case .take(let late) = try judge(batch, row, number, engine, &steps) else {
+      guard case .take(let late) = try judge(batch, row, number, occasion, engine, &steps) else {
         tally.quarantined += 1
         continue
       }

@@ -6,22 +6,26 @@ import Wire
 struct NoteTaker {
   private var notes: [Note] = []
 
-  mutating func add(_ name: String, row: UInt32, message: @autoclosure () -> String) {
+  /// - Parameter count: how often it was violated.
+  /// - Parameter row: the first row that did, from 1; 0 where it is about no row of the batch.
+  mutating func add(
+    _ name: String, count: UInt32 = 1, row: UInt32, message: @autoclosure () -> String
+  ) {
     let short = name.cut(to: Limits.nameBytesMax)
     if let index = notes.firstIndex(where: { $0.name == short }) {
       let known = notes[index]
       notes[index] = Note(
-        name: known.name, count: known.count &+ 1, firstRow: known.firstRow,
+        name: known.name, count: known.count &+ count, firstRow: known.firstRow,
         message: known.message)
       return
     }
     guard notes.count < Limits.receiptNotesMax - 1 || short == Self.more else {
-      add(Self.more, row: row, message: "further rules are not listed")
+      add(Self.more, count: count, row: row, message: "further rules are not listed")
       return
     }
     notes.append(
       Note(
-        name: short, count: 1, firstRow: row,
+        name: short, count: count, firstRow: row,
         message: message().cut(to: ExecutionLimits.noteBytesMax)))
   }
 

@@ -227,21 +227,21 @@ extension PipelineFile {
         throw .refused(
           Refusal("MALFORMED", "the body says not which rows to release: \(error)"))
       }
-      try ingest.release(selection, engine: engine, &budget)
+      try ingest.release(selection, .release, engine: engine, &budget)
     } else {
       try ingest.run(try batch(call, task, &budget), engine: engine, &budget)
     }
-    try end(ingest)
+    try end(ingest, block)
     var notes = ingest.notes
     if ingest.tally.accepted > 0 {
       for plan in deployed?.rechecking(task.plan.source.name) ?? [] {
         var again = try begin(plan, call, block)
-        try again.release(ReleaseSelection(), engine: engine, &budget)
-        try end(again)
+        try again.release(ReleaseSelection(), .recheck, engine: engine, &budget)
+        try end(again, block)
         guard again.tally.accepted > 0 else { continue }
         notes.add(
-          "recheck \(plan.source.name)", row: 0,
-          message: "\(again.tally.accepted) rows left its quarantine")
+          "recheck \(plan.source.name)", count: again.tally.accepted, row: 0,
+          message: "rows that left its quarantine")
       }
     }
     let models = try deployed?.refresh(engine: engine, data: data, &budget, &notes) ?? []
@@ -270,14 +270,46 @@ extension PipelineFile {
       watermarkHighest: try watermark(Array(plan.source.name.utf8)))
   }
 
-  /// Moves the watermark to the largest event time that was accepted.
-  private func end(_ ingest: Ingest) throws(Stop) {
+  /// Moves the watermark to the largest event time that was accepted, and keeps when a source last
+  /// took a row where operators want to be told.
+  private func end(_ ingest: Ingest, _ block: BlockContext) throws(Stop) {
+    let source = ingest.plan.source
+    if source.freshness != nil, ingest.tally.accepted > 0 {
+      try machine { () throws(StorageFault) in
+        try ledger.put(.watermark, Self.acceptedKey(source.name), block.time.canonicalBytes)
+      }
+    }
     guard let moved = ingest.eventHighest, moved > ingest.watermarkHighest ?? .min else { return }
     try machine { () throws(StorageFault) in
       var encoder = Encoder()
       encoder.integer(moved)
-      try ledger.put(.watermark, Array(ingest.plan.source.name.utf8), encoder.bytes)
+      try ledger.put(.watermark, Array(source.name.utf8), encoder.bytes)
     }
+  }
+
+  /// No name holds a zero byte, so this is no source's watermark.
+  private static func acceptedKey(_ source: String) -> [UInt8] { Array(source.utf8) + [0] }
+
+  /// How far each source has come, ascending by name.
+  func progress() throws(StorageFault) -> [SourceProgress] {
+    var all: [SourceProgress] = []
+    for source in (deployed?.checked.sources ?? []).map(\.source) {
+      let highest = try ledger.get(.watermark, Array(source.name.utf8)).flatMap { bytes in
+        var decoder = Decoder(bytes)
+        return try? decoder.integer() as Int64
+      }
+      let accepted = try ledger.get(.watermark, Self.acceptedKey(source.name)).flatMap {
+        try? Moment(canonicalBytes: $0)
+      }
+      all.append(
+        SourceProgress(
+          source: source.name, late: source.eventTime?.late.rawValue ?? "",
+          eventHighest: highest, lateness: source.eventTime?.lateness ?? 0, acceptedAt: accepted,
+          bound: source.freshness.map {
+            .init(warnAfter: $0.warnAfter, errorAfter: $0.errorAfter)
+          }))
+    }
+    return all
   }
 
   /// The largest event time accepted so far.

@@ -186,7 +186,7 @@ struct Workshop {
       rows.append([
         .text(model.name), .text(model.kind.rawValue), .int(Int64(found.rows)),
         .int(Int64(found.missing)), .int(Int64(found.extra)), .int(Int64(found.different)),
-        .int(Int64(clamping: found.steps)), found.example.map { .text($0) } ?? .null,
+        .int(Int64(clamping: found.steps)), found.keys.first.map { .text($0) } ?? .null,
       ])
     }
     let names = ["rows", "missing", "extra", "different", "steps"]

@@ -14,6 +14,8 @@ package struct CheckedPackage: Sendable {
   package let procedures: [CheckedProcedure]
   package let queries: [CheckedNamedQuery]
   package let metrics: [CheckedMetric]
+  /// What is allowed and may surprise, each with its place.
+  package let notes: [String]
 
   /// - Throws: every mistake of the package. `places` says where its parts stand in files; on a
   ///   replica they are named without a line.
@@ -27,6 +29,7 @@ package struct CheckedPackage: Sendable {
     procedures = lint.procedures
     queries = lint.queries
     metrics = lint.metrics
+    notes = lint.notes
   }
 
   package func source(_ name: String) -> CheckedSource? { sources.first { $0.name == name } }
@@ -35,6 +38,7 @@ package struct CheckedPackage: Sendable {
     procedures.first { $0.name == name }
   }
   package func query(_ name: String) -> CheckedNamedQuery? { queries.first { $0.name == name } }
+  package func metric(_ name: String) -> CheckedMetric? { metrics.first { $0.name == name } }
 }
 
 /// What a SELECT reads: `{{ ref('name') }}` or `{{ source('name') }}`.

@@ -73,8 +73,13 @@ package struct CheckedTest: Sendable, Hashable {
     case acceptedValues(column: String, values: [StoredValue])
     /// Values of `column` are values of `target` in the table or view `model`.
     case references(column: String, model: String, target: String)
-    /// The query of this name among the model's `testQueries` gives no row.
-    case custom(name: String, upstreams: [Upstream])
+    /// The query of this name among the model's `testQueries` gives no row. Of one over
+    /// `{{ changed }}` only rows of the model itself are followed.
+    case custom(name: String, upstreams: [Upstream], ofChanged: Bool)
+  }
+
+  package var readsChanged: Bool {
+    if case .custom(_, _, let ofChanged) = rule { ofChanged } else { false }
   }
 
   package init(_ rule: Rule, severity: ModelTest.Severity = .error) {

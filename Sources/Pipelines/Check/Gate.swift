@@ -20,6 +20,11 @@ enum Gate {
     }
   }
 
+  /// Whether a script reads `{{ changed }}`.
+  static func readsChanged(_ script: SQLScript) -> Bool {
+    (try? parse(script.sqlText))?.references.contains(.changed) == true
+  }
+
   /// Which of these columns the script computes rather than passes on.
   static func computed(_ names: [String], by script: SQLScript) -> [String] {
     guard let query = try? parse(script.sqlText) else { return names }

@@ -108,6 +108,14 @@ extension Lint {
       fault(part, "a metric is one number; its SELECT gives \(select.columns.count) columns")
       return
     }
+    if package.queries.contains(where: { $0.name == metric.name }) {
+      fault(part, "a query has this name too; both are asked by name", fix: "rename the metric")
+    }
+    if metric.prometheus, select.columns[0].pii {
+      fault(
+        part, "expose: everyone reads /metrics, and \(metric.name) comes from a personal column",
+        fix: "leave out expose:, or count rows instead")
+    }
     metrics.append(CheckedMetric(metric: metric, select: select, upstreams: upstreams))
   }
 }

@@ -45,15 +45,19 @@ extension Lint {
     case .custom(let name, let sql):
       checkName(name, part)
       let upstreams = upstreams(of: sql)
-      guard let query = checked(sql, .test, catalog(for: nil)) else { return nil }
-      guard upstreams.contains(.model(model.name)) else {
+      let ofChanged = Gate.readsChanged(sql)
+      let changed = TableShape(name: "changed", columns: model.shape.columns, keys: [])
+      guard let query = checked(sql, .test, catalog(for: nil, changed: changed)) else {
+        return nil
+      }
+      guard ofChanged || upstreams.contains(.model(model.name)) else {
         fault(
           part, "the test \(name) does not read \(model.name)",
           fix: "select … from {{ ref('\(model.name)') }} where …")
         return nil
       }
       queries[name] = query
-      return .custom(name: name, upstreams: upstreams)
+      return .custom(name: name, upstreams: upstreams, ofChanged: ofChanged)
     }
   }
 

@@ -10,6 +10,7 @@ struct Lint {
   var procedures: [CheckedProcedure] = []
   var queries: [CheckedNamedQuery] = []
   var metrics: [CheckedMetric] = []
+  private(set) var notes: [String] = []
 
   init(package: Package, places: Places) {
     self.package = package
@@ -24,6 +25,24 @@ struct Lint {
     // SQL is checked against the tables that the contracts describe, so they come first.
     guard faults.isEmpty else { return }
     checkSQL()
+    noteCertified()
+  }
+
+  /// Proofs are for everyone, so a certified table passes by the roles of the package.
+  private mutating func noteCertified() {
+    let grants =
+      package.sources.flatMap(\.allow) + package.procedures.flatMap(\.allow)
+      + package.queries.flatMap(\.allow)
+    let roles = grants.compactMap { if case .role(let role) = $0 { role } else { nil } }
+    guard let role = roles.sorted().first else { return }
+    for model in package.models where model.certified {
+      let place = places.place(of: "model:\(model.name)")
+      let prefix = place.line > 0 ? "\(place.file):\(place.line):\(place.column): " : ""
+      notes.append(
+        "\(prefix)note: \(model.name) is certified: everyone reads it row by row, with proofs and "
+          + "without a role, though the package restricts other reads (role:\(role)). Only columns "
+          + "marked pii: are withheld; leave out certified: if its rows are not for everyone")
+    }
   }
 
   mutating func fault(_ part: String, _ message: String, fix: String? = nil) {

@@ -5,7 +5,7 @@ import Wire
 package struct UnitTest: Sendable {
   package let name: String
   package let place: Places.Place
-  /// Block time of the deploy that comes before the first step.
+  /// Block time of the first step, and of the deploy and the grants before it.
   package let at: Moment
   /// Counted from 1 in messages and in the test's file.
   package let steps: [Step]
@@ -19,8 +19,8 @@ package struct UnitTest: Sendable {
 
   package struct Step: Sendable {
     package let place: Places.Place
-    /// Block time; nil: a second after the step before.
-    package let at: Moment?
+    /// Block time, exactly. Where a test says none: a second after the step before.
+    package let at: Moment
     package let sender: Sender
     package let act: Act
   }

@@ -39,11 +39,11 @@ struct UnitTestReader {
       fields.fault(value, "two tests are called \(name); rename one")
     }
     for key in ["given", "expect"] where fields[key] == nil { fields.missing(key) }
-    var clock = moment(fields, "at") ?? UnitTest.atUsual
-    let start = clock
+    let start = moment(fields, "at") ?? UnitTest.atUsual
+    var clock: Moment?
     var steps: [UnitTest.Step] = []
     for (index, item) in (fields.list("given") ?? []).enumerated() {
-      guard let step = readStep(item, file, after: index, &clock) else { continue }
+      guard let step = readStep(item, file, after: index, from: start, &clock) else { continue }
       steps.append(step)
     }
     guard let expect = fields["expect"],
@@ -81,7 +81,8 @@ struct UnitTestReader {
   private static let acts = ["ingest", "call", "replay", "release"]
 
   private mutating func readStep(
-    _ value: YAMLValue, _ file: String, after count: Int, _ clock: inout Moment
+    _ value: YAMLValue, _ file: String, after count: Int, from start: Moment,
+    _ clock: inout Moment?
   ) -> UnitTest.Step? {
     let known =
       Self.acts + ["rows", "file", "format", "args", "idempotency_key", "at", "as"]
@@ -96,11 +97,12 @@ struct UnitTestReader {
       return nil
     }
     refuseStray(fields, acts[0])
-    let at = moment(fields, "at")
-    if let at, let value = fields["at"] {
-      if at < clock { fields.fault(value, "at: lies before the step before it") }
-      clock = max(clock, at)
+    let said = moment(fields, "at")
+    if let said, let value = fields["at"], said < clock ?? start {
+      fields.fault(value, "at: lies before the step before it")
     }
+    let at = said ?? clock?.advanced(by: 1_000) ?? start
+    clock = at
     let sender = readSender(fields)
     let act: UnitTest.Act?
     switch acts[0] {
