@@ -28,8 +28,8 @@ struct PipelineView: Sendable {
 
   init(
     name: String, checked: CheckedPackage, digest: Digest, owner: PublicKey,
-    account: PipelineAccount, freezing: Freezing, schemas: [TableSchema], trie: StateTrie,
-    ledgerTrie: StateTrie, since: Height, pin: Pin
+    account: PipelineAccount, freezing: Freezing, schemas: [TableSchema],
+    progress: [SourceProgress], trie: StateTrie, ledgerTrie: StateTrie, since: Height, pin: Pin
   ) {
     self.name = name
     self.checked = checked
@@ -38,6 +38,7 @@ struct PipelineView: Sendable {
     self.account = account
     self.freezing = freezing
     self.schemas = schemas
+    self.progress = progress
     self.trie = trie
     self.ledgerTrie = ledgerTrie
     self.since = since
