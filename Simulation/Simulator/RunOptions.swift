@@ -2,8 +2,6 @@
 package struct RunOptions: Sendable {
   /// How many of a million messages are decoded from their bytes at the receiver.
   package var decodesPPM: UInt64 = 1_000_000
-  /// False: a chain of digests stands for the state, and nothing runs in SQLite.
-  package var executes = true
   /// Clients read certified rows of what was acknowledged.
   package var reads = true
   /// Told what each replica notices, a line each, for whoever writes a scenario.

@@ -5,7 +5,7 @@ import Wire
 /// - Safety: a block is *ready* when header and bodies are durable, it is statically valid, and its
 ///   ancestors are ready down to the last finalized one.
 /// - Bound: blocks of views above the floor, of which each view has a proposal and a notarized one,
-///   and `VotingLimits.blocksRetained` below.
+///   `VotingLimits.blocksRetained` below the tip, and as many finalized ones above a gap.
 package struct Chain: Sendable {
   package enum Stage: Int, Comparable, Sendable {
     case header, complete, journalling, durable
@@ -65,6 +65,8 @@ package struct Chain: Sendable {
   private var links: [Digest: Link] = [:]
   /// Digests of links above the delivered tip, in order of arrival.
   private(set) var open: [Digest] = []
+  /// What the floor left behind since blocks below it are missing, ascending.
+  private var passed: [(view: View, digest: Digest)] = []
   /// Digests of delivered links still held, ascending by height.
   private var retained: [Digest] = []
   /// The last block of the finalized chain without a gap.
@@ -135,8 +137,26 @@ package struct Chain: Sendable {
 
   mutating func raiseFloor(to view: View, _ digest: Digest) {
     precondition(view > floorView, "the floor falls from \(floorView) to \(view)")
+    pass(floorView, floorDigest)
     floorView = view
     floorDigest = digest
+  }
+
+  /// Far behind, ranges bring all that is finalized: of what came meanwhile the newest is kept.
+  private mutating func pass(_ view: View, _ digest: Digest) {
+    guard digest != delivered.digest else { return passed.removeAll() }
+    passed.append((view, digest))
+    guard passed.count > Int(VotingLimits.blocksRetained) else { return }
+    let oldest = passed.removeFirst()
+    guard let height = links[oldest.digest]?.header.height,
+      height.above(delivered.header.height) > VotingLimits.singleFetchHeightsMax
+    else { return }
+    // With it what was proposed beside it up to the next.
+    let views = oldest.view..<passed[0].view
+    for digest in open where links[digest].map({ views.contains($0.header.view) }) ?? true {
+      links[digest] = nil
+    }
+    open.removeAll { links[$0] == nil }
   }
 
   /// Whether a child of this block has all its ancestors ready.

@@ -14,6 +14,8 @@ struct RepairBook: Sendable {
   var rangeAskedAt: UInt64 = 0
   var rangeAsked: (peer: ReplicaID, from: Height)?
   var rangeTurn = 0
+  /// How many ranges were asked for since one came.
+  var rangesMissed = 0
   var caughtUpFrom: Height = 0
   /// Who was asked for blocks since the last but one tick.
   private var expected: [Int]
@@ -141,7 +143,11 @@ extension Replica {
   }
 
   private mutating func repairBlocks() {
-    let lacking = simplex.lackingBlocks
+    var lacking = simplex.lackingBlocks
+    if repair.rangeAsked != nil, repair.rangesMissed < committee.size {
+      // What is missing below the last finalized block comes by ranges.
+      lacking.removeAll { $0.view == simplex.floor }
+    }
     var attempts: [Digest: Int] = [:]
     for (digest, view) in lacking.prefix(Limits.viewsPerRequestMax) {
       let attempt = repair.attempts[digest, default: 0]
@@ -215,6 +221,7 @@ extension Replica {
     guard peer != me else { return }
     repair.rangeAsked = (peer, tip.next)
     repair.rangeAskedAt = repair.ticks
+    repair.rangesMissed += 1
     repair.expectBlocks(peer)
     let count = UInt32(min(goal.above(tip), UInt64(Limits.blocksPerAnswerMax)))
     send(.blocksWanted(from: tip.next, count: count), to: peer)
@@ -241,6 +248,7 @@ extension Replica {
       return
     }
     if simplex.extend(named, finalizations: finalizations) {
+      repair.rangesMissed = 0
       reached(.catchUpRange)
     } else if first.block.header.height > simplex.chain.delivered.header.height {
       reached(.catchUpRangeRefused)

@@ -158,7 +158,7 @@ struct CoreBenchmarks {
       var story = calm
       story.cluster.duration = .seconds(60)
       var options = RunOptions()
-      options.executes = false
+      story.cluster.execution = .digests
       options.reads = false
       options.decodesPPM = 10_000
       return (story, options)

@@ -380,6 +380,31 @@ import Wire
     #expect(bench.simplex.chain.delivered.header == second)
   }
 
+  @Test func `keeps few blocks above a gap, however long it lasts, and then goes on`() {
+    var bench = Bench()
+    bench.start()
+    var headers = [bench.header(1)]
+    while headers.count < 200 {
+      headers.append(bench.header(View(UInt64(headers.count) + 1), on: headers.last))
+    }
+    for header in headers.dropFirst() {
+      bench.receive(header)
+      bench.learn(bench.notarize(header))
+      bench.learn(bench.finalize(header))
+    }
+    #expect(bench.finalized.isEmpty)
+    #expect(bench.simplex.chain.count <= 2 * Int(VotingLimits.blocksRetained))
+    let range = headers.map { (block: Block(header: $0, calls: []), digest: $0.digest) }
+    for start in stride(from: 0, to: 200, by: 32) {
+      let part = Array(range[start..<min(200, start + 32)])
+      guard let last = part.last, bench.finalized.count < start + part.count else { break }
+      _ = bench.simplex.extend(
+        part, finalizations: [bench.certificate(bench.finalize(last.block.header))])
+      bench.gather()
+    }
+    #expect(bench.finalized == headers.map(\.digest))
+  }
+
   @Test func `takes a range that a finalization covers, and only so far`() {
     var bench = Bench()
     bench.start()

@@ -261,7 +261,7 @@ private let twoOrders = """
     #expect(result.failures.map(\.message) == [])
   }
 
-  @Test(arguments: ["bank-reconciliation"])
+  @Test(arguments: ["bank-reconciliation", "delivery-tracking", "feature-store", "master-data"])
   func `holds for the example`(folder: String) throws {
     let home = URL(fileURLWithPath: #filePath)
       .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path

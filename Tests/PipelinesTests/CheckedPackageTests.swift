@@ -87,7 +87,9 @@ enum Chain {
 }
 
 @Suite struct `A checked package` {
-  @Test(arguments: ["bank-reconciliation", "berka"])
+  @Test(arguments: [
+    "bank-reconciliation", "berka", "delivery-tracking", "feature-store", "master-data",
+  ])
   func `of the examples is sound, from its folder and from canonical bytes`(name: String) throws {
     let package = try PackageReader.read(directory: Folders.pipeline(name))
     let checked = try CheckedPackage(try Package(canonicalBytes: package.canonicalBytes))

@@ -54,7 +54,9 @@ enum Sample {
 }
 
 @Suite struct `A package's folder` {
-  @Test(arguments: ["bank-reconciliation", "berka"])
+  @Test(arguments: [
+    "bank-reconciliation", "berka", "delivery-tracking", "feature-store", "master-data",
+  ])
   func `of the examples is read, and its canonical bytes are the same package`(name: String) throws
   {
     let files = try PackageFiles(directory: Folders.pipeline(name))

@@ -20,6 +20,25 @@ import Wire
     return oracle
   }
 
+  // MARK: Votes
+
+  @Test func `of votes holds a replica to what it said, and one whose disk lied to nothing`() {
+    for isExcused in [false, true] {
+      let oracle = oracle()
+      for ballot in [
+        Ballot.finalize(
+          subnet: committee.subnet, epoch: 0, view: 3, parentView: 0, block: header.digest),
+        .nullify(subnet: committee.subnet, epoch: 0, view: 3),
+      ] {
+        oracle.durable([.vote(Vote(ballot: ballot, signer: 1, signature: signature(1)))], on: 1)
+        if isExcused { oracle.excuse(1) }
+      }
+      let contradicts = oracle.violations.contains { $0.text.contains("nullifies view 3 after") }
+      #expect(contradicts == !isExcused)
+      #expect(oracle.guilty.contains(1) == isExcused)
+    }
+  }
+
   // MARK: State
 
   @Test func `of state sees a replay that gives another root or other receipts`() {
@@ -263,9 +282,8 @@ import Wire
   @Test func `keeps no more books of a long run than of a short one, and still sees old votes`() {
     var scenario = Scenario(title: "Idle for long")
     scenario.cluster.duration = .seconds(4_000)
-    var options = RunOptions()
-    options.executes = false
-    let world = World(scenario, options)
+    scenario.cluster.execution = .digests
+    let world = World(scenario, RunOptions())
     let report = world.run()
     #expect(report.passed, "\(report.text(file: nil))")
     #expect(report.statistics.heightHighest > 3_000)

@@ -11,7 +11,7 @@ import Testing
     for (number, task) in tasks.enumerated() {
       #expect(
         task.source
-          == .random(seed: 100 + UInt64(number), replicas: [4, 7, 13][number % 3], blocks: 200))
+          == .random(seed: 100 + UInt64(number), replicas: FuzzPlan.sizes[number % 6], blocks: 200))
       #expect(task.broken == nil)
     }
   }

@@ -12,6 +12,7 @@ enum OracleLimits {
   // as many after a jump.
   static let viewsAhead: UInt64 = 3
   static let viewsKept: UInt64 = 5 * 64
+  /// Blocks below the tip, and as many finalized ones above a gap.
   static let blocksKept = 16 + 1
   /// Headers that wait for bodies.
   static let assembliesMax = 16

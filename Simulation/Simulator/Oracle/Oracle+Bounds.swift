@@ -24,7 +24,7 @@ extension Oracle {
     let rules: [(what: String, is: Int, most: Int)] = [
       ("views", load.views, open + Int(OracleLimits.viewsKept)),
       ("votes of one view", load.votesOfView, 3 * members),
-      ("blocks in memory", load.blocks, 2 * open + OracleLimits.blocksKept),
+      ("blocks in memory", load.blocks, 2 * open + 2 * OracleLimits.blocksKept),
       ("headers that wait for bodies", load.assemblies, OracleLimits.assembliesMax),
       ("heights with state shares", load.states, OracleLimits.statesMax),
       ("calls in the pool", load.poolCalls, OracleLimits.poolCallsMax),

@@ -50,7 +50,8 @@ final class Oracle {
   private(set) var statesFloor: Height = 0
   /// What everybody was heard to say; kept over the fault budget only.
   var transcript = Transcript()
-  /// Machines whose disks gave back what nobody wrote: they may compute anything.
+  /// Machines whose disks gave back what nobody wrote: they may compute anything, and vote as if
+  /// they had never said what their logs no longer tell.
   private(set) var excused: Set<Int> = []
   /// Simulated microseconds; the world sets it before each event.
   var now: UInt64 = 0
@@ -100,7 +101,7 @@ final class Oracle {
   /// `q = n − f`, restated.
   var quorum: Int { committee.members.count - (committee.members.count - 1) / 3 }
 
-  /// The replica may contradict what its disk lost: it counts as faulty, and may be accused.
+  /// What its disk tells is not to be trusted from now on: it is one of the faulty.
   func excuse(_ machine: Int) {
     excused.insert(machine)
     guilty.insert(machines[machine].id)

@@ -40,6 +40,7 @@ extension Scenario {
     /// How long executing a block takes.
     package var sql = Span.milliseconds(3)
     package var signatures = Signatures.mock
+    package var execution = Execution.sql
     /// How long at most; nil: until what is expected after the last fault was seen.
     package var duration: Span?
 
@@ -57,6 +58,15 @@ extension Scenario {
   }
 
   package enum Signatures: String, Sendable, Hashable, CaseIterable { case mock, ed25519 }
+
+  /// What finalized blocks do to the state.
+  package enum Execution: String, Sendable, Hashable, CaseIterable {
+    /// The pipelines' SQL, in SQLite on the simulated disks.
+    case sql
+    /// Consensus alone: a chain of digests stands for the state, and a call is settled when it is
+    /// in a finalized block.
+    case digests
+  }
 
   package struct Load: Sendable, Hashable {
     package var clients = 2

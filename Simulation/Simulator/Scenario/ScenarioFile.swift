@@ -123,7 +123,7 @@ private struct Reading {
     map.check(
       [
         "replicas", "latency", "loss", "leader-timeout", "seed", "sync", "sql", "signatures",
-        "duration",
+        "execution", "duration",
       ], &faults)
     var cluster = Scenario.Cluster()
     if let count = map.required("replicas", &faults, readReplicas) { cluster.replicas = count }
@@ -147,6 +147,10 @@ private struct Reading {
       map.value("signatures", &faults) { text throws(TextFault) in
         try choice(text, "signature scheme", of: Scenario.Signatures.self)
       } ?? .mock
+    cluster.execution =
+      map.value("execution", &faults) { text throws(TextFault) in
+        try choice(text, "kind of execution", of: Scenario.Execution.self)
+      } ?? .sql
     return cluster
   }
 

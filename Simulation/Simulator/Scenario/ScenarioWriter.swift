@@ -46,6 +46,7 @@ extension Scenario {
     if cluster.signatures != .mock {
       lines.append("  signatures: \(cluster.signatures.rawValue)")
     }
+    if cluster.execution != .sql { lines.append("  execution: \(cluster.execution.rawValue)") }
     if let duration = cluster.duration { lines.append("  duration: \(duration.text)") }
     return lines
   }

@@ -45,17 +45,13 @@ package struct SearchTask: Codable, Sendable, Hashable {
   /// Runs the story, and writes it down when it fails.
   package func perform() throws -> RunSummary {
     let scenario = try scenario()
+    // Decoding does not change a run: a share of the messages is enough over many runs.
+    var options = RunOptions()
+    options.decodesPPM = 100_000
     let report = Simulation.run(scenario, options)
     var summary = RunSummary(report, of: scenario, number: number)
     if !report.passed { summary.file = try save(scenario, summary) }
     return summary
-  }
-
-  /// Twins play consensus alone.
-  private var options: RunOptions {
-    var options = RunOptions()
-    if case .twins = source { options.executes = false }
-    return options
   }
 
   /// Writes the story of a run that failed, so that `replay` shows it again.

@@ -117,6 +117,7 @@ extension Shrinker {
     tries { $0.load?.clients = 1 }
     tries { $0.cluster.lossPPM = 0 }
     tries { $0.cluster.signatures = .mock }
+    tries { $0.cluster.execution = .digests }
   }
 
   /// Delta debugging: halves, quarters, … are left out as long as the violation stays.

@@ -47,6 +47,7 @@ package struct TwinsCase: Codable, Sendable, Hashable {
     scenario.cluster.jitter = .milliseconds(0)
     scenario.cluster.leaderTimeout = .milliseconds(200)
     scenario.cluster.seed = 0x7415
+    scenario.cluster.execution = .digests
     var load = Scenario.Load()
     load.clients = 1
     load.rate = 10

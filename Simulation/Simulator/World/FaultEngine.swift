@@ -2,7 +2,7 @@ import Signing
 import Wire
 
 /// Which faults wait for what, which are at work, and when all is calm.
-struct FaultEngine {
+final class FaultEngine {
   enum Phase { case begins, ends }
 
   /// Two copies of one replica, each heard by its own part of the others.
@@ -72,20 +72,20 @@ struct FaultEngine {
     return scenario.cluster.duration ?? .seconds(explicit ? 60 : 10)
   }
 
-  mutating func beCalm(at now: UInt64, view: View, height: Height) {
+  func beCalm(at now: UInt64, view: View, height: Height) {
     calmSince = now
     calmView = view
     calmHeight = height
     waiting = []
   }
 
-  mutating func finalized(_ view: View, leader: ReplicaID) {
+  func finalized(_ view: View, leader: ReplicaID) {
     mayBeOver = true
     guard calmSince != nil, view > calmView else { return }
     leadersSinceCalm.insert(leader)
   }
 
-  mutating func archive(_ delivery: Delivery) {
+  func archive(_ delivery: Delivery) {
     guard archives else { return }
     if archived.count < Self.archiveMax {
       archived.append(delivery)
@@ -103,7 +103,7 @@ struct FaultEngine {
   }
 
   /// For each scripted round the groups that each machine is in.
-  mutating func seat(_ machines: [ReplicaID]) {
+  func seat(_ machines: [ReplicaID]) {
     sides = scenario.rounds.map { round in
       machines.enumerated().map { index, id in
         let twin = twins.first { $0.id == id }
@@ -118,7 +118,7 @@ struct FaultEngine {
   var archivedDeliveries: [Delivery] { archived }
 
   /// Who plays: one machine a replica, two for a twin.
-  mutating func cast(
+  func cast(
     _ committee: Committee, _ seed: UInt64
   ) -> [(id: ReplicaID, name: String, adversary: (any Adversary)?)] {
     var actors: [(id: ReplicaID, byzantine: Scenario.Byzantine, order: Int)] = []

@@ -55,7 +55,9 @@ extension World {
   private var planted: Set<PlantedBug> { scenario.brokenRule.map { [$0] } ?? [] }
 
   private func openLedger(_ machine: Machine) throws -> Ledger {
-    guard options.executes else { return .digests(DigestLedger(genesisRoot: genesisRoot)) }
+    guard scenario.cluster.execution == .sql else {
+      return .digests(DigestLedger(genesisRoot: genesisRoot))
+    }
     return .sql(
       try Executor(directory: machine.name, vfs: disk.name, genesis: genesis, planted: planted))
   }

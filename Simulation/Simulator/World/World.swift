@@ -47,7 +47,7 @@ final class World {
   var picture = Picture()
   var statistics = RunStatistics()
   var now: UInt64 = 0
-  var faultEngine: FaultEngine
+  let faultEngine: FaultEngine
   var clients: [Client] = []
   var reached: Set<Mark> = []
   /// nil: nobody asked for what happened, and nothing is kept.
@@ -96,7 +96,8 @@ final class World {
       genesisRoot: genesisRoot)
     oracle.minted = genesis.accounts.reduce(0) { $0 + UInt128($1.balance.number) }
     oracle.memoryMax = Int(clamping: scenario.expect.memory ?? Scenario.Expectation.memoryUsual)
-    serial = options.executes ? try? SerialReplay(disk: disk, genesis: genesis) : nil
+    serial = scenario.cluster.execution == .sql
+      ? try? SerialReplay(disk: disk, genesis: genesis) : nil
     clientCheck = ClientCheck(committee: committee, verifier: verifier)
     oracle.guilty = Set(cast.filter { $0.adversary != nil }.map(\.id))
     picture.rows = machines.map(\.name)

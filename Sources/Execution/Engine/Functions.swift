@@ -41,19 +41,31 @@ enum Functions {
     try addAggregates(on: connection, user: user)
   }
 
+  private struct BuiltIn {
+    let name: String
+    let arguments: Int32
+  }
+
+  /// What the SQLite library brings along, asked once: it is the same on every connection.
+  private static let builtIn = Result { () throws(StorageFault) in
+    let connection = try Connection(path: ":memory:", access: .readWrite)
+    return try withExtendedLifetime(connection) { () throws(StorageFault) in
+      let listed = try connection.prepare(
+        "SELECT DISTINCT name, narg FROM pragma_function_list WHERE builtin ORDER BY 1, 2")
+      var found: [BuiltIn] = []
+      while try listed.step() {
+        found.append(
+          BuiltIn(
+            name: listed.text(0), arguments: Int32(truncatingIfNeeded: listed.integer(1))))
+      }
+      return found
+    }
+  }
+
   private static func deny(
     on connection: Connection, allowed: Set<String>
   ) throws(StorageFault) {
-    let listed = try connection.prepare(
-      "SELECT DISTINCT name, narg FROM pragma_function_list WHERE builtin ORDER BY 1, 2")
-    var denied: [(name: String, arguments: Int32)] = []
-    while try listed.step() {
-      let name = listed.text(0)
-      if !allowed.contains(name.lowercased()) {
-        denied.append((name, Int32(truncatingIfNeeded: listed.integer(1))))
-      }
-    }
-    for function in denied {
+    for function in try builtIn.get() where !allowed.contains(function.name.lowercased()) {
       try connection.check(
         sqlite3_create_function_v2(
           connection.handle, function.name, function.arguments,
