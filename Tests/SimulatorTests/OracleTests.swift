@@ -209,15 +209,6 @@ import Wire
     #expect(oracle.violations.map(\.check) == [.evidence])
   }
 
-  @Test func `does not hold a replica to votes that its disk lost in silence`() {
-    let oracle = oracle()
-    oracle.durable([.vote(vote(2, notarize(1, blockA)))], on: 2)
-    oracle.excuse(2)
-    oracle.durable([.vote(vote(2, notarize(1, blockB)))], on: 2)
-    #expect(!oracle.violations.contains { $0.text.contains("notarizes two blocks") })
-    #expect(oracle.guilty == [2])
-  }
-
   private func header(view: View, time: Moment = 1) -> Header {
     Header(
       subnet: subnet, epoch: 0, view: view, parentView: 0, parent: .zero, height: 1, time: time,

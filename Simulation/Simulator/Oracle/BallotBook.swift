@@ -106,7 +106,6 @@ struct BallotBook {
 
 extension Oracle {
   /// A vote was made: judged once, against everything that its signer ever cast.
-  /// A log that a disk took back in silence cannot bind its replica, so that one is not judged.
   /// - Returns: true when it is a new one.
   @discardableResult
   func cast(_ vote: Vote, _ machine: Int, durable: Bool) -> Bool {
@@ -115,7 +114,7 @@ extension Oracle {
       report(.oneNotarization, machine, ballot.view, "keeps as its own a vote of \(vote.signer)")
     }
     let isNew = !machines[machine].ballots.holds(ballot)
-    if isNew, !excused.contains(machine) { judge(ballot, machine) }
+    if isNew { judge(ballot, machine) }
     machines[machine].ballots.write(ballot, durable: durable)
     return isNew
   }
