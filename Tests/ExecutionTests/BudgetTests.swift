@@ -57,7 +57,8 @@ extension Subnet {
     let receipt = try subnet.run(
       subnet.ingest("orders", batch, by: Subnet.stranger, steps: 20_000))
     #expect(receipt.refusalCode == "OVER_BUDGET")
-    #expect(receipt.charged == budget)
+    #expect(receipt.charged > 20_000_000)
+    #expect(receipt.charged <= budget)
     #expect(before - subnet.balance == receipt.charged.number)
     #expect(try subnet.rows("bronze_orders").isEmpty)
   }

@@ -41,9 +41,10 @@ struct PipelineAccount: Canonical, Hashable {
 
   /// Charges storage for each period that has ended by a block time, and begins a new day of the
   /// books. Bytes change in blocks alone, so charging late comes to the same as charging at once.
+  /// Within a period nothing changes: a block that runs no call leaves the state as it was.
   mutating func advance(to now: Moment, _ prices: PriceTable) {
-    guard now > chargedTo else { return }
     let periods = Freezing.storagePeriods(after: chargedTo, to: now)
+    guard periods > 0 else { return }
     let period = Freezing.storagePeriod.milliseconds
     let price = prices.storage(bytes: storedBytes, seconds: period / 1_000)
     let due = Cycles(price.number.multipliedCapped(periods))
