@@ -96,7 +96,8 @@ final class World {
       genesisRoot: genesisRoot)
     oracle.minted = genesis.accounts.reduce(0) { $0 + UInt128($1.balance.number) }
     oracle.memoryMax = Int(clamping: scenario.expect.memory ?? Scenario.Expectation.memoryUsual)
-    serial = scenario.cluster.execution == .sql
+    serial =
+      scenario.cluster.execution == .sql
       ? try? SerialReplay(disk: disk, genesis: genesis) : nil
     clientCheck = ClientCheck(committee: committee, verifier: verifier)
     oracle.guilty = Set(cast.filter { $0.adversary != nil }.map(\.id))
