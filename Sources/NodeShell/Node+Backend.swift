@@ -118,7 +118,12 @@ extension Node: GatewayBackend {
   // MARK: Reads
 
   package func readable(from height: Height, patience: Span) async -> ClosedRange<Height>? {
-    await parts.heights.wait(for: height, until: deadline(patience))
+    let end = deadline(patience)
+    await parts.heights.wait(for: height, until: end)
+    // While all pins are taken anew, the one height that is pinned waits for its certificate.
+    while parts.reader.heights == nil, Clocks.monotonic < end, !parts.board.now.isStopping {
+      try? await Task.sleep(for: .microseconds(Int64(NodeLimits.unreadableWait.number)))
+    }
     return parts.reader.heights
   }
 

@@ -120,6 +120,7 @@ extension Oracle {
   }
 
   private func judge(_ ballot: Ballot, _ machine: Int) {
+    guard !excused.contains(machine) else { return }
     let view = ballot.view
     let before = machines[machine].ballots.of(view)
     if view <= machines[machine].ballots.seenThrough {
