@@ -274,6 +274,10 @@ private func nullify(_ view: UInt64) -> Ballot {
     }
     let (file, log) = (try Data(contentsOf: URL(filePath: folder.file)), try logBytes())
     journal = nil
+    let whole = folder.path + "/whole.sqlite"
+    try file.write(to: URL(filePath: whole))
+    try log.write(to: URL(filePath: whole + "-wal"))
+    #expect(try Journal(path: whole).restore().votes.count == sizes.count)
     for cut in stride(from: sizes[1], through: sizes[4], by: 411) {
       let copy = folder.path + "/torn-\(cut).sqlite"
       try file.write(to: URL(filePath: copy))
