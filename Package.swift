@@ -5,12 +5,17 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny")
 ]
 
+/// The simulated world is one thread's: overlapping accesses are looked for in debug builds.
+let uncheckedAccess = SwiftSetting.unsafeFlags(
+  ["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+
 /// A target of the house: its folder under `path` is named as it is.
 func module(
-  _ name: String, _ dependencies: [Target.Dependency] = [], in folder: String = "Sources"
+  _ name: String, _ dependencies: [Target.Dependency] = [], in folder: String = "Sources",
+  settings: [SwiftSetting] = strict
 ) -> Target {
   .target(
-    name: name, dependencies: dependencies, path: "\(folder)/\(name)", swiftSettings: strict)
+    name: name, dependencies: dependencies, path: "\(folder)/\(name)", swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -99,7 +104,7 @@ let package = Package(
       [
         "Wire", "Signing", "Metering", "Certification", "Consensus", "Replication", "Pipelines",
         "Storage", "Journaling", "Execution", "CSQLite", yams,
-      ], in: "Simulation"),
+      ], in: "Simulation", settings: strict + [uncheckedAccess]),
 
     .executableTarget(
       name: "quorate",

@@ -5,7 +5,8 @@ import Wire
 /// - Safety: a block is *ready* when header and bodies are durable, it is statically valid, and its
 ///   ancestors are ready down to the last finalized one.
 /// - Bound: blocks of views above the floor, of which each view has a proposal and a notarized one,
-///   `VotingLimits.blocksRetained` below the tip, and as many finalized ones above a gap.
+///   `VotingLimits.blocksRetained` below the tip, and as many finalized ones above a gap that
+///   ranges fill.
 package struct Chain: Sendable {
   package enum Stage: Int, Comparable, Sendable {
     case header, complete, journalling, durable
@@ -74,6 +75,8 @@ package struct Chain: Sendable {
   /// The view and block of the highest finalization; its block may not be held yet.
   package private(set) var floorView: View
   package private(set) var floorDigest: Digest
+  /// No member answered a range: what is held above the gap is all there is to fetch it by.
+  package var rangesFail = false
 
   package init(from tip: Tip) {
     delivered = tip
@@ -146,7 +149,7 @@ package struct Chain: Sendable {
   private mutating func pass(_ view: View, _ digest: Digest) {
     guard digest != delivered.digest else { return passed.removeAll() }
     passed.append((view, digest))
-    guard passed.count > Int(VotingLimits.blocksRetained) else { return }
+    guard passed.count > Int(VotingLimits.blocksRetained), !rangesFail else { return }
     let oldest = passed.removeFirst()
     guard let height = links[oldest.digest]?.header.height,
       height.above(delivered.header.height) > VotingLimits.singleFetchHeightsMax

@@ -289,6 +289,9 @@ extension Simplex {
     acts.append(.finalized(block, digest))
   }
 
+  /// No member answers a range: blocks above the gap are kept, to go down from them one by one.
+  package mutating func keepAboveGap(_ keeps: Bool) { chain.rangesFail = keeps }
+
   /// A range of blocks from the tip upwards, their bodies verified, for catching up.
   /// - Returns: whether the chain grew.
   package mutating func extend(

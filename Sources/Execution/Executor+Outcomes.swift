@@ -78,6 +78,16 @@ extension Executor {
     return totals
   }
 
+  /// For each pipeline the bytes it stores, what it has, and what storage took of it so far.
+  package var storage: [(pipeline: String, bytes: UInt64, balance: Cycles, taken: Cycles)] {
+    pipelines.keys.sorted().compactMap { name in
+      (pipelines[name]?.account).map { account in
+        let taken = account.burns.first { $0.kind == .storage }?.cycles ?? 0
+        return (name, account.storedBytes, account.cycles.balance, taken)
+      }
+    }
+  }
+
   /// Moves every write-ahead log into its file, with fsync.
   /// Reads wait for the next height, since every read transaction is let go.
   /// - Returns: the height that is durable in every file now; nil when a reader held one back.

@@ -110,7 +110,7 @@ final class PipelineFile {
   ) throws(ExecutionFault) -> [Receipt] {
     precondition(block.height > height, "\(name) is at \(height) already")
     let marks = (ledger.trie.mark, data.trie.mark)
-    account.advance(to: block.time, prices)
+    if !block.planted.contains(.storageUncharged) { account.advance(to: block.time, prices) }
     do {
       let transaction = try WriteTransaction(engine.connection)
       var receipts: [Receipt] = []

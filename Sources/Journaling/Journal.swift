@@ -21,14 +21,16 @@ package final class Journal {
   ///     empty journal marked as whole; `restore` reports any other empty one as not found.
   ///   - planted: rules to break, for simulations; then own votes are not enforced either.
   ///   - enforcesOwnVotes: false only for simulations of replicas that do not keep the rules.
+  ///   - pageBytes: of a new journal's pages; smaller ones cost a simulation less copying.
   package init(
     path: String, vfs: String? = nil, firstStart: Bool = false,
-    planted: Set<PlantedBug> = [], enforcesOwnVotes: Bool = true
+    planted: Set<PlantedBug> = [], enforcesOwnVotes: Bool = true, pageBytes: Int = 4_096
   ) throws(JournalFault) {
     let connection = try journaling(path) { () throws(StorageFault) in
       let connection = try Connection(path: path, access: .create, vfs: vfs)
       try connection.pragma("trusted_schema", "OFF")
       try connection.pragma("cell_size_check", "ON")
+      try connection.pragma("page_size", "\(pageBytes)")
       return connection
     }
     tables = JournalTables(connection: connection)

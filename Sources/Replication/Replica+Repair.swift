@@ -128,6 +128,9 @@ extension Replica {
 
   // MARK: Blocks
 
+  /// Every member was asked for a range and none came.
+  private var rangesFail: Bool { repair.rangesMissed >= committee.size }
+
   /// A block is needed: first of the leader of its view, at once.
   mutating func want(_ digest: Digest, _ view: View) {
     guard simplex.chain.block(digest) == nil, repair.attempts[digest] == nil else { return }
@@ -144,7 +147,7 @@ extension Replica {
 
   private mutating func repairBlocks() {
     var lacking = simplex.lackingBlocks
-    if repair.rangeAsked != nil, repair.rangesMissed < committee.size {
+    if repair.rangeAsked != nil, !rangesFail {
       // What is missing below the last finalized block comes by ranges.
       lacking.removeAll { $0.view == simplex.floor }
     }
@@ -222,6 +225,7 @@ extension Replica {
     repair.rangeAsked = (peer, tip.next)
     repair.rangeAskedAt = repair.ticks
     repair.rangesMissed += 1
+    simplex.keepAboveGap(rangesFail)
     repair.expectBlocks(peer)
     let count = UInt32(min(goal.above(tip), UInt64(Limits.blocksPerAnswerMax)))
     send(.blocksWanted(from: tip.next, count: count), to: peer)
@@ -249,6 +253,7 @@ extension Replica {
     }
     if simplex.extend(named, finalizations: finalizations) {
       repair.rangesMissed = 0
+      simplex.keepAboveGap(false)
       reached(.catchUpRange)
     } else if first.block.header.height > simplex.chain.delivered.header.height {
       reached(.catchUpRangeRefused)

@@ -56,6 +56,7 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
   case dedupeLostAtRestart = "dedupe-lost-at-restart"
   case expiredCallsExecuted = "expired-calls-executed"
   case refundForgotten = "refund-forgotten"
+  case storageUncharged = "storage-uncharged"
 
   /// What the broken replica does, and the rule that it breaks.
   package var meaning: String {
@@ -108,6 +109,7 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
     case .dedupeLostAtRestart: "calls executed before a restart are executed again"
     case .expiredCallsExecuted: "calls are ordered and executed after their expiry"
     case .refundForgotten: "what a deploy reserved and did not use is not given back"
+    case .storageUncharged: "what a pipeline stores costs nothing"
     }
   }
 }

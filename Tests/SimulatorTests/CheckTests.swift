@@ -178,6 +178,26 @@ import Wire
     }
   }
 
+  @Test func `of storage sees a period that was not paid, or paid otherwise`() {
+    /// A pipeline of 1 GiB, and what is wrong after some time.
+    func flaw(_ taken: UInt128, after seconds: UInt64, bytes: UInt64 = 1 << 30) -> String? {
+      var model = StorageModel(replicas: 13)
+      let before = StorageModel.Account(bytes: 1 << 30, taken: 0, balance: 1)
+      #expect(model.follow("p", before, at: 1) == nil)
+      return model.follow(
+        "p", .init(bytes: bytes, taken: taken, balance: 1), at: Moment(seconds * 1_000))
+    }
+    let period: UInt128 = 600 * 127_000
+    #expect(flaw(0, after: 599) == nil)
+    #expect(flaw(period, after: 600) == nil)
+    #expect(flaw(2 * period, after: 1_799, bytes: 7) == nil)
+    #expect(flaw(0, after: 700) == nil, "nothing ran on the file")
+    for (taken, seconds) in [(UInt128(1), UInt64(599)), (period + 1, 600), (period, 1_200)] {
+      #expect(flaw(taken, after: seconds) != nil)
+    }
+    #expect(flaw(0, after: 700, bytes: 7) != nil)
+  }
+
   @Test func `of evidence sees what proves nothing, though its culprit is guilty`() {
     let key = committee.members[3].key
     let signer = Signer.mock(key)

@@ -11,6 +11,8 @@ struct Drawing {
   private var glyphs: [[(y: Double, right: Double)]]
   private var labels: [(lane: Int, y: Double, words: String, style: String)] = []
   private var viewLabels: [Double]
+  /// The words of faults, which labels give way to.
+  private var faultNames: [(x: Double, y: Double, right: Double)] = []
   /// Where the page finds each event.
   private(set) var places: [Int: (x: Double, y: Double)] = [:]
 
@@ -46,7 +48,6 @@ struct Drawing {
   /// Shades the lanes that a fault concerns while it is at work, and names it; a bar at the rim
   /// stands for all lanes, a gap in the lane for a crash.
   private mutating func drawFaults() {
-    var names: [(x: Double, y: Double)] = []
     var bars = 0
     for fault in recording.scenario.faults.indices {
       let lanes = recording.faultLanes[fault]
@@ -65,9 +66,10 @@ struct Drawing {
         for lane in lanes { shade(diagram.x(lane) - half, top, 2 * half, height, "fault") }
       }
       var y = top + 11
-      while names.contains(where: { abs($0.x - x) < 220 && abs($0.y - y) < 12 }) { y += 13 }
-      names.append((x, y))
-      text(x + 3, y, "fault \(fault + 1): \(recording.faultWords(fault))", "fault-name")
+      while faultNames.contains(where: { abs($0.x - x) < 220 && abs($0.y - y) < 12 }) { y += 13 }
+      let words = "fault \(fault + 1): \(recording.faultWords(fault))"
+      faultNames.append((x, y, x + 3 + Double(words.count) * 6.2))
+      text(x + 3, y, words, "fault-name")
     }
   }
 
@@ -262,10 +264,14 @@ struct Drawing {
     for lane in recording.lanes.indices {
       var latest = -100.0
       for label in labels where label.lane == lane {
-        let y = max(label.y, latest + 12)
+        let start = diagram.x(lane)
+        var y = max(label.y, latest + 12)
+        while faultNames.contains(where: {
+          abs($0.y - y - 3.5) < 11 && start + 80 > $0.x && start < $0.right
+        }) { y += 4 }
         latest = y
         let ends = glyphs[lane].filter { abs($0.y - y) < 13 }.map(\.right)
-        let x = max(diagram.x(lane) + 10, ends.max() ?? 0)
+        let x = max(start + 10, ends.max() ?? 0)
         text(x + 3, y + 3.5, label.words, label.style)
       }
     }
@@ -311,9 +317,8 @@ struct Drawing {
     places[event.id] = (x, y)
     let words = "✗ \(violation.check.rawValue)"
     let width = Double(words.count) * 7.4 + 18
-    // Near the right rim the flag waves to the left.
-    let side = x + width + 12 > Diagram.width ? -1.0 : 1.0
-    let start = side > 0 ? x : x - width
+    // To the left, where no labels are, unless the rim is near.
+    let start = x - width < 12 ? x : x - width
     parts.append(
       "<g id=\"violation\"><path d=\"M\(pixels(Diagram.left - 8)) \(pixels(y))"
         + "H\(pixels(Diagram.width - 8))\" class=\"flag-line\"/>"

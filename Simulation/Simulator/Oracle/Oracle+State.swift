@@ -16,7 +16,7 @@ extension Oracle {
   }
 
   /// What was minted at genesis is held by somebody, set aside or burned; burned is what receipts
-  /// say was taken.
+  /// say was taken, and what storage took.
   /// - Parameter charged: nil where the receipts were not added up.
   func conserves(
     _ totals: CycleTotals, charged: UInt128?, at height: Height, on machine: Int?
@@ -30,7 +30,7 @@ extension Oracle {
     if let charged, charged != totals.burned {
       report(
         .cycles, machine, nil,
-        "at height \(height) receipts took \(charged) cycles and \(totals.burned) are burned")
+        "at height \(height) receipts and storage took \(charged) cycles and \(totals.burned) are burned")
     }
   }
 

@@ -104,12 +104,14 @@ struct Teller {
 
   private mutating func end() {
     switch length {
-    case .time(let span): scenario.faults.append(Fault(at: .time(span), .calm))
+    case .time(let span):
+      scenario.faults.append(Fault(at: .time(span), .calm))
+      scenario.cluster.duration = span
     case .blocks(let count):
       scenario.faults.append(Fault(at: .height(Height(UInt64(count))), .calm))
       scenario.cluster.duration = .seconds(UInt64(count) + 20)
-      // A search goes further with consensus alone; one run in seven executes SQL.
-      scenario.cluster.execution = scenario.cluster.seed % 7 == 0 ? .sql : .digests
+      // A search goes further with consensus alone; one run in seventeen executes SQL.
+      scenario.cluster.execution = scenario.cluster.seed % 17 == 0 ? .sql : .digests
     }
   }
 
@@ -132,7 +134,7 @@ struct Teller {
     scenario.cluster.leaderTimeout = .milliseconds(max(200, middle * chance.within(4...12)))
     scenario.cluster.sync = .milliseconds(chance.within(1...8))
     scenario.cluster.sql = .milliseconds(chance.within(1...20))
-    scenario.cluster.signatures = chance.happens(20_000) ? .ed25519 : .mock
+    scenario.cluster.signatures = chance.happens(2_000) ? .ed25519 : .mock
   }
 
   private mutating func drawLoad() {

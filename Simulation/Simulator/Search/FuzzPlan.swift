@@ -5,7 +5,7 @@ package struct FuzzPlan: Sendable, Hashable {
   /// One run in so many of a plain search breaks a rule, to see that it would be noticed.
   package static let mutantEvery = 1_000
   /// Sizes by turns, small ones more often: there faults meet sooner and a run costs a fifth.
-  package static let sizes = [4, 7, 4, 13, 4, 7]
+  package static let sizes = [4, 7, 4, 4, 13, 4, 4, 7, 4, 4, 7, 4]
 
   package var seedBase: UInt64 = 1
   /// nil: 4, 7 and 13 by turns.

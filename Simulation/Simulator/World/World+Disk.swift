@@ -17,7 +17,7 @@ extension World {
         path: "\(machine.name)/consensus.sqlite", vfs: disk.name,
         firstStart: !machine.startedBefore,
         planted: planted,
-        enforcesOwnVotes: machine.correct)
+        enforcesOwnVotes: machine.correct, pageBytes: 1_024)
       var restored = try journal.restore()
       if let adversary = machine.adversary {
         restored = adversary.remembers(restored, in: machine.view)

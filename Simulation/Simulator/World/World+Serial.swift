@@ -11,9 +11,11 @@ final class SerialReplay {
 
   let executor: Executor
   var bank = BankModel()
+  fileprivate var storage: StorageModel
   fileprivate(set) var height: Height = 0
 
   init(disk: SimulatedDisk, genesis: Genesis) throws {
+    storage = StorageModel(replicas: genesis.committee.size)
     executor = try Executor(directory: Self.machine, vfs: disk.name, genesis: genesis)
   }
 }
@@ -46,8 +48,16 @@ extension World {
     for flaw in serial.bank.apply(block, receipts: receipts) {
       oracle.report(.exactlyOnce, nil, nil, flaw)
     }
+    for (name, bytes, balance, taken) in serial.executor.storage {
+      let account = StorageModel.Account(
+        bytes: bytes, taken: UInt128(taken.number), balance: UInt128(balance.number))
+      if let flaw = serial.storage.follow(name, account, at: block.header.time) {
+        oracle.report(.cycles, nil, nil, "at height \(height) \(flaw)")
+      }
+    }
     oracle.conserves(
-      serial.executor.totals, charged: serial.bank.charged, at: height, on: nil)
+      serial.executor.totals, charged: serial.bank.charged + serial.storage.taken, at: height,
+      on: nil)
   }
 
   /// A machine executed a height: cycles are conserved there, and the serial replay follows.

@@ -33,6 +33,20 @@ extension PipelineFile {
     guard let allowance = found else {
       return try record(call, block, refused: Self.notAllowed(call.call))
     }
+    if let receipt = try answered(call, block, allowance) { return receipt }
+    var most = Usage()
+    most.ingressBytes = UInt64(call.body.count)
+    most.steps = min(call.call.stepLimit, deployed.package.budget.stepsPerUpdate)
+    if let refusal = unaffordable(prices.update(most), allowance, in: block) {
+      return try record(call, block, refused: refusal)
+    }
+    return try attempt(call, task, block, allowance, stepLimit: most.steps)
+  }
+
+  /// What a call gets that cannot pay for its bytes, or that was made before; nil for a fresh one.
+  func answered(
+    _ call: OrderedCall, _ block: BlockContext, _ allowance: Allowance
+  ) throws(Stop) -> Receipt? {
     let ingress = prices.ingress(bytes: UInt64(call.body.count))
     if let refusal = unaffordable(ingress, allowance, in: block) {
       return try record(call, block, refused: refusal)
@@ -45,15 +59,8 @@ extension PipelineFile {
       let refusal = IdempotencyEntry.conflict(call.call)
       return try bill(call, block, .refused(refusal), ingress, allowance)
     case .replay(let entry): return try replay(call, block, entry, ingress, allowance)
-    case .fresh: break
+    case .fresh: return nil
     }
-    var most = Usage()
-    most.ingressBytes = UInt64(call.body.count)
-    most.steps = min(call.call.stepLimit, deployed.package.budget.stepsPerUpdate)
-    if let refusal = unaffordable(prices.update(most), allowance, in: block) {
-      return try record(call, block, refused: refusal)
-    }
-    return try attempt(call, task, block, allowance, stepLimit: most.steps)
   }
 
   static func unknownPipeline(_ name: String) -> Refusal {

@@ -31,21 +31,9 @@ extension PipelineFile {
     let allowance = try machine { () throws(StorageFault) in
       try self.allowance(.owner, in: block)
     }
-    let ingress = prices.ingress(bytes: UInt64(call.body.count))
-    if let refusal = unaffordable(ingress, allowance, in: block) {
-      return try record(call, block, refused: refusal)
-    }
-    let verdict = try machine { () throws(StorageFault) in
-      try IdempotencyEntry.judge(call, in: ledger)
-    }
-    switch verdict {
-    case .conflict:
-      let refusal = IdempotencyEntry.conflict(call.call)
-      return try bill(call, block, .refused(refusal), ingress, allowance)
-    case .replay(let entry): return try replay(call, block, entry, ingress, allowance)
-    case .fresh: break
-    }
+    if let receipt = try answered(call, block, allowance) { return receipt }
     if let refusal = try refusal(of: grant, isGrant: isGrant) {
+      let ingress = prices.ingress(bytes: UInt64(call.body.count))
       return try bill(call, block, .refused(refusal), ingress, allowance)
     }
     var usage = Usage()
