@@ -141,7 +141,7 @@ struct PipelineCommand: AsyncParsableCommand {
 
     func run() async throws {
       let session = try Session(location, caller)
-      let found = try await session.pipeline(name)
+      let (found, height) = try await session.described(name)
       let report = try await session.client.report(of: name)
       await session.client.close()
       let roles = RoleHolder.all(of: report, in: location.identities)
@@ -149,15 +149,16 @@ struct PipelineCommand: AsyncParsableCommand {
         Terminal.say(
           try Terminal.json(
             PipelineSummary(
-              name: found.name, version: found.version, owner: found.owner.hex,
-              package: found.package.hex, balance: "\(found.balance)", root: found.root.hex,
+              name: found.name, height: height.number, version: found.version,
+              owner: found.owner.hex, package: found.package.hex, balance: "\(found.balance)",
+              root: found.root.hex,
               frozen: "\(found.isFrozen)", condition: report.condition.label,
               stale: found.progress.filter {
                 ![nil, .fresh].contains($0.staleness(at: Self.now))
               }.map(\.source), roles: roles)))
         return
       }
-      Terminal.say(text(found, report))
+      Terminal.say(text(found, at: height, report))
       for (title, entries) in [
         ("sources", found.sources), ("procedures", found.procedures), ("queries", found.queries),
         ("metrics", found.metrics),
@@ -181,7 +182,9 @@ struct PipelineCommand: AsyncParsableCommand {
             ["role", "identity", "key"], roles.map { [$0.role, $0.identity ?? "", $0.key] }))
     }
 
-    private func text(_ found: CatalogPipeline, _ report: PipelineReport) -> String {
+    private func text(
+      _ found: CatalogPipeline, at height: Height, _ report: PipelineReport
+    ) -> String {
       let condition = report.condition == .running ? "" : "; \(report.condition.label.uppercased())"
       let head =
         """
@@ -190,6 +193,7 @@ struct PipelineCommand: AsyncParsableCommand {
         \(cyclesText(found.balance.number)) cycles, updates freeze below \
         \(cyclesText(found.freezesBelow.number))\(condition)
         root of its tables \(found.root.hex)
+        as one replica has it at height \(height)
 
         """
       return head

@@ -100,6 +100,8 @@ struct RoleHolder: Encodable {
 /// A pipeline as programs read it.
 struct PipelineSummary: Encodable {
   let name: String
+  /// At which one replica describes it: another one may be further.
+  let height: UInt64
   let version: String
   let owner: String
   let package: String

@@ -159,13 +159,18 @@ struct RecencyOptions: ParsableArguments {
 
 extension Session {
   func pipeline(_ name: String) async throws -> CatalogPipeline {
+    try await described(name).pipeline
+  }
+
+  /// A pipeline, and the height at which one replica describes it.
+  func described(_ name: String) async throws -> (pipeline: CatalogPipeline, height: Height) {
     let catalog = try await client.catalog()
     guard let found = catalog.pipelines.first(where: { $0.name == name }) else {
       let names = catalog.pipelines.map(\.name).joined(separator: ", ")
       throw Failure(
         "There is no pipeline '\(name)'; deployed are: \(names.isEmpty ? "none" : names).")
     }
-    return found
+    return (found, catalog.height)
   }
 }
 

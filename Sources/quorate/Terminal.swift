@@ -110,17 +110,26 @@ struct ProgressBar {
     return Double(seconds) + Double(attoseconds) * 1e-18
   }
 
+  /// A bar that moves; where nobody watches, in a log, a line a minute.
   mutating func show(_ done: Int, note: String = "") {
-    guard Terminal.isInteractive, ContinuousClock.now - drawn > .milliseconds(100) else { return }
+    let isInteractive = Terminal.isInteractive
+    guard ContinuousClock.now - drawn > (isInteractive ? .milliseconds(100) : .seconds(60)) else {
+      return
+    }
     drawn = ContinuousClock.now
     let rate = Int(Double(done) / max(seconds, 0.001))
+    let pace = "\(unit), \(grouped(rate)) a second \(note)"
+    guard isInteractive else {
+      return Terminal.warn(
+        "\(title): \(grouped(done))\(total.map { " of \(grouped($0))" } ?? "") \(pace)")
+    }
     var line = "\r\u{1B}[K\(title) "
     if let total, total > 0 {
       let full = min(24, done * 24 / total)
       line += String(repeating: "█", count: full) + String(repeating: "░", count: 24 - full)
       line += " \(done * 100 / total) %"
     }
-    line += " \(grouped(done)) \(unit), \(grouped(rate)) a second \(note)"
+    line += " \(grouped(done)) \(pace)"
     FileHandle.standardError.write(Data(line.utf8))
   }
 

@@ -139,6 +139,14 @@ struct FedExample: Sendable, CustomTestStringConvertible {
       subnet.ingest("financial_transactions", Self.transactions + rows, pipeline: name))
   }
 
+  @Test func `finds the audit entries of a transaction by an index`() throws {
+    let (subnet, name) = try prepared()
+    let tables = try #require(subnet.executor.pipelines[name]?.data.tables)
+    #expect(tables["bronze_audit_logs"]?.indexes == [["transaction_id"]])
+    // The key serves what begins with it.
+    #expect(tables["bronze_lifecycle_associations"]?.indexes == [])
+  }
+
   @Test func `completes a match by a late bank line`() throws {
     let (subnet, name) = try prepared()
     let first = try ingest(

@@ -144,17 +144,29 @@ extension Fault {
   fileprivate var deed: String {
     switch verb {
     case .cut(let from, let to): "nothing passes from \(from.text) to \(to.text)"
-    case .isolate(let who): "\(who.text) is cut off"
+    case .isolate(let who): "\(who.text) \(who.isOne ? "is" : "are") cut off"
     case .split(let groups):
       "the replicas split into \(groups.map(\.text).joined(separator: " and "))"
     case .drop(let filter): "\(filter.words) are lost"
     case .duplicate(let filter): "\(filter.words) arrive twice"
     case .hold(let filter): "\(filter.words) are held back"
     case .replay(let filter): "\(filter.words) are sent again"
-    case .pause(let who): "\(who.text) stands still"
-    case .crash(let who, let loss, _): "\(who.text) crashes (disk: \(loss.rawValue))"
-    case .wipe(let who): "\(who.text) loses its disk"
+    case .pause(let who): "\(who.text) \(who.isOne ? "stands" : "stand") still"
+    case .crash(let who, let loss, _):
+      "\(who.text) \(who.isOne ? "crashes" : "crash") (disk: \(loss.rawValue))"
+    case .wipe(let who): "\(who.text) \(who.isOne ? "loses its disk" : "lose their disks")"
     default: "this happens: \(verbText)"
+    }
+  }
+}
+
+extension Who {
+  /// Whether its name stands for a single replica.
+  fileprivate var isOne: Bool {
+    switch self {
+    case .replicas(let ids): ids.count == 1
+    case .leader, .leaderOf, .one: true
+    case .all, .f, .quorum, .rest: false
     }
   }
 }

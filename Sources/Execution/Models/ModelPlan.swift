@@ -136,6 +136,12 @@ extension CheckedPackage {
     }
   }
 
+  /// The source or model whose rows this table or view holds.
+  func upstream(table: String) -> Upstream? {
+    if model(table) != nil { return .model(table) }
+    return sources.first { $0.source.bronzeTable == table }.map { .source($0.source.name) }
+  }
+
   /// Upstreams whose changed rows some statement reads, ascending.
   var staged: [Upstream] {
     var found: Set<Upstream> = []

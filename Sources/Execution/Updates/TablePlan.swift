@@ -69,6 +69,10 @@ private struct IndexPlan {
         where !model.scopes.contains(where: { $0.upstream == upstream }) {
           need(refresh.by, of: upstream, package)
         }
+        for lookup in (model.maps + model.scopes).flatMap(\.query.lookups) {
+          guard let upstream = package.upstream(table: lookup.table) else { continue }
+          need(lookup.columns, of: upstream, package)
+        }
       }
       for test in model.tests {
         switch test.rule {
