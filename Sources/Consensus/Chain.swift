@@ -6,7 +6,8 @@ import Wire
 ///   ancestors are ready down to the last finalized one.
 /// - Bound: blocks of views above the floor, of which each view has a proposal and a notarized one,
 ///   `VotingLimits.blocksRetained` below the tip, and as many finalized ones above a gap that
-///   ranges fill.
+///   ranges fill; where ranges fail `VotingLimits.aboveGapMax` blocks and `aboveGapBytesMax` bytes
+///   above it.
 package struct Chain: Sendable {
   package enum Stage: Int, Comparable, Sendable {
     case header, complete, journalling, durable
@@ -147,19 +148,31 @@ package struct Chain: Sendable {
 
   /// Far behind, ranges bring all that is finalized: of what came meanwhile the newest is kept.
   private mutating func pass(_ view: View, _ digest: Digest) {
-    guard digest != delivered.digest else { return passed.removeAll() }
+    guard view > delivered.view else { return passed.removeAll() }
     passed.append((view, digest))
-    guard passed.count > Int(VotingLimits.blocksRetained), !rangesFail else { return }
-    let oldest = passed.removeFirst()
-    guard let height = links[oldest.digest]?.header.height,
-      height.above(delivered.header.height) > VotingLimits.singleFetchHeightsMax
-    else { return }
-    // With it what was proposed beside it up to the next.
-    let views = oldest.view..<passed[0].view
-    for digest in open where links[digest].map({ views.contains($0.header.view) }) ?? true {
-      links[digest] = nil
+    while passed.count > Int(VotingLimits.blocksRetained), !rangesFail || isCrowded {
+      let oldest = passed.removeFirst()
+      guard let height = links[oldest.digest]?.header.height,
+        height.above(delivered.header.height) > VotingLimits.singleFetchHeightsMax
+      else { continue }
+      // With it what was proposed beside it up to the next.
+      let views = oldest.view..<passed[0].view
+      for digest in open where links[digest].map({ views.contains($0.header.view) }) ?? true {
+        links[digest] = nil
+      }
+      open.removeAll { links[$0] == nil }
     }
-    open.removeAll { links[$0] == nil }
+  }
+
+  /// More lies above the gap than may be kept where ranges fail.
+  private var isCrowded: Bool {
+    guard open.count <= VotingLimits.aboveGapMax else { return true }
+    var bytes = 0
+    for digest in open {
+      bytes += links[digest]?.block?.calls.reduce(0) { $0 + $1.body.count } ?? 0
+      if bytes > VotingLimits.aboveGapBytesMax { return true }
+    }
+    return false
   }
 
   /// Whether a child of this block has all its ancestors ready.

@@ -147,21 +147,25 @@ extension Simplex {
   // MARK: Certificates
 
   /// A certificate from anybody.
-  package mutating func receive(_ certificate: Certificate, from peer: ReplicaID) {
+  /// - Returns: false for one that no correct member sends.
+  @discardableResult
+  package mutating func receive(_ certificate: Certificate, from peer: ReplicaID) -> Bool {
     guard let certificate = boundUnverified(certificate) else {
       acts.append(.misbehaved(peer, "sent a certificate of another subnet or epoch"))
-      return
+      return false
     }
     let target = certificate.view
-    guard target > floor, !holds(certificate.kind, of: target) else { return }
-    if broken(.farCertificatesRefused), target > view.advanced(by: Limits.viewsAheadMax) { return }
+    guard target > floor, !holds(certificate.kind, of: target),
+      !broken(.farCertificatesRefused) || target <= view.advanced(by: Limits.viewsAheadMax)
+    else { return true }
     guard verifies(certificate) else {
       acts.append(.reached(.voterCertificateRefused))
       acts.append(.misbehaved(peer, "sent a certificate that does not verify"))
-      return
+      return false
     }
     store(certificate)
     settle()
+    return true
   }
 
   /// Most certificates that come are held already: looked up in place.
@@ -292,10 +296,13 @@ extension Simplex {
   /// No member answers a range: blocks above the gap are kept, to go down from them one by one.
   package mutating func keepAboveGap(_ keeps: Bool) { chain.rangesFail = keeps }
 
-  /// A range of blocks from the tip upwards, their bodies verified, for catching up.
+  /// A range of blocks from the tip upwards, for catching up.
+  /// - Parameter holds: whether a block's bodies are those that its header names; asked only of
+  ///   blocks that follow the tip and that a finalization covers.
   /// - Returns: whether the chain grew.
   package mutating func extend(
-    _ blocks: [(block: Block, digest: Digest)], finalizations: [Certificate]
+    _ blocks: [(block: Block, digest: Digest)], finalizations: [Certificate],
+    holds: (Block) -> Bool = { _ in true }
   ) -> Bool {
     var expected = chain.delivered.digest
     var run: [(block: Block, digest: Digest)] = []
@@ -306,7 +313,9 @@ extension Simplex {
       run.append((block, digest))
       expected = digest
     }
-    guard let last = lastCovered(run.map(\.digest), by: finalizations) else { return false }
+    guard let last = lastCovered(run.map(\.digest), by: finalizations),
+      run[...last.index].allSatisfy({ holds($0.block) })
+    else { return false }
     for (block, digest) in run[...last.index] {
       chain.insert(block.header, digest)
       chain.update(digest) {
@@ -314,16 +323,15 @@ extension Simplex {
         $0.stage = max($0.stage, .complete)
       }
     }
+    // Before the floor rises: what it leaves behind above a gap is thinned, and this is no gap.
+    for (block, digest) in run[...last.index]
+    where block.header.parent == chain.delivered.digest { deliver(digest) }
     if let certificate = last.certificate {
       if certificate.view > floor {
         store(certificate)
       } else {
         acts.append(.record(.certificate(certificate)))
       }
-    }
-    if chain.delivered.digest != run[last.index].digest {
-      for (block, digest) in run[...last.index]
-      where block.header.parent == chain.delivered.digest { deliver(digest) }
     }
     chain.forgetForks()
     deliver()

@@ -51,6 +51,8 @@ package struct Simplex: Sendable {
   var unsettled: [View] = []
   /// The alarms of the current view count from the idle limit.
   var leisurely = false
+  /// The last view whose alarms were put off after it was entered.
+  private var relaxed: View = 0
   /// The view in which missing views were asked for at once.
   var askedIn: View = 0
 
@@ -97,13 +99,15 @@ package struct Simplex: Sendable {
     (view > floor || broken(.floorMovesBack)) && view > abstainThrough
   }
 
-  /// Calls arrived or are all ordered. An idle view's alarms count from the first call.
+  /// Calls arrived or are all ordered. An idle view's alarms count from the first call. Once a view
+  /// they are put off again: calls that come and vanish would put them off for ever.
   package mutating func turn(busy now: Bool) {
     guard busy != now else { return }
     busy = now
-    guard view > 0, leisurely == now, let ledger = views[view], ledger.proposal == nil,
-      ledger.ownVotes.isEmpty
+    guard view > 0, leisurely == now, now || relaxed < view, let ledger = views[view],
+      ledger.proposal == nil, ledger.ownVotes.isEmpty
     else { return }
+    if !now { relaxed = view }
     leisurely = !now
     armAlarms()
   }

@@ -36,7 +36,7 @@ package func bodiesFault(_ header: Header, bodies: [VerifiedCall]) -> String? {
   }
   var steps: UInt64 = 0
   for body in bodies {
-    let (sum, overflow) = steps.addingReportingOverflow(body.signed.call.stepLimit)
+    let (sum, overflow) = steps.addingReportingOverflow(body.signed.call.stepsClaimed)
     guard !overflow, sum <= Limits.stepsPerBlockMax else {
       return "its calls declare more than \(Limits.stepsPerBlockMax) steps together"
     }

@@ -108,9 +108,8 @@ package final class Node: Sendable {
       Worker("peer-server") { server.run() },
       Worker("health") { [weak self] in self?.keepHouse() },
     ]
-    for _ in 0..<NodeLimits.verifierThreads {
-      started.append(Worker("verifier") { parts.envelopes.run() })
-    }
+    started.append(Worker("peer-verifier") { parts.envelopes.runPeers() })
+    started.append(Worker("client-verifier") { parts.envelopes.runClients() })
     started.append(Worker("proposals") { parts.envelopes.runProposals() })
     for _ in 0..<NodeLimits.queryThreads {
       started.append(Worker("query") { parts.queries.loop() })

@@ -16,7 +16,8 @@ package enum NodeLimits {
   static let threadStackBytes = 4 << 20
 
   // Verification of envelopes.
-  static let verifierThreads = 1
+  /// How long no calls are taken of a peer that sent one which does not hold.
+  static let peerMutedFor = Duration.seconds(5)
   /// Verified calls that are remembered, so that what comes by two ways is verified once.
   static let verifiedCallsRemembered = 8_192
   static let verifiedBytesRemembered = 4 << 20
@@ -29,7 +30,6 @@ package enum NodeLimits {
   static let queriesWaitingMax = 1_024
 
   // Answers to peers from the journal.
-  static let servingMax = 1_024
   /// Of one peer, so that others are answered too.
   static let servingPerPeerMax = 32
 

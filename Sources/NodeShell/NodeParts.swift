@@ -39,7 +39,7 @@ final class NodeParts: Sendable {
     logger[metadataKey: "replica"] = "\(configuration.me)"
     board = ReplicaBoard(committee, me: me, logger: logger, counters: counters)
     envelopes = EnvelopePool(
-      verifier, subnet: configuration.network.subnet, inbox: inbox, counters: counters)
+      verifier, committee: configuration.network.committee, inbox: inbox, counters: counters)
   }
 
   /// Links hand what arrives to these parts, so the two know each other until the node ends.

@@ -4,14 +4,14 @@ import Synchronization
 import Transport
 import Wire
 
-/// Answers peers from the journal, on a thread of its own.
+/// Answers peers from the journal, on a thread of its own; peers take turns.
 ///
-/// - Bound: `servingMax` requests wait, `servingPerPeerMax` of one peer; more are dropped, the
-///   peers ask again.
+/// - Bound: `servingPerPeerMax` requests wait of each peer; more are dropped, the peers ask again.
 final class PeerServer: Sendable {
-  private let requests = Mailbox<(request: JournalRequest, peer: ReplicaID)>()
-  /// How many wait of each peer.
-  private let waits = Mutex<[ReplicaID: Int]>([:])
+  /// Who has a request that waits, once for each.
+  private let turns = Mailbox<ReplicaID>()
+  /// What each peer asked for and waits for, in its order.
+  private let requests = Mutex<[ReplicaID: [JournalRequest]]>([:])
   private let reader: JournalReader
   private let links: Links
   private let board: ReplicaBoard
@@ -24,29 +24,33 @@ final class PeerServer: Sendable {
     self.counters = counters
   }
 
-  var waiting: Int { requests.count }
+  var waiting: Int { requests.withLock { $0.values.reduce(0) { $0 + $1.count } } }
 
   func take(_ request: JournalRequest, for peer: ReplicaID) {
-    let isTaken = waits.withLock { waits in
-      guard requests.count < NodeLimits.servingMax,
-        waits[peer, default: 0] < NodeLimits.servingPerPeerMax
-      else { return false }
-      waits[peer, default: 0] += 1
-      return true
+    let place = requests.withLock { requests -> Int? in
+      let waiting = requests[peer, default: []].count
+      guard waiting < NodeLimits.servingPerPeerMax else { return nil }
+      requests[peer, default: []].append(request)
+      return waiting
     }
-    guard isTaken else {
+    guard let place else {
       counters.servesDropped.add(1)
       return
     }
-    requests.post((request, peer))
+    if place == 0 { turns.post(peer) }
   }
 
-  func close() { requests.close() }
+  func close() { turns.close() }
 
   func run() {
-    while let batch = requests.take(limit: 1) {
-      for (request, peer) in batch {
-        waits.withLock { $0[peer, default: 1] -= 1 }
+    while let batch = turns.take(limit: 1) {
+      for peer in batch {
+        let (request, isLast) = requests.withLock { requests in
+          (requests[peer]?.removeFirst(), requests[peer]?.isEmpty ?? true)
+        }
+        // Behind all others that wait.
+        if !isLast { turns.post(peer) }
+        guard let request else { continue }
         do throws(JournalFault) {
           if let frame = try answer(request) { send(frame, to: peer) }
         } catch {

@@ -4,7 +4,8 @@ import Wire
 
 /// The calls that one replica holds and that are not finalized yet.
 ///
-/// - Liveness: calls leave in the order of their arrival; one peer cannot fill the pool.
+/// - Liveness: calls leave in the order of their arrival, or by turns where they are too many for a
+///   block; one peer cannot fill the pool.
 /// - Bound: `Limits.poolCallsMax` calls and `Limits.poolBytesMax` bytes, of one peer a share.
 struct CallPool: Sendable {
   struct Entry: Sendable {
@@ -151,6 +152,36 @@ struct CallPool: Sendable {
       guard let entry = entries[queue[place]] else { continue }
       guard take(entry) else { return }
     }
+  }
+
+  /// So that nobody's calls hold up another's: own clients and peers take turns, own clients first,
+  /// and with each of them the senders; a sender's calls in the order of their arrival.
+  /// - Parameter arrived: in the order of arrival.
+  static func byTurns(_ arrived: [Entry]) -> [Entry] {
+    struct Lane: Hashable {
+      let origin: ReplicaID?
+      let sender: PublicKey?
+    }
+    var turns: [Lane: Int] = [:]
+    let ranked = arrived.map { entry in
+      let turn = turns[
+        Lane(origin: entry.origin, sender: entry.call.signed.call.sender), default: 0]
+      turns[Lane(origin: entry.origin, sender: entry.call.signed.call.sender)] = turn + 1
+      return (turn: turn, entry: entry)
+    }
+    .sorted { ($0.turn, $0.entry.order) < ($1.turn, $1.entry.order) }
+    var places: [ReplicaID?: Int] = [:]
+    return ranked.map { _, entry in
+      let place = places[entry.origin, default: 0]
+      places[entry.origin] = place + 1
+      return (place: place, entry: entry)
+    }
+    .sorted { one, other in
+      func rank(_ entry: Entry) -> (Int, UInt64) { (entry.origin == nil ? 0 : 1, entry.order) }
+      guard one.place == other.place else { return one.place < other.place }
+      return rank(one.entry) < rank(other.entry)
+    }
+    .map(\.entry)
   }
 
   /// Calls that expired before this time.

@@ -8,6 +8,8 @@ package enum ReplicaLimits {
   package static let statesRetained: UInt64 = 256
   /// Shares are admitted so far above the executed height.
   package static let statesAheadMax: UInt64 = 64
+  /// Certificates of finalized heights are kept so far above the executed height.
+  package static let certificatesAheadMax: UInt64 = 4_096
   /// State certificates pulled a tick.
   package static let statesPulledMax = 8
   /// Requests of one peer answered a tick.

@@ -39,6 +39,10 @@ extension Replica {
         continue
       }
       fillAssemblies(call)
+      guard mayBeOrdered(call.signed.call) else {
+        if origin == nil { outbox.now(.notice(.expired(call.digest))) }
+        continue
+      }
       switch pool.add(call, from: origin) {
       case .added:
         if origin == nil { unspread.append(call.digest) } else { announceDue = true }
@@ -50,6 +54,13 @@ extension Replica {
     }
     completeAssemblies()
     simplex.turn(busy: isBusy)
+  }
+
+  /// Whether a block to come may hold the call: others would only take up room.
+  private func mayBeOrdered(_ call: Call) -> Bool {
+    let time = simplex.chain.delivered.header.time
+    let latest = max(now, time).advanced(by: 2 * Limits.callLifetimeMax.milliseconds)
+    return broken(.expiredCallsExecuted) || time <= call.expiry && call.expiry <= latest
   }
 
   /// Bodies whose envelopes nobody verified yet.
@@ -312,32 +323,53 @@ extension Replica {
     simplex.propose(block, digest, inlined: picked.inlined)
   }
 
+  /// What a block may still hold, and what was put in.
   private struct Picked {
     var calls: [VerifiedCall] = []
     var inlined: [SignedCall] = []
-  }
+    /// Some call found no room.
+    var leftSome = false
+    private var (bytes, inlineBytes, steps) = (0, 0, UInt64(0))
 
-  /// Calls in the order of arrival, within the limits of a block.
-  private func pick(at time: Moment, besides ancestors: Set<Digest>) -> Picked {
-    var picked = Picked()
-    var (bytes, inlineBytes, steps) = (0, 0, UInt64(0))
-    let announcersNeeded = committee.faultsMax + 1
-    pool.forEach { entry in
-      let call = entry.call.signed.call
-      guard call.expiry >= time || broken(.expiredCallsExecuted) else { return true }
-      let size = entry.call.signed.body.count
-      guard !ancestors.contains(entry.call.digest), bytes + size <= Limits.blockBytesMax,
-        steps + call.stepLimit <= Limits.stepsPerBlockMax
-      else { return true }
-      if pool.announcers(of: entry.call.digest).count < announcersNeeded {
-        guard inlineBytes + size <= Limits.inlineBytesMax else { return true }
+    /// - Parameter isSpread: enough others hold the body.
+    mutating func take(_ call: VerifiedCall, isSpread: Bool) {
+      let size = call.signed.body.count
+      let claimed = call.signed.call.stepsClaimed
+      guard calls.count < Limits.callsPerBlockMax, bytes + size <= Limits.blockBytesMax,
+        steps + claimed <= Limits.stepsPerBlockMax,
+        isSpread || inlineBytes + size <= Limits.inlineBytesMax
+      else {
+        leftSome = true
+        return
+      }
+      if !isSpread {
         inlineBytes += size
-        picked.inlined.append(entry.call.signed)
+        inlined.append(call.signed)
       }
       bytes += size
-      steps += call.stepLimit
-      picked.calls.append(entry.call)
-      return picked.calls.count < Limits.callsPerBlockMax
+      steps += claimed
+      calls.append(call)
+    }
+  }
+
+  /// Calls in the order of arrival while all find room in a block; else by turns.
+  private func pick(at time: Moment, besides ancestors: Set<Digest>) -> Picked {
+    var entries: [CallPool.Entry] = []
+    pool.forEach { entry in
+      let isAlive = entry.call.signed.call.expiry >= time || broken(.expiredCallsExecuted)
+      if isAlive, !ancestors.contains(entry.call.digest) { entries.append(entry) }
+      return true
+    }
+    let picked = pick(from: entries)
+    return picked.leftSome ? pick(from: CallPool.byTurns(entries)) : picked
+  }
+
+  private func pick(from entries: [CallPool.Entry]) -> Picked {
+    let announcersNeeded = committee.faultsMax + 1
+    var picked = Picked()
+    for entry in entries {
+      let isSpread = pool.announcers(of: entry.call.digest).count >= announcersNeeded
+      picked.take(entry.call, isSpread: isSpread)
     }
     return picked
   }

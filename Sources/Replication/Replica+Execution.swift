@@ -220,7 +220,8 @@ extension Replica {
 
   /// A state certificate that holds.
   mutating func learn(_ certificate: StateCertificate) {
-    states.note(certificate)
+    states.note(
+      certificate, upTo: execution.executed.advanced(by: ReplicaLimits.certificatesAheadMax))
     for id in certificate.signers.ids where committee.contains(id) {
       stateSignedSeen[id.index] = max(stateSignedSeen[id.index], certificate.height)
     }

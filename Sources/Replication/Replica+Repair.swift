@@ -208,6 +208,8 @@ extension Replica {
       goal.above(tip) > VotingLimits.singleFetchHeightsMax
     else {
       repair.rangeAsked = nil
+      repair.rangesMissed = 0
+      simplex.keepAboveGap(false)
       return
     }
     if let asked = repair.rangeAsked, asked.from == tip.next {
@@ -246,15 +248,18 @@ extension Replica {
       return
     }
     guard let first = named.first else { return }
-    guard named.allSatisfy({ bodiesHold($0.block) }) else {
-      reached(.repairBlockRefused)
-      performCatchUp()
-      return
+    let (verifier, subnet) = (configuration.verifier, committee.subnet)
+    var isWhole = true
+    let grew = simplex.extend(named, finalizations: finalizations) { block in
+      isWhole = block.bodiesHold(verifier, subnet)
+      return isWhole
     }
-    if simplex.extend(named, finalizations: finalizations) {
+    if grew {
       repair.rangesMissed = 0
       simplex.keepAboveGap(false)
       reached(.catchUpRange)
+    } else if !isWhole {
+      reached(.repairBlockRefused)
     } else if first.block.header.height > simplex.chain.delivered.header.height {
       reached(.catchUpRangeRefused)
     }
@@ -292,16 +297,6 @@ extension Replica {
     simplex.complete(
       Block(header: block.header, calls: bodies.map(\.signed)), digest, bodies: bodies)
     performCatchUp()
-  }
-
-  /// Whether the bodies are those that the header names, each in an envelope that holds: what a
-  /// peer left of a signature would be kept, executed and served on.
-  private func bodiesHold(_ block: Block) -> Bool {
-    guard block.calls.count == block.header.calls.count else { return false }
-    return zip(block.calls, block.header.calls).allSatisfy { signed, name in
-      let verified = try? configuration.verifier.verify(signed, subnet: committee.subnet)
-      return verified?.digest == name
-    }
   }
 
   // MARK: Views
@@ -369,5 +364,17 @@ extension Replica {
       announceDue = true
     }
     simplex.turn(busy: isBusy)
+  }
+}
+
+extension Block {
+  /// Whether the bodies are those that the header names, each in an envelope that holds: what a
+  /// peer left of a signature would be kept, executed and served on.
+  fileprivate func bodiesHold(_ verifier: Verifier, _ subnet: SubnetID) -> Bool {
+    guard calls.count == header.calls.count else { return false }
+    return zip(calls, header.calls).allSatisfy { signed, name in
+      let verified = try? verifier.verify(signed, subnet: subnet)
+      return verified?.digest == name
+    }
   }
 }

@@ -33,7 +33,9 @@ extension Replica {
   /// Starts from what was restored.
   private mutating func resume() {
     stateSignedHighest = max(stateSignedHighest, restored.stateSignedHighest)
-    if let certificate = restored.stateCertificate { states.note(certificate) }
+    if let certificate = restored.stateCertificate {
+      states.note(certificate, upTo: certificate.height)
+    }
     simplex.knownCertificate = states.highest
     if restored.journalFound { reached(.restartResumed) }
     if restored.quarantined, !broken(.quarantineForgotten) {

@@ -144,7 +144,7 @@ package struct Replica: Sendable {
     case .viewsWanted(let views): answer(viewsWanted: views, to: peer)
     case .views(let certificates):
       for certificate in certificates.prefix(Limits.certificatesPerMessageMax) {
-        simplex.receive(certificate, from: peer)
+        guard simplex.receive(certificate, from: peer) else { break }
       }
     case .blockWanted(let digest): answer(blockWanted: digest, to: peer)
     case .blocksWanted(let from, let count): answer(blocksWanted: from, count, to: peer)

@@ -6,7 +6,8 @@ import Wire
 /// - Safety: the first share of a signer at a height counts; signatures are checked before a
 ///   certificate is made.
 /// - Bound: `ReplicaLimits.statesRetained` heights below the executed one and
-///   `ReplicaLimits.statesAheadMax` above.
+///   `ReplicaLimits.statesAheadMax` above; certificates also of
+///   `ReplicaLimits.certificatesAheadMax` finalized heights that wait for execution.
 struct StateBook: Sendable {
   struct Entry: Sendable {
     /// What this replica computed.
@@ -48,15 +49,18 @@ struct StateBook: Sendable {
 
   /// This replica executed the height.
   mutating func executed(_ statement: StateStatement, tick: UInt64) {
+    let highest = highest
     update(statement.height) {
       $0.statement = statement
       $0.executedAt = tick
+      if $0.certificate == nil, highest?.height == statement.height { $0.certificate = highest }
     }
     if entries[statement.height]?.certificate == nil { uncertified.append(statement.height) }
   }
 
-  mutating func note(_ certificate: StateCertificate) {
-    update(certificate.height) { $0.certificate = certificate }
+  /// - Parameter last: the last height of which more than the highest certificate is kept.
+  mutating func note(_ certificate: StateCertificate, upTo last: Height) {
+    if certificate.height <= last { update(certificate.height) { $0.certificate = certificate } }
     uncertified.removeAll { $0 == certificate.height }
     if certificate.height > highestHeight { highest = certificate }
   }

@@ -2,7 +2,7 @@ import Wire
 
 extension Verifier {
   /// Checks an envelope: subnet, length and digest of the body, signature.
-  /// - Throws: `WRONG_SUBNET`, `BODY_MISMATCH`, `UNSIGNED` or `BAD_SIGNATURE`.
+  /// - Throws: `WRONG_SUBNET`, `BODY_MISMATCH`, `BODY_NOT_EMPTY`, `UNSIGNED` or `BAD_SIGNATURE`.
   package func verify(
     _ signed: SignedCall, subnet: SubnetID
   ) throws(Refusal) -> VerifiedCall {
@@ -19,6 +19,12 @@ extension Verifier {
         "BODY_MISMATCH",
         "the body is not the one that the envelope names (\(call.bodyBytes) bytes, digest "
           + "\(call.bodyDigest)): send the body that was signed")
+    }
+    guard call.method.hasBody || signed.body.isEmpty else {
+      throw Refusal(
+        "BODY_NOT_EMPTY",
+        "a \(call.method.label) has no body, this one brings \(signed.body.count) bytes: leave it "
+          + "out")
     }
     switch (call.sender, signed.signature) {
     case (nil, nil): break

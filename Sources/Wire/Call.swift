@@ -147,6 +147,19 @@ package struct Call: Statement {
     expiry = try decoder.value()
     stepLimit = try decoder.integer()
   }
+
+  /// What it takes of a block's steps: calls that run no SQL take none, whatever they declare.
+  package var stepsClaimed: UInt64 { method.hasBody ? stepLimit : 0 }
+}
+
+extension Method {
+  /// Whether a body belongs to it; all others are told whole by the envelope, and run no SQL.
+  package var hasBody: Bool {
+    switch self {
+    case .ingest, .procedure, .deploy, .release: true
+    case .topUp, .transfer, .grant, .revoke: false
+    }
+  }
 }
 
 /// A call with its body and, unless it is unsigned, its signature. Not verified by itself:

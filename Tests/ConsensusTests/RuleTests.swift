@@ -76,6 +76,25 @@ import Wire
     #expect(bench.simplex.view == 6)
   }
 
+  @Test func `puts its alarms off once a view, however often calls come and vanish`() {
+    var bench = Bench()
+    bench.start()
+    bench.acts = []
+    for _ in 0..<5 {
+      bench.simplex.turn(busy: true)
+      bench.simplex.turn(busy: false)
+    }
+    bench.gather()
+    // On the first call, once calmer again, and on the second call.
+    #expect(bench.acts.count { if case .arm(.leader, 1, _) = $0 { true } else { false } } == 3)
+    bench.learn(bench.nullify(1))
+    bench.acts = []
+    bench.simplex.turn(busy: true)
+    bench.simplex.turn(busy: false)
+    bench.gather()
+    #expect(bench.acts.count { if case .arm(.leader, 2, _) = $0 { true } else { false } } == 2)
+  }
+
   @Test func `disarms the alarms of the view it leaves`() {
     var bench = Bench()
     bench.start()
@@ -403,6 +422,65 @@ import Wire
       bench.gather()
     }
     #expect(bench.finalized == headers.map(\.digest))
+  }
+
+  @Test func `takes a range that goes on above what was finalized meanwhile`() {
+    var bench = Bench()
+    bench.start()
+    var headers = [bench.header(1)]
+    while headers.count < 120 {
+      headers.append(bench.header(View(UInt64(headers.count) + 1), on: headers.last))
+    }
+    for header in headers[1..<100] {
+      bench.receive(header)
+      bench.learn(bench.notarize(header))
+      bench.learn(bench.finalize(header))
+    }
+    let range = headers.map { (block: Block(header: $0, calls: []), digest: $0.digest) }
+    let grew = bench.simplex.extend(
+      range, finalizations: [bench.certificate(bench.finalize(headers[119]))])
+    #expect(grew)
+    bench.gather()
+    #expect(bench.finalized == headers.map(\.digest))
+  }
+
+  @Test func `keeps what it needs above a gap that no range fills, and no more`() {
+    var bench = Bench()
+    bench.start()
+    bench.simplex.keepAboveGap(true)
+    var last = bench.header(1)
+    for view in 2...(VotingLimits.aboveGapMax + 200) {
+      last = bench.header(View(UInt64(view)), on: last)
+      bench.receive(last)
+      bench.learn(bench.finalize(last))
+    }
+    #expect(bench.simplex.chain.count > VotingLimits.aboveGapMax / 2)
+    #expect(bench.simplex.chain.count <= VotingLimits.aboveGapMax + 20)
+    bench.simplex.keepAboveGap(false)
+    last = bench.header(last.view.next, on: last)
+    bench.receive(last)
+    bench.learn(bench.finalize(last))
+    #expect(bench.simplex.chain.count <= 2 * Int(VotingLimits.blocksRetained))
+  }
+
+  @Test func `looks at the bodies of no range that does not follow its tip or is not covered`() {
+    var bench = Bench()
+    bench.start()
+    let first = bench.header(1)
+    let stray = bench.header(3, on: bench.header(2))
+    let covered = bench.certificate(bench.finalize(stray))
+    var looked = 0
+    for (header, certificates) in [(stray, [covered]), (first, [covered]), (first, [])] {
+      let grew = bench.simplex.extend(
+        [(block: Block(header: header, calls: []), digest: header.digest)],
+        finalizations: certificates
+      ) { _ in
+        looked += 1
+        return true
+      }
+      #expect(!grew)
+    }
+    #expect(looked == 0)
   }
 
   @Test func `takes a range that a finalization covers, and only so far`() {

@@ -156,6 +156,50 @@ extension Lone {
     #expect(lone.replica.status.view == 4)
   }
 
+  @Test func `has a message of certificates dropped at the first bad one`() {
+    var lone = Lone()
+    lone.receive(
+      .views([nullification(1), nullification(2, spoiled: true), nullification(2)]), from: 3)
+    #expect(lone.replica.status.view == 2)
+  }
+
+  @Test func `cannot hold up clients with calls that fill blocks`() throws {
+    var lone = Lone()
+    let greedy = try (0..<50).map { number in
+      try Verifier.mock.verify(
+        call(expiry: 9_000, key: "greedy \(number)", steps: Limits.stepsPerBlockMax),
+        subnet: committee.subnet)
+    }
+    let small = try ["own", "of another's client"].map { key in
+      try Verifier.mock.verify(
+        call(expiry: 9_000, key: key, steps: 1_000), subnet: committee.subnet)
+    }
+    lone.step(.calls(greedy, from: 3))
+    lone.step(.calls([small[0]], from: nil))
+    lone.step(.calls([small[1]], from: 2))
+    for view in [1, 2, 3] as [View] { lone.receive(.certificate(nullification(view)), from: 1) }
+    #expect(lone.replica.status.leader == 0)
+    let proposed = lone.sent.compactMap { message in
+      if case .proposal(let header, _, _) = message { header.calls } else { nil }
+    }
+    #expect(proposed.count == 1)
+    #expect(proposed.first?.contains(small[0].digest) == true)
+  }
+
+  @Test func `cannot fill the pool with calls that no block may hold`() throws {
+    var lone = Lone()
+    lone.finalize(header(1, 1, on: nil, time: 5_000))
+    #expect(lone.replica.status.finalized == 1)
+    let farthest = Moment(5_000).advanced(by: 2 * Limits.callLifetimeMax.milliseconds)
+    for (expiry, isTaken) in [
+      (4_999, false), (farthest.next, false), (.init(.max), false), (5_000, true), (farthest, true),
+    ] as [(Moment, Bool)] {
+      let before = lone.replica.status.poolCalls
+      lone.step(.calls([try verified(expiry: expiry)], from: 3))
+      #expect(lone.replica.status.poolCalls == before + (isTaken ? 1 : 0), "\(expiry)")
+    }
+  }
+
   @Test func `is not listened to in a tick in which it sent many badly signed states`() {
     var lone = Lone()
     for number in 0...ReplicaLimits.noticesPerPeerMax {
@@ -247,11 +291,11 @@ extension Lone {
 }
 
 private func call(
-  expiry: Moment, sender: PublicKey? = nil, key: String = "1"
+  expiry: Moment, sender: PublicKey? = nil, key: String = "1", steps: UInt64 = 1
 ) -> SignedCall {
   let call = Call(
     subnet: committee.subnet, pipeline: "p", method: .deploy, bodyDigest: sha256([]),
-    bodyBytes: 0, idempotencyKey: key, sender: sender, expiry: expiry, stepLimit: 1)
+    bodyBytes: 0, idempotencyKey: key, sender: sender, expiry: expiry, stepLimit: steps)
   return SignedCall(call: call, body: [], signature: nil)
 }
 

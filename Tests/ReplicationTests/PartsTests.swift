@@ -11,15 +11,17 @@ private let committee = Committee(
   keys: (0..<4).compactMap { PublicKey(sha256([UInt8($0)]).bytes) })
 
 private func call(
-  _ number: Int, expiry: Moment = 1_000, bytes: Int = 0
+  _ number: Int, expiry: Moment = 1_000, bytes: Int = 0, sender: UInt8? = nil
 ) throws -> VerifiedCall {
+  let signer = sender.flatMap { PublicKey(sha256([99, $0]).bytes) }.map { Signer.mock($0) }
   let body = Array("\(number)".utf8) + [UInt8](repeating: 32, count: bytes)
   let call = Call(
     subnet: subnet, pipeline: "p", method: .deploy, bodyDigest: sha256(body),
-    bodyBytes: UInt32(body.count), idempotencyKey: "\(number)", sender: nil, expiry: expiry,
-    stepLimit: 1)
-  return try Verifier.mock.verify(
-    SignedCall(call: call, body: body, signature: nil), subnet: subnet)
+    bodyBytes: UInt32(body.count), idempotencyKey: "\(number)",
+    sender: signer?.publicKey, expiry: expiry, stepLimit: 1)
+  let signed =
+    signer?.sign(call, body: body) ?? SignedCall(call: call, body: body, signature: nil)
+  return try Verifier.mock.verify(signed, subnet: subnet)
 }
 
 @Suite struct `A call pool` {
@@ -34,6 +36,25 @@ private func call(
       return true
     }
     #expect(seen == [0, 1, 3, 4].map { calls[$0].digest })
+  }
+
+  @Test func `gives by turns: own clients and peers, and of each its senders`() throws {
+    var pool = CallPool(committee: committee)
+    let calls = try (0..<9).map { number in
+      // Calls 4 and 8 are of a second sender.
+      try call(number, sender: number % 4 == 0 && number > 0 ? 2 : 1)
+    }
+    let origins: [ReplicaID?] = [3, 3, 3, nil, nil, nil, 2, 3, 3]
+    for (call, origin) in zip(calls, origins) { _ = pool.add(call, from: origin) }
+    var entries: [CallPool.Entry] = []
+    pool.forEach { entry in
+      entries.append(entry)
+      return true
+    }
+    let order = CallPool.byTurns(entries).map { entry in
+      calls.firstIndex { $0.digest == entry.call.digest } ?? -1
+    }
+    #expect(order == [3, 0, 6, 4, 8, 5, 1, 2, 7])
   }
 
   @Test func `lets one peer fill its share only`() throws {
@@ -148,5 +169,33 @@ private func call(
     for _ in 0..<3 { outbox.record(record) }
     outbox.close(into: &effects)
     #expect(effects.count == 1)
+  }
+}
+
+@Suite struct `A state book` {
+  private func certificate(_ height: UInt64) -> StateCertificate {
+    StateCertificate(statement: statement(height), signers: Signers([], of: 4), signatures: [])
+  }
+
+  private func statement(_ height: UInt64) -> StateStatement {
+    StateStatement(
+      subnet: subnet, epoch: 0, height: Height(height), block: .zero, stateRoot: .zero,
+      receiptsRoot: .zero, time: 1)
+  }
+
+  @Test func `keeps certificates of heights far ahead of execution up to a bound, and the highest`()
+  {
+    var book = StateBook()
+    let last = Height(ReplicaLimits.certificatesAheadMax)
+    for height in 1...6_000 as ClosedRange<UInt64> {
+      book.note(certificate(height), upTo: last)
+    }
+    #expect(book.count == Int(ReplicaLimits.certificatesAheadMax))
+    #expect(book.highestHeight == 6_000)
+    #expect(book[5_999] == nil)
+    // Executed at last, the highest is compared with what came out.
+    book.executed(statement(6_000), tick: 1)
+    #expect(book[6_000]?.certificate == certificate(6_000))
+    #expect(book.uncertified == [])
   }
 }

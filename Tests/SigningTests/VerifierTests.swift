@@ -228,6 +228,17 @@ private func subnets() -> [Subnet] {
     #expect(code(signer.sign(elsewhere, body: body)) == "WRONG_SUBNET")
   }
 
+  @Test(arguments: [Method.topUp(1), .transfer(to: KeyPair.generate().publicKey, 1)])
+  func `brings no body where its method has none`(method: Method) {
+    for (body, expected) in [([], nil), (body, "BODY_NOT_EMPTY")] as [([UInt8], String?)] {
+      let call = Call(
+        subnet: subnet, pipeline: "p", method: method, bodyDigest: sha256(body),
+        bodyBytes: UInt32(body.count), idempotencyKey: "k", sender: nil, expiry: 5, stepLimit: 9)
+      #expect(code(SignedCall(call: call, body: body, signature: nil)) == expected)
+      #expect(call.stepsClaimed == 0)
+    }
+  }
+
   @Test func `is taken unsigned when it names no sender`() {
     let call = call(sender: nil, body: body)
     #expect(code(SignedCall(call: call, body: body, signature: nil)) == nil)

@@ -16,8 +16,8 @@ enum OracleLimits {
   static let blocksKept = 16 + 1
   /// Headers that wait for bodies.
   static let assembliesMax = 16
-  /// 256 heights below the executed one and 64 above.
-  static let statesMax = 256 + 64 + 1
+  /// 256 heights below the executed one and 64 above, and certificates of 4,096 heights above.
+  static let statesMax = 256 + 4_096 + 1
   static let poolCallsMax = 20_000
   static let poolBytesMax = 64 << 20
   static let orderedMax = 65_536

@@ -26,7 +26,7 @@ extension Oracle {
       ("votes of one view", load.votesOfView, 3 * members),
       ("blocks in memory", load.blocks, 2 * open + 2 * OracleLimits.blocksKept),
       ("headers that wait for bodies", load.assemblies, OracleLimits.assembliesMax),
-      ("heights with state shares", load.states, OracleLimits.statesMax),
+      ("heights with state shares or certificates", load.states, OracleLimits.statesMax),
       ("calls in the pool", load.poolCalls, OracleLimits.poolCallsMax),
       ("bytes in the pool", load.poolBytes, OracleLimits.poolBytesMax),
       ("rumours of bodies", load.rumours, OracleLimits.poolCallsMax),

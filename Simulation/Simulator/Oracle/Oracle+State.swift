@@ -30,8 +30,8 @@ extension Oracle {
     if let charged, charged != totals.burned {
       report(
         .cycles, machine, nil,
-        "at height \(height) receipts and storage took \(charged) cycles and \(totals.burned) are burned"
-      )
+        "at height \(height) receipts and storage took \(charged) cycles and "
+          + "\(totals.burned) are burned")
     }
   }
 
