@@ -361,7 +361,8 @@ extension Replica {
       return true
     }
     let picked = pick(from: entries)
-    return picked.leftSome ? pick(from: CallPool.byTurns(entries)) : picked
+    guard picked.leftSome, !broken(.turnsIgnored) else { return picked }
+    return pick(from: CallPool.byTurns(entries))
   }
 
   private func pick(from entries: [CallPool.Entry]) -> Picked {

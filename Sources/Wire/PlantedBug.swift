@@ -57,6 +57,7 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
   case expiredCallsExecuted = "expired-calls-executed"
   case refundForgotten = "refund-forgotten"
   case storageUncharged = "storage-uncharged"
+  case turnsIgnored = "turns-ignored"
 
   /// What the broken replica does, and the rule that it breaks.
   package var meaning: String {
@@ -110,6 +111,7 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
     case .expiredCallsExecuted: "calls are ordered and executed after their expiry"
     case .refundForgotten: "what a deploy reserved and did not use is not given back"
     case .storageUncharged: "what a pipeline stores costs nothing"
+    case .turnsIgnored: "calls that are too many for a block go in the order of their arrival"
     }
   }
 }

@@ -4,7 +4,7 @@ extension Scenario.Byzantine {
   /// What a replica can be that does not keep the protocol.
   package enum Actor: String, Sendable, Hashable, CaseIterable {
     case twin, equivocate, withhold, flood, amnesia, outdated, impersonate, mutate, censor, collude
-    case amplify
+    case amplify, stuff
     case voteAhead = "vote-ahead"
     case nullifyAndFinalize = "nullify-and-finalize"
     case wrongState = "wrong-state"
@@ -27,6 +27,7 @@ extension Scenario.Byzantine.Actor {
     case .flood: Flood(sides: sides, views: views, chance: chance)
     case .voteAhead: VoteAhead(sides: sides, views: views, chance: chance)
     case .amplify: Amplify(sides: sides, views: views, chance: chance)
+    case .stuff: Stuff(sides: sides, views: views, chance: chance)
     case .wrongEpoch: WrongEpoch(sides: sides, views: views)
     case .amnesia: Amnesia(views: views)
     case .outdated: Outdated(sides: sides, views: views)
@@ -50,6 +51,7 @@ extension Scenario.Byzantine.Actor {
     case .flood: "sends votes of future views, endless requests, announcements of nothing, junk"
     case .voteAhead: "votes in views far ahead, in each but once, so that nothing convicts it"
     case .amplify: "asks for whole chains of blocks, many times at once"
+    case .stuff: "sends calls that nobody pays for, each of which claims a whole block"
     case .amnesia: "starts anew again and again, without any vote that it cast"
     case .outdated: "says everything three views late, and says it again"
     case .impersonate: "speaks in the names of others, under its own signature"

@@ -108,6 +108,8 @@ extension Scenario {
     package var reaches: [Mark] = []
     /// Within this span after calm every correct leader finalizes again.
     package var liveness: Span?
+    /// Within this span of its first sending each call of a client has its certified reply.
+    package var replies: Span?
     package var evidence: Who?
     /// Bytes of messages that may be under way to one replica; nil: `memoryUsual`.
     package var memory: UInt64?
@@ -121,7 +123,9 @@ extension Scenario {
 
     /// It says what must come of the story, so what the story tells must happen. A random run says
     /// nothing but that all ends well.
-    var tells: Bool { planted != nil || evidence != nil || !reaches.isEmpty || !never.isEmpty }
+    var tells: Bool {
+      planted != nil || evidence != nil || replies != nil || !reaches.isEmpty || !never.isEmpty
+    }
   }
 }
 

@@ -202,7 +202,9 @@ private struct Reading {
   ) -> Scenario.Expectation {
     let map = ScenarioNode(node, "expect")
     map.check(
-      ["never", "reaches", "liveness", "evidence", "memory", "planted", "breaks"], &faults)
+      [
+        "never", "reaches", "liveness", "replies", "evidence", "memory", "planted", "breaks",
+      ], &faults)
     var expect = Scenario.Expectation()
     for item in map["never"]?.items ?? [] {
       if let when = item.value("never", &faults, readWhen) { expect.never.append(when) }
@@ -214,6 +216,7 @@ private struct Reading {
       if let mark { expect.reaches.append(mark) }
     }
     expect.liveness = map.value("liveness", &faults, readSpan)
+    expect.replies = map.value("replies", &faults, readSpan)
     expect.evidence = map["evidence"]?.who(&faults)
     expect.memory = map.value("memory", &faults, readBytes)
     expect.planted = map.value("planted", &faults, readPlanted)

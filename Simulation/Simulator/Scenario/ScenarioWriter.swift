@@ -60,6 +60,7 @@ extension Scenario {
       parts.append("  reaches: [\(expect.reaches.map(\.rawValue).joined(separator: ", "))]")
     }
     if let span = expect.liveness { parts.append("  liveness: \(span.text)") }
+    if let span = expect.replies { parts.append("  replies: \(span.text)") }
     if let who = expect.evidence { parts.append("  evidence: \(who.text)") }
     if let bytes = expect.memory { parts.append("  memory: \(bytes)B") }
     if let planted = expect.planted { parts.append("  planted: \(planted)") }

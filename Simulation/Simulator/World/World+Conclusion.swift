@@ -77,11 +77,28 @@ extension World {
       oracle.report(.vacuity, nil, nil, "never reached \(mark.rawValue)")
     }
     if scenario.expect.tells { checkRules() }
+    if let span = scenario.expect.replies { checkReplies(within: span) }
     if let who = scenario.expect.evidence {
       let expected = machines.indices.filter { resolve(who, nil, 0)[$0] }.map { machines[$0].id }
       for id in expected where !named.contains(id) {
         oracle.report(.vacuity, nil, nil, "no evidence against \(id)")
       }
+    }
+  }
+
+  /// Calls that are as they should be, sent to correct replicas.
+  private func checkReplies(within span: Span) {
+    let waiting = clients.flatMap(\.pending).filter { pending in
+      pending.oddity == .none && !pending.replied && machines[pending.target].correct
+        && now - pending.firstSentAt > span.number
+    }
+    if let longest = figures.replies.percentile(100), longest > span.number {
+      oracle.report(
+        .liveness, nil, nil,
+        "a call waited \(longest / 1_000) ms for its reply, at most \(span.text) were expected")
+    } else if !waiting.isEmpty {
+      oracle.report(
+        .liveness, nil, nil, "\(waiting.count) calls wait for their replies for over \(span.text)")
     }
   }
 
