@@ -36,6 +36,8 @@ package enum ExecutionLimits {
   package static let argumentsBytesMax = 64 << 10
   /// Changed keys that a model computes one by one, however few rows it has.
   package static let keysAlwaysOneByOne = 256
+  /// Keys of a model that `pipeline test` computes one by one after each step.
+  static let keysComparedMax = 1_000
   /// Rows of one model that are computed at once, and rows that a procedure gives.
   package static let rowsPerModelMax = 1_000_000
   /// Pages that a writer keeps in memory; more dirty ones are written before the commit.

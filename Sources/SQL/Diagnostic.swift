@@ -29,7 +29,7 @@ package struct Place: Sendable, Hashable {
 /// `SQL01` syntax, `SQL02` characters, `SQL03` a limit, `SQL04` outside of the subset,
 /// `SQL05` unknown name, `SQL06` ambiguous or duplicate name, `SQL07` a layer that may not be read,
 /// `SQL08` arguments of a function, `SQL09` misplaced aggregate or window function,
-/// `SQL10` template token.
+/// `SQL10` template token, `SQL11` rows of other keys in what is computed for one.
 package struct Diagnostic: Error, Sendable, Hashable, CustomStringConvertible {
   package let rule: String
   package let file: String

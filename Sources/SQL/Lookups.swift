@@ -22,8 +22,8 @@ extension CheckedQuery {
         let names = item.using.map(\.name)
         for source in sources where names.allSatisfy(source.has) { add(source.shape, names) }
       }
-      let joined = select.from.flatMap { $0.on?.conjuncts ?? [] }
-      let filtered = select.filter?.conjuncts ?? []
+      let joined = select.from.flatMap { $0.on?.conjunction ?? [] }
+      let filtered = select.filter?.conjunction ?? []
       for source in sources {
         add(source.shape, joined.flatMap { source.fixed(by: $0) })
         add(source.shape, filtered.flatMap { source.fixed(by: $0) })
@@ -67,13 +67,5 @@ private struct LookupSource {
       has(name)
     else { return nil }
     return name
-  }
-}
-
-extension Expression {
-  /// What AND joins, from left to right.
-  fileprivate var conjuncts: [Expression] {
-    guard case .binary(.and, let left, let right) = kind else { return [self] }
-    return left.conjuncts + right.conjuncts
   }
 }

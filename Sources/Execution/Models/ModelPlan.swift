@@ -18,6 +18,7 @@ final class ModelPlan {
   private var keyedStatement: PreparedStatement?
   private var storedStatement: PreparedStatement?
   private var scanStatement: PreparedStatement?
+  private var currentStatement: PreparedStatement?
   private var mapStatements: [Upstream: PreparedStatement] = [:]
 
   init(_ checked: CheckedModel, table: StoredTable?, package: CheckedPackage) {
@@ -46,6 +47,19 @@ final class ModelPlan {
   var name: String { checked.name }
   var kind: Model.Kind { checked.model.kind }
   var keyNames: [String] { checked.model.refresh?.by ?? [] }
+
+  /// Rows of different refresh keys have different primary keys.
+  var keyIsInPrimaryKey: Bool {
+    let names = declaredKey.map(\.name)
+    return keyNames.allSatisfy(names.contains)
+  }
+
+  /// Only the rows with the key in their own columns are read of this upstream.
+  func isRestricted(_ upstream: Upstream) -> Bool {
+    restrictions.contains { restriction in
+      if case .columns = restriction.kind { restriction.table == upstream.table } else { false }
+    }
+  }
 
   /// Upstreams that have the key's columns are read by key; those with a scope, through it.
   private static func restrictions(
@@ -107,6 +121,16 @@ final class ModelPlan {
         "SELECT * FROM \(quoted(name))\(current) ORDER BY \(keyOrder)")
     }
     scanStatement = made
+    return made
+  }
+
+  /// Whether a snapshot has a current version with this primary key.
+  func current(_ engine: Engine) throws(StorageFault) -> PreparedStatement {
+    if let currentStatement { return currentStatement }
+    let filter = declaredKey.map { "\(quoted($0.name)) = ?" }.joined(separator: " AND ")
+    let made = try engine.connection.prepare(
+      "SELECT 1 FROM \(quoted(name)) WHERE \(filter) AND \(quoted(Model.validTo)) IS NULL")
+    currentStatement = made
     return made
   }
 

@@ -24,22 +24,53 @@ extension Refresher {
     let (wanted, known) = try wholeAndStored(model, table, &budget)
     comparison.rows = known.count
     comparison.steps = budget.used - before
-    for difference in wanted.differences(from: known) {
+    comparison.add(wanted.differences(from: known), of: model)
+    return comparison
+  }
+
+  /// Computes the keys that a model has rows of, one after the other, and writes nothing.
+  ///
+  /// - Bound: `ExecutionLimits.keysComparedMax` keys, in their order.
+  func compareKeys(_ model: ModelPlan, _ budget: inout StepBudget) throws(Stop) -> Comparison {
+    var comparison = Comparison()
+    guard model.table != nil, !model.by.isEmpty else { return comparison }
+    var rows: [[Value]] = []
+    try engine.run(try model.scan(engine), &budget, "the rows of \(model.name)") {
+      row throws(Stop) in
+      rows.append(model.by.map { row.value($0) })
+    }
+    let keys = Self.distinct(rows.filter { !$0.contains(.null) })
+    for key in keys.prefix(ExecutionLimits.keysComparedMax) {
+      var wanted = KeyedRows()
+      var known = KeyedRows()
+      try compute(key, of: model, into: &wanted, &budget)
+      try load(key, of: model, into: &known, &budget)
+      try sort(&wanted, model)
+      _ = known.sort()
+      comparison.rows += known.count
+      comparison.add(wanted.differences(from: known), of: model)
+    }
+    return comparison
+  }
+}
+
+extension Refresher.Comparison {
+  fileprivate mutating func add(_ differences: [KeyedRows.Difference], of model: ModelPlan) {
+    for difference in differences {
       let row: StoredRow
       switch difference {
       case .insert(let new):
-        comparison.missing += 1
+        missing += 1
         row = new
       case .delete(let old):
-        comparison.extra += 1
+        extra += 1
         row = old
       case .update(let old, _):
-        comparison.different += 1
+        different += 1
         row = old
       }
-      guard comparison.keys.count < ExecutionLimits.differencesShownMax else { continue }
-      comparison.keys.append(model.shownKey(of: row.values))
+      guard keys.count < ExecutionLimits.differencesShownMax else { continue }
+      keys.append(model.shownKey(of: row.values))
     }
-    return comparison
   }
 }

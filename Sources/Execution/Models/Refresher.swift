@@ -110,7 +110,18 @@ struct Refresher {
     }
     keys = Self.distinct(keys)
     if try isMany(keys.count, model, &budget) { return try refreshWhole(model, &budget) }
-    for key in keys { try refresh(key, of: model, &budget) }
+    guard let table = model.table else { return }
+    var wanted = KeyedRows()
+    var known = KeyedRows()
+    for key in keys {
+      try compute(key, of: model, into: &wanted, &budget)
+      try load(key, of: model, into: &known, &budget)
+      // No other key has rows with these primary keys, so they need not wait for one another.
+      guard model.keyIsInPrimaryKey else { continue }
+      try write(&wanted, over: &known, table, model)
+      (wanted, known) = (KeyedRows(), KeyedRows())
+    }
+    if !model.keyIsInPrimaryKey { try write(&wanted, over: &known, table, model) }
   }
 
   /// The keys of a model that the changed rows of an upstream map to; nil where nothing says so.
@@ -119,6 +130,7 @@ struct Refresher {
   ) throws(Stop) -> [[Value]]? {
     guard let rows = try changes(of: upstream, &budget) else { return nil }
     let columns = package.columns(of: upstream).map(\.name)
+    let own = model.keyNames.compactMap { name in columns.firstIndex(of: name) }
     if let map = model.checked.maps.first(where: { $0.upstream == upstream }) {
       let staged = try ChangedTable.stage(rows, columns: columns, of: upstream, engine)
       guard let statement = try model.map(map.upstream, engine) else { return nil }
@@ -130,11 +142,12 @@ struct Refresher {
         keys.append(places.map { row.value($0) })
       }
       try staged.clear()
+      // What is restricted by its own columns also changes the keys that these name.
+      if model.isRestricted(upstream) { keys += rows.map { row in own.map { row[$0] } } }
       return keys
     }
-    let places = model.keyNames.compactMap { name in columns.firstIndex(of: name) }
-    guard places.count == model.keyNames.count else { return nil }
-    return rows.map { row in places.map { row[$0] } }
+    guard own.count == model.keyNames.count else { return nil }
+    return rows.map { row in own.map { row[$0] } }
   }
 
   /// In one order everywhere.
@@ -168,8 +181,9 @@ struct Refresher {
     return !overflow && Int64(count) > share / 1_000_000
   }
 
-  private func refresh(
-    _ key: [Value], of model: ModelPlan, _ budget: inout StepBudget
+  /// The rows that a key has when it is computed.
+  func compute(
+    _ key: [Value], of model: ModelPlan, into wanted: inout KeyedRows, _ budget: inout StepBudget
   ) throws(Stop) {
     guard let table = model.table else { return }
     let select = try model.keyed(engine)
@@ -179,33 +193,35 @@ struct Refresher {
         try select.bind(place, value: value)
       }
     } catch { throw Stop(machine: error) }
-    var wanted = KeyedRows()
     try engine.run(select, &budget, "the model \(model.name)") { row throws(Stop) in
       let values = try self.values(row, model)
       // What belongs to other keys was computed from a part of its sources.
       guard zip(model.by, key).allSatisfy({ values[$0] == $1 }) else { return }
       try self.add(values, to: &wanted, table, model)
     }
+  }
+
+  /// The rows of a key that are there.
+  func load(
+    _ key: [Value], of model: ModelPlan, into known: inout KeyedRows, _ budget: inout StepBudget
+  ) throws(Stop) {
+    guard let table = model.table else { return }
     let stored = try model.stored(engine)
     do throws(StorageFault) {
       for (index, value) in key.enumerated() { try stored.bind(index + 1, value: value) }
     } catch { throw Stop(machine: error) }
-    var known = KeyedRows()
     try engine.run(stored, &budget, "the rows of \(model.name)") { row throws(Stop) in
       let row = table.row(of: row)
       known.add(row, key: try self.key(row.values, table, model))
     }
-    try sort(&wanted, table, model)
-    _ = known.sort()
-    try write(wanted, over: known, table, model)
   }
 
   // MARK: Whole
 
   func refreshWhole(_ model: ModelPlan, _ budget: inout StepBudget) throws(Stop) {
     guard let table = model.table else { return }
-    let (wanted, known) = try wholeAndStored(model, table, &budget)
-    try write(wanted, over: known, table, model)
+    var (wanted, known) = try wholeAndStored(model, table, &budget)
+    try write(&wanted, over: &known, table, model)
   }
 
   /// The rows that a model has when it is computed whole, and those that are there; both sorted.
@@ -223,7 +239,7 @@ struct Refresher {
       let row = table.row(of: row)
       known.add(row, key: try self.key(row.values, table, model))
     }
-    try sort(&wanted, table, model)
+    try sort(&wanted, model)
     _ = known.sort()
     return (wanted, known)
   }
@@ -245,9 +261,7 @@ struct Refresher {
         known.add(row, key: key)
       }
     }
-    try sort(&wanted, table, model)
-    _ = known.sort()
-    try write(wanted, over: known, table, model)
+    try write(&wanted, over: &known, table, model)
   }
 
   // MARK: Rows
@@ -305,34 +319,66 @@ struct Refresher {
     return sha256(encoder.bytes)
   }
 
-  private func sort(
-    _ wanted: inout KeyedRows, _ table: StoredTable, _ model: ModelPlan
-  ) throws(Stop) {
-    if let twice = wanted.sort() {
-      let key = model.shownKey(of: wanted.rows[twice].values)
-      throw .refused(
-        Refusal(
-          "QD09",
-          "\(model.name) gives two rows with one primary key (\(key)): group by it, or declare "
-            + "another key"))
-    }
+  /// Sorts, and refuses two rows with one primary key.
+  func sort(_ wanted: inout KeyedRows, _ model: ModelPlan) throws(Stop) {
+    if let twice = wanted.sort() { throw Self.twoRows(wanted.rows[twice], model) }
   }
 
-  /// - Precondition: both are sorted.
+  private static func twoRows(_ row: StoredRow, _ model: ModelPlan) -> Stop {
+    .refused(
+      Refusal(
+        "QD09",
+        "\(model.name) gives two rows with one primary key (\(model.shownKey(of: row.values))): "
+          + "group by it, or declare another key"))
+  }
+
+  /// Writes what differs. Rows that are there and not in `known` stay; where one of them has the
+  /// primary key of a wanted row, the update is refused as when all rows are computed.
   private func write(
-    _ wanted: KeyedRows, over known: KeyedRows, _ table: StoredTable, _ model: ModelPlan
+    _ wanted: inout KeyedRows, over known: inout KeyedRows, _ table: StoredTable, _ model: ModelPlan
   ) throws(Stop) {
-    guard !model.isVersioned else {
-      return try writeVersions(wanted.differences(from: known), table, model)
+    _ = known.sort()
+    let twice = wanted.sort().map { wanted.rows[$0] }
+    let differences = wanted.differences(from: known)
+    if twice != nil || model.isVersioned, !model.keyIsInPrimaryKey {
+      for case .insert(let row) in differences {
+        // Of the keys that stand twice the first is told.
+        if let twice, try !precedes(row, twice, table, model) { break }
+        if try isTaken(row, table, model) { throw Self.twoRows(row, model) }
+      }
     }
-    for difference in wanted.differences(from: known) {
+    if let twice { throw Self.twoRows(twice, model) }
+    guard !model.isVersioned else { return try writeVersions(differences, table, model) }
+    for difference in differences {
       switch difference {
-      case .insert(let row): _ = try data.insert(row, into: table)
+      case .insert(let row):
+        guard try data.insert(row, into: table) else { throw Self.twoRows(row, model) }
       case .delete(let row): try data.delete(row, from: table)
       case .update(let old, var new):
         new.nonce = old.nonce
         try data.update(old, to: new, in: table)
       }
+    }
+  }
+
+  private func precedes(
+    _ a: StoredRow, _ b: StoredRow, _ table: StoredTable, _ model: ModelPlan
+  ) throws(Stop) -> Bool {
+    try key(a.values, table, model).lexicographicallyPrecedes(key(b.values, table, model))
+  }
+
+  /// Whether a row is there, of a snapshot a current version, with the primary key of this one.
+  private func isTaken(
+    _ row: StoredRow, _ table: StoredTable, _ model: ModelPlan
+  ) throws(Stop) -> Bool {
+    try machine { () throws(StorageFault) in
+      guard model.isVersioned else { return try table.row(key: table.key(of: row.values)) != nil }
+      let current = try model.current(engine)
+      for (index, key) in model.declaredKey.enumerated() {
+        try current.bind(index + 1, value: row.values[key.place])
+      }
+      defer { current.reset() }
+      return try current.step()
     }
   }
 }

@@ -51,6 +51,13 @@ enum Gate {
     }
   }
 
+  /// Why a statement cannot be computed one key at a time.
+  static func refusals(
+    of query: CheckedQuery, keyedBy tables: KeyedTables, in script: SQLScript
+  ) -> [PackageFault] {
+    query.refusals(keyedBy: tables).map { fault($0, in: script) }
+  }
+
   /// An expectation sees its source's own columns, and others' through `exists_in`.
   static func expectation(
     _ script: SQLScript, of source: Source, sources: [Source], _ vars: [Variable]

@@ -5,7 +5,7 @@ import Wire
 
 extension Lint {
   mutating func checkRefresh(
-    of model: Model, _ columns: [ModelColumn], _ upstreams: [Upstream]
+    of model: Model, _ query: CheckedQuery, _ columns: [ModelColumn], _ upstreams: [Upstream]
   ) -> ([CheckedUpstreamQuery], [CheckedUpstreamQuery]) {
     guard let refresh = model.refresh else { return ([], []) }
     let part = "model:\(model.name)/refresh"
@@ -21,12 +21,7 @@ extension Lint {
     guard faults.count == before else { return ([], []) }
     // The engine restricts upstreams by the key, so the key must be their own column all the way,
     // not a value that only bears its name.
-    let restricted = upstreams.contains { upstream in
-      guard !refresh.scope.contains(where: { $0.upstream == upstream.name }) else { return false }
-      let names = shape(of: upstream)?.columns.map(\.name) ?? []
-      return refresh.by.allSatisfy(names.contains)
-    }
-    if restricted, let sql = model.sql {
+    if !restricted(upstreams, refresh).isEmpty, let sql = model.sql {
       for name in Gate.computed(refresh.by, by: sql) {
         fault(
           part, "by: the SELECT computes \(name), so what it reads cannot be restricted by it",
@@ -50,11 +45,66 @@ extension Lint {
         scopes.append(CheckedUpstreamQuery(upstream: upstream, query: query))
       }
     }
+    checkKeys(of: model, query, refresh, upstreams, scopes)
     let order: (CheckedUpstreamQuery, CheckedUpstreamQuery) -> Bool = {
       $0.upstream.name < $1.upstream.name
     }
     return (maps.sorted(by: order), scopes.sorted(by: order))
   }
+
+  /// The upstreams of which the engine reads only the rows of one key.
+  private func restricted(_ upstreams: [Upstream], _ refresh: Refresh) -> [TableShape] {
+    upstreams.compactMap { upstream in
+      guard !refresh.scope.contains(where: { $0.upstream == upstream.name }),
+        let shape = shape(of: upstream)
+      else { return nil }
+      let names = shape.columns.map(\.name)
+      return refresh.by.allSatisfy(names.contains) ? shape : nil
+    }
+  }
+
+  /// Over the rows of one key the SELECT must give the rows of that key, and only they.
+  private mutating func checkKeys(
+    of model: Model, _ query: CheckedQuery, _ refresh: Refresh, _ upstreams: [Upstream],
+    _ scopes: [CheckedUpstreamQuery]
+  ) {
+    guard let script = model.sql else { return }
+    let part = "model:\(model.name)/refresh"
+    for scope in scopes {
+      guard let shape = shape(of: scope.upstream) else { continue }
+      let name = scope.upstream.name
+      if !refresh.map.contains(where: { $0.upstream == name }), !isSeed(scope.upstream),
+        !scope.query.takesOwnKey(of: shape, by: refresh.by)
+      {
+        fault(
+          part,
+          "scope: takes the rows of \(name) by other columns than \(Self.list(refresh.by)), so a "
+            + "changed row does not tell which key it belongs to",
+          fix: "map: { \(name): \"select \(Self.list(refresh.by)) from {{ changed }} …\" }")
+      }
+      if scope.query.mayRepeatRows(of: shape) {
+        fault(
+          part, "scope: may give a row of \(name) more than once",
+          fix: "join it by a whole unique key, or say where … in (select …)")
+      }
+    }
+    let clocks = query.functions.filter { $0.hasPrefix("consensus_") }
+    for name in clocks {
+      fault(
+        "model:\(model.name)",
+        "\(name)() changes without a change of what the model reads, and only changed keys are "
+          + "computed",
+        fix: "kind: view, or an argument of a query")
+    }
+    let tables = KeyedTables(
+      by: refresh.by, restricted: Set(restricted(upstreams, refresh).map(\.name)),
+      scopes: scopes.compactMap { scope in
+        shape(of: scope.upstream).map { ($0.name, scope.query) }
+      })
+    for fault in Gate.refusals(of: query, keyedBy: tables, in: script) { add(fault) }
+  }
+
+  private static func list(_ names: [String]) -> String { names.joined(separator: ", ") }
 
   /// An upstream tells its keys by its own columns or by a map. Seeds change with the package
   /// only, and everything is computed again then.

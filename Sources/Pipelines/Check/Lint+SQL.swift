@@ -153,7 +153,7 @@ extension Lint {
       fault(part, "primary_key: \(key) is json, which makes no key")
     }
     checkCertified(model, columns, part)
-    let (maps, scopes) = checkRefresh(of: model, columns, upstreams)
+    let (maps, scopes) = checkRefresh(of: model, query, columns, upstreams)
     if model.kind == .snapshot { checkVersions(of: model, columns, part) }
     guard faults.count == before else { return }
     let isVersioned = model.kind == .snapshot
