@@ -77,7 +77,7 @@ struct `The command line` {
     let whole = try String(
       contentsOf: cluster.folder.appending(path: "\(source).csv"), encoding: .utf8)
     let lines = whole.split(separator: "\n").map(String.init)
-    func ingest(_ text: String, _ more: String...) throws -> Ended {
+    func ingest(_ text: String, _ more: String...) throws -> ProcessCluster.Ended {
       try Data(text.utf8).write(to: file)
       return try cluster.quorate(
         "ingest", Self.name, source, file.path, "--batch", "1", "--in-flight", "1", more: more)
