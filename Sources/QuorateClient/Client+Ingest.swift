@@ -51,7 +51,9 @@ extension Client {
   ) async {
     switch ended.1 {
     case .success(let receipt): await each(ended.0, receipt)
-    case .failure(let new): failure = failure ?? new
+    case .failure(var new):
+      new.batch = ended.0
+      failure = failure ?? new
     }
   }
 

@@ -15,6 +15,8 @@ package struct Intention: Sendable {
   package var stepLimit: UInt64?
   /// How long to try.
   package var patience = ClientLimits.submissionPatience
+  /// How long to go on while every replica's machine answers that nothing listens there.
+  package var patienceRefused = ClientLimits.submissionPatience
 
   package init(
     pipeline: String, method: Method, body: [UInt8] = [], key: String, stepLimit: UInt64? = nil
@@ -37,6 +39,7 @@ extension Client {
     let wasReceived = Mutex(false)
     var signed = sign(intention)
     var round = 0
+    var refusedSince: Moment?
     while true {
       let failure: ClientFailure
       do throws(ClientFailure) {
@@ -45,7 +48,10 @@ extension Client {
         failure = error
       }
       if failure.isSettled { throw failure.about(signed) }
-      guard clock() < deadline, !Task.isCancelled else {
+      refusedSince = failure.nobodyListens ? refusedSince ?? clock() : nil
+      let refused = refusedSince.map { clock().above($0) } ?? 0
+      let isHopeless = failure.nobodyListens && refused >= intention.patienceRefused.milliseconds
+      guard clock() < deadline, !isHopeless, !Task.isCancelled else {
         throw wasReceived.withLock { $0 } ? Self.undecided(signed) : failure.about(signed)
       }
       let pause = ClientLimits.pauses[min(round, ClientLimits.pauses.count - 1)]

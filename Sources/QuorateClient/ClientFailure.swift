@@ -30,6 +30,10 @@ public struct ClientFailure: Error, Sendable, Equatable, CustomStringConvertible
   public let next: String
   /// The request's id, when a call was signed: 64 hexadecimal digits.
   public internal(set) var request: String?
+  /// Of several that were sent as one ingest: which one, from 0.
+  package internal(set) var batch: Int?
+  /// Every replica's machine answered that nothing listens there.
+  package internal(set) var nobodyListens = false
   /// Whether trying again would end the same.
   var isSettled = false
   /// The certified refusal, when there is one.
@@ -43,9 +47,13 @@ public struct ClientFailure: Error, Sendable, Equatable, CustomStringConvertible
     self.next = next
   }
 
+  /// What is to be done stands on a line of its own where the reason ends in words to be copied.
   public var description: String {
-    let words = next.isEmpty ? "\(what): \(why)" : "\(what): \(why). \(next)"
-    return code.isEmpty ? words : "\(words) [\(code)]"
+    let endsInFix = why.contains("\n") || why.hasSuffix("?")
+    var words = "\(what): \(why)"
+    if !next.isEmpty { words += (endsInFix ? "\n" : ". ") + next }
+    guard !code.isEmpty else { return words }
+    return words + (endsInFix && next.isEmpty ? "\n" : " ") + "[\(code)]"
   }
 
   /// The refusal's own words, certified.
@@ -70,6 +78,10 @@ enum ReplicaFault: Error, Sendable {
   case untrusted(String)
   /// True, but older than asked for: how.
   case stale(String)
+
+  var isRefusedConnection: Bool {
+    if case .transport(let fault) = self { fault.isRefusedConnection } else { false }
+  }
 
   var words: String {
     switch self {
@@ -118,9 +130,12 @@ struct Blame: Sendable {
     }
     let words = faults.prefix(3).map { "\($0.0): \($0.1.words)" }.joined(separator: "; ")
     let more = faults.count > 3 ? "; and \(faults.count - 3) more alike" : ""
-    return ClientFailure(
+    var failure = ClientFailure(
       .unreachable, "UNREACHABLE", what: what,
       why: faults.isEmpty ? "no replica was asked" : words + more,
       next: "See who is up with `quorate cluster status`")
+    failure.nobodyListens =
+      !faults.isEmpty && faults.allSatisfy { $0.1.isRefusedConnection }
+    return failure
   }
 }

@@ -28,6 +28,8 @@ struct TransportFault: Error, Equatable, CustomStringConvertible {
   let description: String
   /// Whether the request cannot have been seen by the replica.
   var wasNeverSent = false
+  /// Whether the machine is there and nothing listens: no patience changes that by itself.
+  var isRefusedConnection = false
 }
 
 /// What goes down a connection's pipeline.

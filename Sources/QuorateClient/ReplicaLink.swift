@@ -107,7 +107,7 @@ actor ReplicaLink {
       wakeOne()
       throw TransportFault(
         description: "\(endpoint.host):\(endpoint.port) cannot be reached: \(reason(error))",
-        wasNeverSent: true)
+        wasNeverSent: true, isRefusedConnection: isRefused(error))
     }
   }
 
@@ -180,6 +180,17 @@ actor ReplicaLink {
     configuration.trustRoots = .certificates([])
     configuration.verifySignatureAlgorithms = [.ed25519]
     return try NIOSSLContext(configuration: configuration)
+  }
+}
+
+/// Whether every address answered that nothing listens there.
+private func isRefused(_ error: any Error) -> Bool {
+  switch error {
+  case let connection as NIOConnectionError:
+    !connection.connectionErrors.isEmpty
+      && connection.connectionErrors.allSatisfy { isRefused($0.error) }
+  case let system as IOError: system.errnoCode == ECONNREFUSED
+  default: false
   }
 }
 

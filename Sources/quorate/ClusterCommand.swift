@@ -85,12 +85,12 @@ struct ClusterCommand: AsyncParsableCommand {
   struct Up: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Start every replica, and wait until the subnet serves.")
+    @OptionGroup var location: ClusterLocation
     @Argument(help: "The cluster's folder.") var directory: String?
     @Flag(help: "Return once it serves; else stay, and stop all at Ctrl-C.") var detach = false
 
     func run() async throws {
-      let folder = ClusterLocation.folder(directory)
-      let cluster = try LocalCluster(folder)
+      let cluster = try LocalCluster(ClusterLocation.folder(directory ?? location.directory))
       let running = cluster.processes.count { $0.process.pid != nil }
       try cluster.start(cluster.processes.map(\.id))
       try await cluster.waitUntilServing(seconds: 120)
@@ -115,8 +115,9 @@ struct ClusterCommand: AsyncParsableCommand {
     func run() async throws {
       let cluster = try LocalCluster(location.folder)
       let ids = try cluster.ids(replicas)
+      let down = cluster.down(ids)
       try await cluster.stop(ids, by: SIGTERM, seconds: 30)
-      Terminal.say("Stopped \(list(ids)).")
+      Terminal.say(Outcome.text("Stopped", ids, already: down, "down"))
     }
   }
 
@@ -129,8 +130,9 @@ struct ClusterCommand: AsyncParsableCommand {
     func run() async throws {
       let cluster = try LocalCluster(location.folder)
       let ids = try cluster.ids(replicas)
+      let down = cluster.down(ids)
       try await cluster.stop(ids, by: SIGKILL, seconds: 10)
-      Terminal.say("Killed \(list(ids)).")
+      Terminal.say(Outcome.text("Killed", ids, already: down, "down"))
     }
   }
 
@@ -142,9 +144,11 @@ struct ClusterCommand: AsyncParsableCommand {
     func run() async throws {
       let cluster = try LocalCluster(location.folder)
       let ids = try cluster.ids(replicas)
+      let down = cluster.down(ids)
       try cluster.start(ids)
       try await cluster.waitUntilAnswering(ids, seconds: 60)
-      Terminal.say("Started \(list(ids)).")
+      let running = ids.filter { !down.contains($0) }
+      Terminal.say(Outcome.text("Started", ids, already: running, "running"))
     }
   }
 
@@ -167,11 +171,12 @@ struct ClusterCommand: AsyncParsableCommand {
 
   struct Down: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "End every replica.")
+    @OptionGroup var location: ClusterLocation
     @Argument(help: "The cluster's folder.") var directory: String?
     @Flag(help: "Remove the cluster's folder too: keys, state and all.") var wipe = false
 
     func run() async throws {
-      let folder = ClusterLocation.folder(directory)
+      let folder = ClusterLocation.folder(directory ?? location.directory)
       let cluster = try LocalCluster(folder)
       try await cluster.stop(cluster.processes.map(\.id), by: SIGTERM, seconds: 30)
       if wipe { try FileManager.default.removeItem(at: folder) }
@@ -191,6 +196,21 @@ private func signal(
     throw Failure("\(id) is not running; 'quorate cluster start \(id)' starts it.")
   }
   Terminal.say("\(what) \(list(ids)).")
+}
+
+/// What a command did to replicas, and which of them were so before.
+enum Outcome {
+  static func text(
+    _ did: String, _ ids: [ReplicaID], already: [ReplicaID], _ state: String
+  ) -> String {
+    let changed = ids.filter { !already.contains($0) }
+    var sentences: [String] = []
+    if !changed.isEmpty { sentences.append("\(did) \(list(changed)).") }
+    if !already.isEmpty {
+      sentences.append("\(list(already)) \(already.count == 1 ? "was" : "were") \(state) already.")
+    }
+    return sentences.joined(separator: " ")
+  }
 }
 
 func list(_ ids: [ReplicaID]) -> String { ids.map(\.description).joined(separator: ", ") }

@@ -49,10 +49,13 @@ struct Caller: ParsableArguments {
   var name: String?
 
   /// nil for an unsigned call.
+  var signer: String? {
+    let named = name ?? ProcessInfo.processInfo.environment["QUORATE_IDENTITY"] ?? "operator"
+    return named == "nobody" ? nil : named
+  }
+
   func keyPair(in store: IdentityStore) throws -> KeyPair? {
-    let named = name ?? ProcessInfo.processInfo.environment["QUORATE_IDENTITY"]
-    if named == "nobody" { return nil }
-    return try store.keyPair(of: named ?? "operator")
+    try signer.map { try store.keyPair(of: $0) }
   }
 }
 

@@ -76,12 +76,32 @@ struct CyclesCommand: AsyncParsableCommand {
 
     func run() async throws {
       let session = try Session(location, caller)
-      let certified = try await session.client.submit(
+      let fee = PriceTable.standard(replicas: session.network.committee.size).transfer
+      if let words = Self.warning(amount.cycles, fee: fee) { Terminal.warn(words) }
+      let certified = try await session.submit(
         Intention(
           pipeline: pipeline, method: .topUp(amount.cycles), key: key ?? Session.freshKey()))
+      let found = await session.seen(pipeline, since: certified.proof.receipt.height)
       await session.client.close()
-      Terminal.say(try ReceiptReport(certified).text(json: json))
+      Terminal.say(
+        try ReceiptReport(certified).remarking(found.map(CyclesCommand.standing)).text(json: json))
     }
+
+    /// A word where less arrives than ten times what the way costs.
+    static func warning(_ amount: Cycles, fee: Cycles) -> String? {
+      guard amount.number / 10 < fee.number else { return nil }
+      return "Note: a top-up costs \(cyclesText(fee.number)) cycles, and this one brings "
+        + "\(cyclesText(amount.number)). Fewer and larger ones cost less."
+    }
+  }
+
+  /// What the account of a pipeline holds, and what to do where it does not suffice.
+  static func standing(_ found: CatalogPipeline) -> String {
+    let words =
+      "its account holds \(cyclesText(found.balance.number)) cycles; updates freeze below "
+      + cyclesText(found.freezesBelow.number)
+    guard found.balance <= found.freezesBelow else { return words }
+    return words + ": quorate cycles top-up \(found.name) 5T"
   }
 
   struct Transfer: AsyncParsableCommand {
@@ -97,7 +117,7 @@ struct CyclesCommand: AsyncParsableCommand {
     func run() async throws {
       let session = try Session(location, caller)
       let receiver = try location.identities.publicKey(of: to)
-      let certified = try await session.client.submit(
+      let certified = try await session.submit(
         Intention(
           pipeline: "", method: .transfer(to: receiver, amount.cycles),
           key: key ?? Session.freshKey()))

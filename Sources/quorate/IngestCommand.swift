@@ -13,8 +13,10 @@ struct IngestCommand: AsyncParsableCommand {
     abstract: "Send rows to a source, in batches; each comes back with a verified certificate.",
     discussion: """
       The file's digest names its batches, so a file sent twice takes effect once, and one that
-      broke off goes on where it stopped. Rows that break their contract are quarantined with
-      their reasons; the counts are printed.
+      broke off goes on where it stopped. Rows whose values break their contract are quarantined
+      with their reasons; a wrong header or count of fields, broken quotes or JSON, a NUL or bytes
+      that are not UTF-8 refuse their whole batch. A corrected file has another digest: under the
+      --key that the refusal prints, its unchanged batches are neither sent nor paid again.
 
         quorate ingest bank_reconciliation financial_transactions feed.csv --batch 1000
         cat rows.ndjson | quorate ingest guestbook entries - --format ndjson --key today
@@ -25,7 +27,7 @@ struct IngestCommand: AsyncParsableCommand {
   @Argument(help: "The source.") var source: String
   @Argument(help: "A CSV or NDJSON file, or - for standard input.") var file: String
   @Option(help: "csv or ndjson; else by the file's name.") var format: RowsFormat?
-  @Option(help: "Rows a batch, at most.") var batch = 1_000
+  @Option(parsing: .unconditional, help: "Rows a batch, at most.") var batch = 1_000
   @Option(
     help: ArgumentHelp(
       "Begins the batches' idempotency keys. Else the digest of the file.", valueName: "prefix"))
@@ -33,6 +35,7 @@ struct IngestCommand: AsyncParsableCommand {
   @Flag(help: "Do not send again what an earlier run saw acknowledged.") var resume = false
   @Flag(help: "The CSV has no header line, as its contract says.") var noHeader = false
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Batches under way at a time; several are ordered as they come. Else 8, or 1 where the "
         + "source holds late rows back.", valueName: "batches"))
@@ -56,46 +59,59 @@ struct IngestCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    try RowStream.check(file)
     let session = try Session(location, caller)
-    let width = try await batchesInFlight(session)
+    let found = try await session.pipeline(pipeline)
+    let width = batchesInFlight(found)
     let prefix = try key ?? keyOfFile()
     let done = try Acknowledged(
       file: location.folder.appending(
         path: "ingests/\(prefix.replacingOccurrences(of: "/", with: "_"))"),
       resume: resume)
     let rows = try RowStream(
-      path: file, format: rowFormat, hasHeader: !noHeader, rowsMax: batch, skipping: done.numbers
+      path: file, format: rowFormat, hasHeader: !noHeader, rowsMax: batch, skipping: done.known
     ) { number, bytes in
-      Intention(
+      var intention = Intention(
         pipeline: pipeline, method: .ingest(source: source, format: rowFormat), body: bytes,
         key: "\(prefix)-\(batch)-\(number)", stepLimit: steps)
+      intention.patienceRefused = Session.patienceRefused
+      return intention
     }
     let tally = Mutex(IngestTally())
     let bar = Mutex(ProgressBar("Ingesting", unit: "rows", total: nil))
     do {
-      try await session.client.ingest(rows, inFlight: width) { index, certified in
-        let sent = rows.sent(index)
-        done.add(sent.number)
-        tally.withLock { $0.add(certified.proof.receipt, rows: sent.rows) }
-        let count = tally.withLock { $0.acknowledged }
-        bar.withLock { $0.show(count) }
+      try await session.watched { watch in
+        try await session.client.ingest(rows, inFlight: width) { index, certified in
+          watch.touch()
+          let sent = rows.sent(index)
+          done.add(sent)
+          tally.withLock { $0.add(certified.proof.receipt, rows: sent.rows) }
+          let count = tally.withLock { $0.acknowledged }
+          bar.withLock { $0.show(count) }
+        }
       }
-    } catch {
+    } catch let failure as ClientFailure {
       bar.withLock { $0.finish() }
+      let words = await session.explained(failure)
       await session.client.close()
-      try report(tally.withLock { $0 }, width, skipped: rows.skipped, failure: "\(error)")
-      let kept = tally.withLock { $0.acknowledged } > 0
+      let tally = tally.withLock { $0 }
+      try report(tally, width, skipped: rows.skipped, failure: words)
       throw Failure(
-        "\(error)" + (kept ? "\nWhat was acknowledged stays; go on with --resume." : ""))
+        brokenOff(
+          failure, words, place: failure.batch.map { rows.sent($0).place }, prefix: prefix,
+          hasAcknowledged: tally.acknowledged + rows.skipped > 0))
     }
     bar.withLock { $0.finish() }
     await session.client.close()
+    if rows.isEmpty {
+      let columns = found.sources.first { $0.name == source }?.fields.map(\.name) ?? []
+      throw Failure(rows.emptiness(columns: columns, source: source))
+    }
     try report(tally.withLock { $0 }, width, skipped: rows.skipped, failure: nil)
   }
 
   /// What was asked for, or what the source's rule for late rows allows.
-  private func batchesInFlight(_ session: Session) async throws -> Int {
-    let found = try await session.pipeline(pipeline)
+  private func batchesInFlight(_ found: CatalogPipeline) -> Int {
     let progress = found.progress.first { $0.source == source }
     let usual = progress?.inFlightUsual ?? 1
     guard let inFlight else { return usual }
@@ -117,13 +133,66 @@ struct IngestCommand: AsyncParsableCommand {
   /// The file's digest: the same bytes are the same ingest.
   private func keyOfFile() throws -> String {
     guard file != "-" else { return Session.freshKey() }
-    guard let handle = FileHandle(forReadingAtPath: file) else { throw unreadable(file) }
+    let handle = try RowStream.open(file)
     defer { try? handle.close() }
     var hash = SHA256()
     while let chunk = try handle.read(upToCount: 1 << 20), !chunk.isEmpty {
       hash.update([UInt8](chunk))
     }
     return "\(source)-\(hash.finish().hex.prefix(24))"
+  }
+
+  /// Refusals of what a file holds: sent as it is, it is refused again.
+  private static let flawsOfFiles: Set = [
+    "INPUT", "CSV_COLUMNS", "CSV_QUOTES", "CSV_HEADER", "JSON_SYNTAX", "NUL_BYTE", "UTF8",
+    "EMPTY_BATCH",
+  ]
+
+  /// Where the file is wrong, what stays, and how to go on.
+  func brokenOff(
+    _ failure: ClientFailure, _ words: String, place: BatchPlace?, prefix: String,
+    hasAcknowledged: Bool
+  ) -> String {
+    let name = file == "-" ? "standard input" : file
+    guard Self.flawsOfFiles.contains(failure.code) else {
+      if failure.code == "IDEMPOTENCY_CONFLICT" || failure.code == "KEY_CONFLICT" {
+        return """
+          \(words)
+          Rows of that batch were taken as they were before. Send \(name) under a new --key: all \
+          of it is paid for, and rows that are there already count as duplicates.
+          """
+      }
+      return hasAcknowledged
+        ? "\(words)\nWhat was acknowledged stays; go on with: \(again(prefix))" : words
+    }
+    var lines = [words]
+    if let place, failure.why.hasPrefix("line ") {
+      lines = ["\(failure.what): \(name), \(place.ofFile(failure.why)) [\(failure.code)]"]
+    }
+    if failure.code == "CSV_HEADER", noHeader {
+      lines.append(
+        "--no-header is for a source whose contract says so too: csv: { header: false } in "
+          + "sources/\(source).yaml.")
+    }
+    lines.append(
+      hasAcknowledged
+        ? "Correct \(name), then: \(again(prefix))\nBatches that were acknowledged and are "
+          + "unchanged are not sent again."
+        : "Nothing of \(name) was taken: correct it and send it again.")
+    return lines.joined(separator: "\n")
+  }
+
+  /// The command that goes on under the same keys.
+  private func again(_ prefix: String) -> String {
+    var words = ["quorate ingest \(pipeline) \(source) \(file) --key \(prefix) --resume"]
+    if batch != 1_000 { words.append("--batch \(batch)") }
+    if let format { words.append("--format \(format.rawValue)") }
+    if noHeader { words.append("--no-header") }
+    if let inFlight { words.append("--in-flight \(inFlight)") }
+    if let steps { words.append("--steps \(steps)") }
+    if let name = caller.name { words.append("--as \(name)") }
+    if let directory = location.directory { words.append("--cluster \(directory)") }
+    return words.joined(separator: " ")
   }
 
   private func report(
@@ -165,6 +234,9 @@ struct IngestTally: Encodable {
   var rowsPerSecond = 0
   /// Ascending by name, with how often.
   var notes: [String: Int] = [:]
+  /// Rows of batches that had no effect, being sent before.
+  private var before = RowTally()
+  private var messages: [String: String] = [:]
   private let started = ContinuousClock.now
 
   enum CodingKeys: CodingKey {
@@ -178,13 +250,23 @@ struct IngestTally: Encodable {
     batches += 1
     lastHeight = max(lastHeight, receipt.height.number)
     cycles += receipt.charged.number
-    if receipt.replayOf != nil { replayedBatches += 1 }
+    if receipt.replayOf != nil {
+      replayedBatches += 1
+      before.accepted += receipt.tally.accepted
+      before.quarantined += receipt.tally.quarantined
+      before.dropped += receipt.tally.dropped
+      before.duplicates += receipt.tally.duplicates
+      before.late += receipt.tally.late
+    }
     accepted += Int(receipt.tally.accepted)
     quarantined += Int(receipt.tally.quarantined)
     dropped += Int(receipt.tally.dropped)
     duplicates += Int(receipt.tally.duplicates)
     late += Int(receipt.tally.late)
-    for note in receipt.notes { notes[note.name, default: 0] += Int(note.count) }
+    for note in receipt.notes {
+      notes[note.name, default: 0] += Int(note.count)
+      messages[note.name] = messages[note.name] ?? note.message
+    }
   }
 
   mutating func finish() {
@@ -195,12 +277,14 @@ struct IngestTally: Encodable {
 
   func text(pipeline: String, source: String) -> String {
     var lines = [
-      "\(pipeline)/\(source): \(grouped(acknowledged)) rows in \(grouped(batches)) batches, "
-        + "certified up to height \(lastHeight)"
+      "\(pipeline)/\(source): \(counted(acknowledged, "row")) in "
+        + "\(counted(batches, "batch", "batches")), certified up to height \(lastHeight)"
     ]
     let rows = [
-      (accepted, "accepted"), (quarantined, "quarantined"), (dropped, "dropped"),
-      (duplicates, "duplicates"), (late, "late"),
+      (accepted - Int(before.accepted), "accepted"),
+      (quarantined - Int(before.quarantined), "quarantined"),
+      (dropped - Int(before.dropped), "dropped"),
+      (duplicates - Int(before.duplicates), "duplicates"), (late - Int(before.late), "late"),
     ].filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
     if !rows.isEmpty { lines.append("  " + rows.joined(separator: ", ")) }
     if late > 0, inFlight > 1 {
@@ -209,12 +293,17 @@ struct IngestTally: Encodable {
           + "with --in-flight 1 it is that of the file")
     }
     for (name, count) in notes.sorted(by: { $0.key < $1.key }) {
-      lines.append("  \(name): \(grouped(count)) rows")
+      let message = messages[name].map { ": \($0)" } ?? ""
+      lines.append("  \(name), \(counted(count, "row"))\(message)")
     }
     if replayedBatches > 0 {
-      lines.append("  \(grouped(replayedBatches)) batches had been sent before and changed nothing")
+      lines.append(
+        "  \(counted(replayedBatches, "batch", "batches")) had been sent before and changed nothing"
+      )
     }
-    if skippedBatches > 0 { lines.append("  \(grouped(skippedBatches)) batches skipped: resumed") }
+    if skippedBatches > 0 {
+      lines.append("  \(counted(skippedBatches, "batch", "batches")) skipped: resumed")
+    }
     lines.append(
       "  \(fixed(seconds, 1)) s, \(grouped(rowsPerSecond)) rows a second, "
         + "\(cyclesText(cycles)) cycles paid by the pipeline")
@@ -225,8 +314,8 @@ struct IngestTally: Encodable {
 /// The batches of one ingest that were acknowledged, in a file that only grows.
 final class Acknowledged: Sendable {
   private let handle: FileHandle
-  /// Those of earlier runs, when resuming.
-  let numbers: Set<Int>
+  /// Those of earlier runs, when resuming: digests of their bytes by their numbers.
+  let known: [Int: String]
 
   init(file: URL, resume: Bool) throws {
     let manager = FileManager.default
@@ -234,9 +323,7 @@ final class Acknowledged: Sendable {
       try manager.createDirectory(
         at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
       let text = resume ? (try? String(contentsOf: file, encoding: .utf8)) ?? "" : ""
-      // A line that a crash tore is no number, or is followed by no line's end: it is not believed.
-      let whole = text.lastIndex(of: "\n").map { text[..<$0] } ?? ""
-      numbers = Set(whole.split(separator: "\n").compactMap { Int($0) })
+      known = Self.read(text)
       if !resume || !manager.fileExists(atPath: file.path) {
         manager.createFile(atPath: file.path, contents: nil)
       }
@@ -248,83 +335,18 @@ final class Acknowledged: Sendable {
     }
   }
 
-  func add(_ number: Int) { try? handle.write(contentsOf: Data("\(number)\n".utf8)) }
-}
-
-/// The batches of a file or of standard input, cut as they are asked for.
-final class RowStream: AsyncSequence, Sendable {
-  typealias Element = Intention
-  struct Sent {
-    let number: Int
-    let rows: Int
-  }
-  private struct State {
-    var splitter: BatchSplitter
-    var waiting: [BatchSplitter.Batch] = []
-    var ended = false
-    var sent: [Sent] = []
-    var skipped = 0
-  }
-
-  private let handle: FileHandle
-  private let state: Mutex<State>
-  private let known: Set<Int>
-  private let intention: @Sendable (Int, [UInt8]) -> Intention
-
-  init(
-    path: String, format: RowFormat, hasHeader: Bool, rowsMax: Int, skipping known: Set<Int>,
-    intention: @escaping @Sendable (Int, [UInt8]) -> Intention
-  ) throws {
-    guard let handle = path == "-" ? .standardInput : FileHandle(forReadingAtPath: path) else {
-      throw unreadable(path)
+  /// A line that a crash tore is followed by no line's end: it is not believed.
+  static func read(_ text: String) -> [Int: String] {
+    let whole = text.lastIndex(of: "\n").map { text[..<$0] } ?? ""
+    var known: [Int: String] = [:]
+    for line in whole.split(separator: "\n") {
+      let words = line.split(separator: " ")
+      if words.count == 2, let number = Int(words[0]) { known[number] = String(words[1]) }
     }
-    self.handle = handle
-    self.known = known
-    self.intention = intention
-    var dialect = CSVDialect()
-    dialect.header = hasHeader
-    state = Mutex(
-      State(
-        splitter: BatchSplitter(
-          format: format, csv: dialect, rowsMax: rowsMax, bytesMax: Limits.callBodyBytesMax)))
+    return known
   }
 
-  /// What the intention of this place in the order was.
-  func sent(_ index: Int) -> Sent { state.withLock { $0.sent[index] } }
-  var skipped: Int { state.withLock { $0.skipped } }
-
-  func makeAsyncIterator() -> Iterator { Iterator(stream: self) }
-
-  struct Iterator: AsyncIteratorProtocol {
-    let stream: RowStream
-    mutating func next() async throws -> Intention? { try stream.next() }
+  func add(_ sent: RowStream.Sent) {
+    try? handle.write(contentsOf: Data("\(sent.number) \(sent.digest)\n".utf8))
   }
-
-  private func next() throws -> Intention? {
-    try state.withLock { state in
-      while true {
-        if let batch = state.waiting.first {
-          state.waiting.removeFirst()
-          if known.contains(batch.number) {
-            state.skipped += 1
-            continue
-          }
-          state.sent.append(Sent(number: batch.number, rows: batch.rowCount))
-          return intention(batch.number, batch.bytes)
-        }
-        guard !state.ended else { return nil }
-        let chunk = try handle.read(upToCount: 1 << 18) ?? Data()
-        if chunk.isEmpty {
-          state.ended = true
-          state.waiting = try state.splitter.finish()
-        } else {
-          state.waiting = try state.splitter.push([UInt8](chunk))
-        }
-      }
-    }
-  }
-}
-
-private func unreadable(_ path: String) -> Failure {
-  Failure("Cannot read \(path); check the name.")
 }

@@ -45,6 +45,9 @@ struct LocalCluster {
     }
   }
 
+  /// Those of them whose process does not run.
+  func down(_ ids: [ReplicaID]) -> [ReplicaID] { ids.filter { process($0).pid == nil } }
+
   func start(_ ids: [ReplicaID]) throws {
     for id in ids { try process(id).start() }
   }

@@ -31,15 +31,27 @@ struct PipelineCommand: AsyncParsableCommand {
 
     func run() async throws {
       let folder = URL(filePath: directory).standardizedFileURL
-      let name = name ?? folder.lastPathComponent.replacingOccurrences(of: "-", with: "_")
+      let given = name ?? folder.lastPathComponent
+      let name = name ?? given.replacingOccurrences(of: "-", with: "_")
       guard name.wholeMatch(of: #/[a-z][a-z0-9_]{0,62}/#) != nil else {
-        throw Failure("'\(name)' is no name for a pipeline; use a-z, 0-9 and '_', and --name.")
+        throw Failure(
+          "A pipeline cannot be called '\(given)': a name is of a-z, 0-9 and '_' and begins with a "
+            + "letter. Give one with --name\(Self.sound(given).map { " \($0)" } ?? "").")
       }
       let template = PipelineTemplate(name: name)
       try template.write(to: folder)
       Terminal.say(
         template.files.map { "\(directory)/\($0.path)" }.joined(separator: "\n")
           + "\nNext: quorate pipeline lint \(directory)")
+    }
+
+    /// A name near to what was given; nil where nothing of it can stand.
+    static func sound(_ name: String) -> String? {
+      let kept = name.lowercased().map { character in
+        character.isASCII && (character.isLetter || character.isNumber) ? character : "_"
+      }
+      let sound = String(String(kept).drop { !$0.isLetter }.prefix(63))
+      return sound.isEmpty ? nil : sound
     }
   }
 
@@ -54,51 +66,7 @@ struct PipelineCommand: AsyncParsableCommand {
       for note in checked.notes { Terminal.say(note) }
       Terminal.say(
         "\(package.name) \(package.version) is sound: \(PackageFolder.summary(package)), "
-          + "\(tests.count) tests.")
-    }
-  }
-
-  struct Deploy: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Create the pipeline, or upgrade it; the deployer pays.",
-      discussion: "  quorate pipeline deploy deploy/pipelines/bank-reconciliation --cycles 20T")
-    @OptionGroup var location: ClusterLocation
-    @OptionGroup var caller: Caller
-    @Argument(help: "The package's folder.") var directory: String
-    @Option(help: "Cycles to put into the pipeline's account afterwards: 5T, 200G.")
-    var cycles: CycleAmount?
-    @Option(
-      help: ArgumentHelp("Say that this model, source or SOURCE.COLUMN may go.", valueName: "name"))
-    var drop: [String] = []
-    @Option(help: "VDBE steps at most.") var steps: UInt64 = 50_000_000
-    @Option(help: "The idempotency key. Without it, a new one.") var key: String?
-    @Flag(help: "For programs.") var json = false
-
-    func run() async throws {
-      let package = try PackageFolder.read(directory, dropping: drop)
-      let session = try Session(location, caller)
-      let key = key ?? Session.freshKey()
-      let certified = try await session.client.submit(
-        Intention(
-          pipeline: package.name, method: .deploy, body: package.canonicalBytes, key: key,
-          stepLimit: steps))
-      if let cycles, cycles.cycles > 0 {
-        _ = try await session.client.submit(
-          Intention(pipeline: package.name, method: .topUp(cycles.cycles), key: "\(key)-cycles"))
-      }
-      await session.client.close()
-      if json {
-        Terminal.say(try ReceiptReport(certified).text(json: true))
-        return
-      }
-      Terminal.say(
-        "\(package.name) \(package.version): \(PackageFolder.summary(package))\n"
-          + (try ReceiptReport(certified).text(json: false)))
-      if let cycles, cycles.cycles > 0 {
-        Terminal.say("  its account got \(cyclesText(cycles.cycles.number)) cycles")
-      } else {
-        Terminal.say("  its account may be empty: quorate cycles top-up \(package.name) 5T")
-      }
+          + "\(counted(tests.count, "test")).")
     }
   }
 
@@ -248,8 +216,35 @@ enum PackageFolder {
   static func read(_ directory: String, dropping names: [String]) throws -> Package {
     var package = try read(directory)
     guard !names.isEmpty else { return package }
+    for name in names where kept(name, in: package) {
+      throw Failure(
+        "--drop \(name): the package in \(directory) still has it. Take it out of the package "
+          + "first, or leave --drop out.")
+    }
     package.drops = Set(package.drops).union(names).sorted()
     do { return try CheckedPackage(package).package } catch { throw Failure("\(error)") }
+  }
+
+  private static func kept(_ name: String, in package: Package) -> Bool {
+    let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
+    guard parts.count == 2 else {
+      return package.source(name) != nil || package.model(name) != nil
+    }
+    return package.source(parts[0])?.column(parts[1]) != nil
+  }
+
+  /// Every name that may go is one that the deployed pipeline has.
+  static func check(_ names: [String], against found: CatalogPipeline?, of name: String) throws {
+    guard let wrong = names.first(where: { !(found?.droppable.contains($0) ?? false) }) else {
+      return
+    }
+    guard let found else {
+      throw Failure("--drop \(wrong): \(name) is not deployed, so there is nothing to drop.")
+    }
+    throw Failure(
+      "--drop \(wrong): the deployed \(name) has no such model, source or SOURCE.COLUMN"
+        + Spelling.hint(wrong, among: found.droppable)
+        + " 'quorate pipeline show \(name)' shows what there is.")
   }
 
   static func readWithTests(
@@ -264,8 +259,21 @@ enum PackageFolder {
 
   static func summary(_ package: Package) -> String {
     [
-      (package.sources.count, "sources"), (package.models.count, "models"),
-      (package.procedures.count, "procedures"), (package.queries.count, "queries"),
-    ].map { "\($0.0) \($0.1)" }.joined(separator: ", ")
+      (package.sources.count, "source", "sources"), (package.models.count, "model", "models"),
+      (package.procedures.count, "procedure", "procedures"),
+      (package.queries.count, "query", "queries"),
+    ].map { counted($0.0, $0.1, $0.2) }.joined(separator: ", ")
+  }
+}
+
+extension CatalogPipeline {
+  /// What an upgrade may leave out when it says so.
+  var droppable: [String] {
+    let models = tables.filter {
+      !$0.name.hasPrefix("bronze_") && !$0.name.hasPrefix("quarantine_")
+    }
+    return sources.map(\.name) + models.map(\.name)
+      + sources.flatMap { source in source.fields.map { "\(source.name).\($0.name)" } }
+      + models.flatMap { model in model.columns.map { "\(model.name).\($0.name)" } }
   }
 }

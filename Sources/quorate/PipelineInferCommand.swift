@@ -15,6 +15,11 @@ extension PipelineCommand {
     @Option(help: "What the source is called; else as the file is.") var name: String?
 
     func run() async throws {
+      guard !["ndjson", "jsonl", "json"].contains(URL(filePath: file).pathExtension) else {
+        throw Failure(
+          "\(file): a contract is drafted from CSV only. Write the contract of JSON rows by hand: "
+            + "'quorate pipeline new DIR' writes one to begin from.")
+      }
       guard let data = FileManager.default.contents(atPath: file) else {
         throw Failure("There is no file \(file), or it cannot be read.")
       }
@@ -29,7 +34,7 @@ extension PipelineCommand {
       }
       Terminal.say(String(draft.yaml.dropLast()))
       Terminal.warn(
-        "\(grouped(draft.rows)) rows looked at; the draft takes "
+        "\(counted(draft.rows, "row")) looked at; the draft takes "
           + "\(grouped(draft.rows - draft.rejected)) of them, and "
           + (draft.keyIsProven
             ? "\(source(draft)) tells them apart."

@@ -24,18 +24,37 @@ extension PipelineCommand {
     @Option(
       help: ArgumentHelp("Say that this model, source or SOURCE.COLUMN may go.", valueName: "name"))
     var drop: [String] = []
-    @Option(help: "replica, or quorum: f+1 replicas plan alike.") var trust: Trust = .replica
+    @Option(help: "Whose word: with quorum, f + 1 replicas plan alike.")
+    var trust: WorkshopTrust = .replica
     @Flag(help: "For programs.") var json = false
 
     func run() async throws {
       let package = try PackageFolder.read(directory, dropping: drop)
       let session = try Session(location, caller)
-      let answer = try await session.ask(.plan(package.canonicalBytes), package.name, trust)
-      await session.client.close()
+      if !drop.isEmpty {
+        let old = try await session.catalog().pipelines.first { $0.name == package.name }
+        try PackageFolder.check(drop, against: old, of: package.name)
+      }
+      let answer = try await session.ask(.plan(package.canonicalBytes), package.name, trust.trust)
       var plan = PlanReport(answer)
+      try await weigh(&plan, package, session)
+      await session.client.close()
       plan.notes = try PackageFolder.readWithTests(directory).checked.notes
       Terminal.say(json ? try Terminal.json(plan) : plan.text(package))
       if plan.refusal != nil { throw ExitCode(1) }
+    }
+
+    /// A deploy that the signer cannot pay for would be refused too.
+    private func weigh(
+      _ plan: inout PlanReport, _ package: Package, _ session: Session
+    ) async throws {
+      guard plan.refusal == nil, let keys = session.keys else { return }
+      let most = DeployCost.most(
+        bytes: package.canonicalBytes.count, isNew: plan.kind == "deploy",
+        replicas: session.network.committee.size)
+      plan.refusal = DeployCost.refusal(
+        most: most, balance: try await session.client.balance(of: keys.publicKey),
+        signer: session.signerName ?? "this account")
     }
   }
 
@@ -51,12 +70,13 @@ extension PipelineCommand {
     @OptionGroup var location: ClusterLocation
     @OptionGroup var caller: Caller
     @Argument(help: "The pipeline.") var name: String
-    @Option(help: "replica, or quorum: f+1 replicas find alike.") var trust: Trust = .replica
+    @Option(help: "Whose word: with quorum, f + 1 replicas find alike.")
+    var trust: WorkshopTrust = .replica
     @Flag(help: "For programs.") var json = false
 
     func run() async throws {
       let session = try Session(location, caller)
-      let answer = try await session.ask(.check, name, trust)
+      let answer = try await session.ask(.check, name, trust.trust)
       await session.client.close()
       let rows = answer.table.texts.map { $0.map { $0 ?? "" } }
       // missing, extra, different
@@ -70,7 +90,7 @@ extension PipelineCommand {
         Terminal.say(Terminal.table(answer.table.columns.map(\.name), rows))
         Terminal.say(
           bad.isEmpty
-            ? "\(grouped(rows.count)) models at height \(answer.height): each is what it is when "
+            ? "\(counted(rows.count, "model")) at height \(answer.height): each is what it is when "
               + "it is computed whole."
             : "\(bad.map { $0[0] }.joined(separator: ", ")) differ from what their SELECTs give: "
               + "look at refresh.by and refresh.map of these; a deploy with any change of their "
@@ -152,7 +172,7 @@ struct PlanReport: Encodable {
   let work: [Work]
   /// `deploy`, `upgrade` or `refused`.
   let kind: String
-  let refusal: String?
+  var refusal: String?
   let warnings: String?
   let steps: Int64
   let cycles: Int64
@@ -243,13 +263,23 @@ struct PlanReport: Encodable {
     if let warnings { lines.append("Warnings: \(warnings)") }
     if let refusal {
       lines.append("This deploy would be refused. \(refusal)")
-      lines.append("It would cost \(cyclesText(UInt64(cycles))) cycles all the same.")
+      if refusal.contains("[DROP_REFUSED]"),
+        let advice = Advice.after("DROP_REFUSED", refusal, signer: "")
+      {
+        lines.append(advice)
+      }
+      // One that is not taken in is not paid for.
+      if !refusal.hasSuffix("[INSUFFICIENT_CYCLES]") {
+        lines.append("It would cost \(cyclesText(UInt64(cycles))) cycles all the same.")
+      }
     } else {
       let breaking = changes.count { $0.isBreaking }
       lines.append(
         "This \(kind) of \(package.name) \(package.version) at height \(height) costs "
           + "\(cyclesText(UInt64(cycles))) cycles (\(grouped(cycles))), \(grouped(steps)) steps; "
-          + (breaking == 0 ? "nothing is breaking." : "\(breaking) changes are breaking."))
+          + (breaking == 0
+            ? "nothing is breaking."
+            : "\(counted(breaking, "change")) \(breaking == 1 ? "is" : "are") breaking."))
     }
     return lines.joined(separator: "\n")
   }

@@ -90,12 +90,49 @@ extension PipelineCommand {
       func run() async throws {
         let session = try Session(location, caller)
         let selection = ReleaseSelection(batch: batch, height: height, row: row)
-        let certified = try await session.client.submit(
+        // Under a key of one's own an earlier release may be asked for again.
+        if key == nil { try await refuseNothing(session) }
+        let certified = try await session.submit(
           Intention(
             pipeline: pipeline, method: .release(source: source),
             body: selection.canonicalBytes, key: key ?? Session.freshKey(), stepLimit: steps))
         await session.client.close()
-        Terminal.say(try ReceiptReport(certified).text(json: json))
+        let report = ReceiptReport(certified)
+        let isEmpty = report.isOfNoRow && !report.replayed
+        Terminal.say(
+          try report.remarking(isEmpty ? "no row was held back\(chosen)" : nil).text(json: json))
+      }
+
+      /// A release of nothing would be paid for.
+      private func refuseNothing(_ session: Session) async throws {
+        let found = try await session.pipeline(pipeline)
+        guard found.sources.contains(where: { $0.name == source }) else {
+          throw Failure(
+            "\(pipeline) has no source \(source); it has "
+              + found.sources.map(\.name).joined(separator: ", ") + ".")
+        }
+        let answer = try await session.client.ask(
+          .sql(sql), of: pipeline,
+          arguments: batch.map { [.init(name: "batch", value: .text($0))] } ?? [],
+          recency: .fresh)
+        guard answer.table.rows == [[.int(0)]] else { return }
+        throw Failure(
+          "\(source) holds back no row\(chosen): nothing was sent. What it holds: "
+            + "quorate pipeline quarantine list \(pipeline) \(source)")
+      }
+
+      private var sql: String {
+        var sql = "select count(*) as held from quarantine_\(source) where _released_by is null"
+        if batch != nil { sql += " and _batch = :batch" }
+        if let height { sql += " and _height = \(height)" }
+        if let row { sql += " and _row = \(row)" }
+        return sql
+      }
+
+      /// Which rows were chosen, in words.
+      private var chosen: String {
+        (batch.map { " of batch \($0)" } ?? "") + (height.map { " at height \($0)" } ?? "")
+          + (row.map { " at place \($0) of its batch" } ?? "")
       }
     }
   }

@@ -57,7 +57,7 @@ struct RoleChange: ParsableArguments {
     }
     let holder = try location.identities.publicKey(of: who)
     let session = try Session(location, caller)
-    let certified = try await session.client.submit(
+    let certified = try await session.submit(
       Intention(
         pipeline: pipeline, method: method(role, holder), key: key ?? Session.freshKey()))
     await session.client.close()

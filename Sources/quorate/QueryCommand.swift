@@ -1,6 +1,7 @@
 import ArgumentParser
 import Certification
 import Foundation
+import Pipelines
 import QuorateClient
 import Wire
 
@@ -25,7 +26,7 @@ struct QueryCommand: AsyncParsableCommand {
   @Option(help: "A SELECT instead of a named query.") var sql: String?
   @Option(name: .customLong("arg"), help: "An argument, name=value; once for each.")
   var arguments: [String] = []
-  @Option(help: "replica, quorum or certified.") var trust: Trust = .replica
+  @Option(help: "How the answer is proven.") var trust: TrustWord = .replica
   @Option(help: "certified: the row with this primary key; columns separated by commas.")
   var key: String?
   @Option(help: "certified: rows from this key on …") var from: String?
@@ -52,7 +53,10 @@ struct QueryCommand: AsyncParsableCommand {
       guard !isKeyed else {
         throw ValidationError("--key, --from, --to and --prefix go with --trust certified.")
       }
-      guard (sql == nil) != (name == nil) else {
+      guard sql == nil || name == nil else {
+        throw ValidationError("Name a query or give a SELECT with --sql, not both.")
+      }
+      guard sql != nil || name != nil else {
         throw ValidationError("Name a query of the pipeline, or give a SELECT with --sql.")
       }
     }
@@ -60,10 +64,22 @@ struct QueryCommand: AsyncParsableCommand {
 
   func run() async throws {
     let session = try Session(location, caller)
-    let answer = try await ask(session)
+    let answer: VerifiedAnswer
+    do { answer = try await ask(session) } catch let failure as ClientFailure {
+      throw Failure(await session.explained(failure) + (await meantTable(failure, session)))
+    }
     await session.client.close()
     if let save { try session.save(answer.saved, to: save) }
     Terminal.say(try AnswerReport(answer).text(json ? .json : format))
+  }
+
+  /// What to do with a name that is a table's, where a query's was called for.
+  private func meantTable(_ failure: ClientFailure, _ session: Session) async -> String {
+    guard failure.code == "UNKNOWN_QUERY", let name,
+      let table = try? await session.pipeline(pipeline).tables.first(where: { $0.name == name })
+    else { return "" }
+    let proof = table.isCertified ? ", or its rows with proofs: --trust certified" : ""
+    return "\n\(name) is a table: --sql 'select * from \(name)'\(proof)"
   }
 
   private func ask(_ session: Session) async throws -> VerifiedAnswer {
@@ -88,7 +104,10 @@ struct QueryCommand: AsyncParsableCommand {
     var fields: [CatalogField] = []
     if let name {
       let found = try await session.pipeline(pipeline)
-      fields = found.queries.first { $0.name == name }?.fields ?? []
+      if let query = found.queries.first(where: { $0.name == name }) {
+        try Self.check(arguments, against: query)
+        fields = query.fields
+      }
     }
     return try arguments.map { text in
       let (name, value) = try SubmitCommand.pair(text)
@@ -99,6 +118,18 @@ struct QueryCommand: AsyncParsableCommand {
         throw Failure("The argument '\(name)' is of type \(type); '\(value)' is none.")
       }
       return .init(name: name, value: typed)
+    }
+  }
+
+  static func check(_ arguments: [String], against query: CatalogEntry) throws {
+    let names = query.fields.map(\.name)
+    for text in arguments {
+      let name = try SubmitCommand.pair(text).name
+      guard !names.contains(name) else { continue }
+      let known = query.fields.map { "\($0.name): \($0.type)" }.joined(separator: ", ")
+      throw Failure(
+        "\(query.name) has no argument '\(name)'; it takes "
+          + "\(known.isEmpty ? "none" : known)\(Spelling.hint(name, among: names)).")
     }
   }
 
@@ -162,9 +193,14 @@ extension Session {
     try await described(name).pipeline
   }
 
+  /// What is deployed, or who is missing.
+  func catalog() async throws -> Catalog {
+    do { return try await client.catalog() } catch { throw Failure(await explained(error)) }
+  }
+
   /// A pipeline, and the height at which one replica describes it.
   func described(_ name: String) async throws -> (pipeline: CatalogPipeline, height: Height) {
-    let catalog = try await client.catalog()
+    let catalog = try await catalog()
     guard let found = catalog.pipelines.first(where: { $0.name == name }) else {
       let names = catalog.pipelines.map(\.name).joined(separator: ", ")
       throw Failure(
@@ -174,8 +210,16 @@ extension Session {
   }
 }
 
-extension Trust: ExpressibleByArgument {
-  public init?(argument: String) { self.init(name: argument) }
+/// The levels of trust, by the words that people write.
+enum TrustWord: String, ExpressibleByArgument, CaseIterable {
+  case replica, quorum, certified
+}
+
+/// Those of what is computed for the question alone, which has no proof.
+enum WorkshopTrust: String, ExpressibleByArgument, CaseIterable {
+  case replica, quorum
+
+  var trust: Trust { self == .quorum ? .quorum : .replica }
 }
 
 enum AnswerFormat: String, ExpressibleByArgument, CaseIterable {
@@ -228,7 +272,7 @@ struct AnswerReport: Encodable {
       case "quorum": "\(witnesses.joined(separator: ", ")) agree"
       default: "by \(witnesses.joined(separator: ", "))'s word"
       }
-    var text = "\(grouped(rows.count)) rows at height \(height) (\(time)), \(basis)"
+    var text = "\(counted(rows.count, "row")) at height \(height) (\(time)), \(basis)"
     if !complete { text += "; cut by the limit, complete up to the last row" }
     if !dissenters.isEmpty {
       text += "\nWARNING: \(dissenters.joined(separator: ", ")) signed another answer."

@@ -27,6 +27,15 @@ struct Quorate: AsyncParsableCommand {
       IngestCommand.self, SubmitCommand.self, QueryCommand.self, VerifyCommand.self,
       RequestCommand.self, CyclesCommand.self, SimulateCommand.self, FeedCommand.self,
     ])
+
+  static func main() async {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    if let hint = Suggestion.text(for: arguments, of: Self.self) {
+      Terminal.warn(hint)
+      Foundation.exit(64)
+    }
+    await main(arguments)
+  }
 }
 
 /// Something went wrong that the user can do something about: what happened, why, what next.

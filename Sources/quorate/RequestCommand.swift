@@ -20,7 +20,9 @@ struct RequestCommand: AsyncParsableCommand {
     let state = try await session.client.request(digest)
     await session.client.close()
     switch state {
-    case .unknown: try say("unknown", "No replica knows it: it never came, or it expired.")
+    case .unknown:
+      try say("unknown", "No replica knows it: it never came, or it expired.")
+      throw ExitCode(1)
     case .received: try say("received", "It waits for a block.")
     case .ordered(let height): try say("ordered", "In block \(height); its certificate is forming.")
     case .done(let certified): Terminal.say(try ReceiptReport(certified).text(json: json))

@@ -23,12 +23,24 @@ struct SimulateList: AsyncParsableCommand {
     case .marks: say(Catalog.marks)
     case .bugs: say(Catalog.bugs)
     case .scenarios:
-      say(
-        try ScenarioFolder(directory).files.map { file in
-          let name = URL(filePath: file).lastPathComponent
-          return Catalog.Entry(name: name, meaning: try SimulateCommand.read(file).title)
-        })
+      let (entries, flaws) = Self.scenarios(try ScenarioFolder(directory).files)
+      say(entries)
+      for flaw in flaws { Terminal.warn(flaw) }
+      if !flaws.isEmpty { throw ExitCode(64) }
     }
+  }
+
+  /// The titles of those files that can be read, and what is wrong with the others.
+  static func scenarios(_ files: [String]) -> (entries: [Catalog.Entry], flaws: [String]) {
+    var entries: [Catalog.Entry] = []
+    var flaws: [String] = []
+    for file in files {
+      do {
+        let name = URL(filePath: file).lastPathComponent
+        entries.append(Catalog.Entry(name: name, meaning: try ScenarioFile.read(file).title))
+      } catch { flaws.append("\(error)") }
+    }
+    return (entries, flaws)
   }
 
   private func say(_ entries: [Catalog.Entry]) {

@@ -37,7 +37,8 @@ struct SimulateRun: AsyncParsableCommand {
       if let save { try scenario.write(to: save) }
       let started = ContinuousClock.now
       let report = try pictures.run(scenario, .spoken(!json))
-      Terminal.say(json ? try SimulationReport(report).text() : report.text(file: save))
+      Terminal.say(
+        json ? try SimulationReport(report).text() : report.text(file: save, next: command(seed)))
       if !json { SimulationReport.sayPace(report, since: started) }
       throw ExitCode(report.exitCode)
     }
@@ -51,7 +52,7 @@ struct SimulateRun: AsyncParsableCommand {
       let report = Simulation.run(try scenario(seed))
       guard report.passed else {
         progress.finish()
-        Terminal.say(report.text(file: nil))
+        Terminal.say(report.text(file: nil, next: command(Seed(number: seed))))
         throw ExitCode(report.exitCode)
       }
       heights += report.statistics.heightHighest.number
@@ -61,6 +62,17 @@ struct SimulateRun: AsyncParsableCommand {
     Terminal.say(
       "\(grouped(seeds.count)) seeds with \(replicas) replicas: no violation, "
         + "\(grouped(heights)) heights, \(fixed(progress.seconds, 1)) s.")
+  }
+
+  /// This run again, with all that makes it what it is, saved.
+  func command(_ seed: Seed) -> String {
+    var words = ["quorate simulate run --seed 0x\(String(seed.number, radix: 16))"]
+    let milliseconds = Int(duration / .milliseconds(1))
+    let span = milliseconds % 1_000 == 0 ? "\(milliseconds / 1_000)s" : "\(milliseconds)ms"
+    words.append("--replicas \(replicas) --for \(span)")
+    if let faults { words.append("--faults \(faults)") }
+    if let broken { words.append("--broken \(broken)") }
+    return (words + ["--save failing.yaml"]).joined(separator: " ")
   }
 
   private func scenario(_ seed: UInt64) throws -> Scenario {

@@ -39,7 +39,10 @@ struct SubmitCommand: AsyncParsableCommand {
       Terminal.say(json ? try Terminal.json(["request": id.hex]) : "Request \(id.hex) is taken in.")
       return
     }
-    let certified = try await session.client.submit(intention)
+    let certified: CertifiedReceipt
+    do { certified = try await session.submit(intention) } catch {
+      throw Failure("\(error)" + (try await session.meantSource(procedure, of: pipeline, error)))
+    }
     await session.client.close()
     if let save { try session.save(.receipt(certified), to: save) }
     Terminal.say(try ReceiptReport(certified).text(json: json))
@@ -72,11 +75,25 @@ struct Session {
   let network: Network
   let client: Client
   let keys: KeyPair?
+  let location: ClusterLocation
+  /// The identity that signs, by its name; nil for an unsigned call.
+  let signerName: String?
 
   init(_ location: ClusterLocation, _ caller: Caller) throws {
+    self.location = location
     network = try location.network()
+    signerName = caller.signer
     keys = try caller.keyPair(in: location.identities)
     client = try Client(network: network, identity: keys)
+  }
+
+  /// What to do with a name that is a source's, where a procedure's was called for.
+  func meantSource(_ name: String, of pipeline: String, _ error: any Error) async throws -> String {
+    guard "\(error)".contains("[UNKNOWN_PROCEDURE]"),
+      let found = try? await self.pipeline(pipeline),
+      found.sources.contains(where: { $0.name == name })
+    else { return "" }
+    return "\n\(name) is a source of \(pipeline): quorate ingest \(pipeline) \(name) FILE"
   }
 
   /// An idempotency key that nobody has used.
@@ -106,6 +123,13 @@ struct ReceiptReport: Encodable {
   let steps: UInt64
   let cycles: UInt64
   let signatures: Int
+  /// For people.
+  private var remark: String?
+
+  enum CodingKeys: CodingKey {
+    case request, pipeline, status, refusal, height, replayed, accepted, quarantined, dropped
+    case duplicates, late, notes, steps, cycles, signatures
+  }
 
   init(_ certified: CertifiedReceipt) {
     let receipt = certified.proof.receipt
@@ -135,6 +159,16 @@ struct ReceiptReport: Encodable {
     signatures = certified.certificate.signers.count
   }
 
+  /// With a line for people below its counts.
+  func remarking(_ words: String?) -> ReceiptReport {
+    var other = self
+    other.remark = words
+    return other
+  }
+
+  /// Whether it is about no row at all.
+  var isOfNoRow: Bool { [accepted, quarantined, dropped, duplicates, late].allSatisfy { $0 == 0 } }
+
   func text(json: Bool) throws -> String {
     if json { return try Terminal.json(self) }
     var lines = [
@@ -147,6 +181,7 @@ struct ReceiptReport: Encodable {
       (duplicates, "duplicates"), (late, "late"),
     ].filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
     if !rows.isEmpty { lines.append("  rows: " + rows.joined(separator: ", ")) }
+    if let remark { lines.append("  \(remark)") }
     lines += notes.map { "  \($0)" }
     lines.append("  cost: \(cyclesText(cycles)) cycles, \(grouped(steps)) steps")
     lines.append("  request \(request)")

@@ -64,6 +64,11 @@ func grouped(_ number: some BinaryInteger) -> String {
   return String(out.reversed())
 }
 
+/// A count and its noun: `1 row`, `1,234 rows`.
+func counted(_ number: some BinaryInteger, _ one: String, _ many: String? = nil) -> String {
+  "\(grouped(number)) \(number == 1 ? one : many ?? one + "s")"
+}
+
 /// Cycles as people say them: `5.00 T`, `12.3 M`.
 func cyclesText(_ number: UInt64) -> String {
   let units: [(Double, String)] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")]

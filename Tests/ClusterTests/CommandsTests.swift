@@ -40,11 +40,21 @@ struct `The command line` {
   private static let name = "bank_reconciliation"
 
   @Test(.timeLimit(.minutes(4)))
-  func `grants and revokes roles, shows who holds them, and reports what was burned`() throws {
+  func `grants and revokes roles, shows who holds them, and reports what was burned`() async throws
+  {
     let cluster = try ProcessCluster(size: 4)
     try cluster.startAll()
+    _ = try await cluster.transfer("ready")
+    let dear = try cluster.quorate("pipeline", "deploy", Self.bank, "--cycles", "9000000T")
+    #expect(dear.status == 1 && dear.errors.contains("Nothing was sent"), "\(dear)")
+    let poor = try cluster.quorate("identity", "new", "poor")
+    #expect(poor.status == 0)
+    let planned = try cluster.quorate("pipeline", "plan", Self.bank, "--as", "poor")
+    #expect(planned.status == 1 && planned.output.contains("INSUFFICIENT_CYCLES"), "\(planned)")
     let deployed = try cluster.quorate("pipeline", "deploy", Self.bank, "--cycles", "20T")
     try #require(deployed.status == 0, "\(deployed)")
+    #expect(deployed.output.contains("its account holds 20.00 T cycles"), "\(deployed)")
+    try corrects(cluster)
     let alice = try cluster.quorate("identity", "new", "alice")
     #expect(alice.status == 0)
     try grants(cluster)
@@ -56,6 +66,34 @@ struct `The command line` {
     #expect(shown.status == 0)
     #expect(!shown.output.contains("alice"))
     try reports(cluster)
+  }
+
+  /// A file with a mistake, in batches: what is unchanged is not sent again.
+  private func corrects(_ cluster: ProcessCluster) throws {
+    let source = "financial_institutions"
+    let file = cluster.folder.appending(path: "institutions.csv")
+    let feed = try cluster.quorate("feed", cluster.folder.path, "--rows", "30", "--seed", "1")
+    try #require(feed.status == 0, "\(feed)")
+    let whole = try String(
+      contentsOf: cluster.folder.appending(path: "\(source).csv"), encoding: .utf8)
+    let lines = whole.split(separator: "\n").map(String.init)
+    func ingest(_ text: String, _ more: String...) throws -> ProcessCluster.Ended {
+      try Data(text.utf8).write(to: file)
+      return try cluster.quorate(
+        "ingest", Self.name, source, file.path, "--batch", "1", "--in-flight", "1", more: more)
+    }
+    let empty = try ingest("x,y\n")
+    #expect(empty.status == 1 && empty.errors.contains("holds no rows"), "\(empty)")
+    let broken = try ingest(lines[0...1].joined(separator: "\n") + "\nwrong\n")
+    #expect(broken.status == 1 && broken.errors.contains("line 3, row 2"), "\(broken)")
+    let key = try #require(broken.errors.firstMatch(of: #/--key (\S+) --resume/#)).1
+    let mended = try ingest(
+      lines[0...2].joined(separator: "\n") + "\n", "--key", "\(key)", "--resume")
+    #expect(mended.status == 0 && mended.output.contains("1 row in 1 batch"), "\(mended)")
+    #expect(mended.output.contains("1 batch skipped"), "\(mended)")
+    let held = try cluster.quorate(
+      "pipeline", "quarantine", "release", Self.name, source, "--batch", "nope")
+    #expect(held.status == 1 && held.errors.contains("no row of batch nope"), "\(held)")
   }
 
   private func grants(_ cluster: ProcessCluster) throws {

@@ -64,6 +64,36 @@ import Wire
     }
   }
 
+  @Test func `is given up soon where nothing listens at any replica`() async throws {
+    try await SmallSubnet.serving { subnet in
+      let members = subnet.network.members.map { member in
+        Network.Member(
+          id: member.id, key: member.key, host: member.host, peerPort: 1, httpPort: 1,
+          certificate: member.certificate, fingerprint: member.fingerprint)
+      }
+      let begin = systemClock()
+      let told = Mutex(begin)
+      // Each look at the clock takes a tenth of a second.
+      let clock = { @Sendable in
+        told.withLock { now in
+          now = now.advanced(by: 100)
+          return now
+        }
+      }
+      let client = try Client(
+        network: try Network(genesis: subnet.network.genesis, members: members), identity: nil,
+        usesTLS: false, clock: clock)
+      var intention = subnet.orders("a,1,1\n", key: "nobody")
+      intention.patience = .seconds(600)
+      intention.patienceRefused = .seconds(2)
+      let failed = await failure { _ = try await client.submit(intention) }
+      #expect(failed?.kind == .unreachable)
+      #expect(failed?.nobodyListens == true)
+      #expect(told.withLock { $0 }.above(begin) < 60_000)
+      await client.close()
+    }
+  }
+
   @Test func `refused with a certificate is final and says so`() async throws {
     try await SmallSubnet.serving { subnet in
       let client = try subnet.client()
@@ -93,6 +123,7 @@ import Wire
       }
       #expect(failed?.kind == .rejected)
       #expect(failed?.code == "FORBIDDEN")
+      #expect(failed?.description.hasSuffix("no. 2 replicas say so [FORBIDDEN]") == true)
       #expect(failed?.receipt == nil)
       await client.close()
     }
@@ -193,6 +224,7 @@ import Wire
       let failed = await failure { try await client.ingest(batches, inFlight: 2) { _, _ in } }
       #expect(failed?.kind == .refused)
       #expect(failed?.code == "BAD_ROWS")
+      #expect(failed?.batch == 3)
       #expect(subnet.replicas[0].handedIn.count < 20)
       await client.close()
     }

@@ -291,10 +291,40 @@ import Wire
     let report = Simulation.run(scenario)
     #expect(report.violations.map(\.check) == [.vacuity], "\(report.text(file: nil))")
     #expect(report.text(file: "a.yaml").hasSuffix("next: quorate simulate explain a.yaml"))
+    #expect(report.text(file: nil, next: "run --for 2s").hasSuffix("next: run --for 2s"))
+    #expect(!report.text(file: nil).contains("never began"))
     filter.kind = .notarize
     scenario.cluster.duration = .seconds(4)
     scenario.faults = [Fault(at: .time(.milliseconds(100)), .drop(filter), .span(.seconds(2)))]
     #expect(Simulation.run(scenario).passed)
+  }
+
+  @Test func `tell of faults whose moment never came`() {
+    var scenario = Scenario(title: "Too late")
+    scenario.cluster.duration = .seconds(1)
+    scenario.faults = [
+      Fault(at: .time(.milliseconds(100)), .pause(.replicas([0])), .span(.milliseconds(10))),
+      Fault(at: .view(9_000, .finalized), .pause(.replicas([0]))),
+    ]
+    let text = Simulation.run(scenario).text(file: nil)
+    #expect(text.contains("1 fault never began: number 2"), "\(text)")
+  }
+
+  @Test func `name the replica that did what is forbidden once`() {
+    var scenario = Scenario(title: "Forbidden")
+    scenario.cluster.duration = .seconds(1)
+    scenario.expect.never = [.act(1, .finalize, 2)]
+    let report = Simulation.run(scenario)
+    #expect(report.verdict.contains(" r1 finalizes 2"), "\(report.verdict)")
+    #expect(!report.text(file: nil).contains("r1 r1"), "\(report.text(file: nil))")
+  }
+
+  @Test func `refuse a story that waits for a replica that is not there`() {
+    var scenario = Scenario(title: "Nobody")
+    scenario.faults = [
+      Fault(at: .time(.seconds(1)), .pause(.replicas([0])), .until(.act(9, .nullify, 8)))
+    ]
+    #expect(scenario.flaws.contains { $0.hasPrefix("r9 never acts") })
   }
 
   // MARK: Memory

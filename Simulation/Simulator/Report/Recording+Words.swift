@@ -64,8 +64,7 @@ extension Recording {
 
   func violationWords(_ number: Int) -> String {
     let violation = violations[number]
-    let who = violation.replica.map { "\($0) " } ?? ""
-    return "\(violation.check.rawValue): \(who)\(violation.text)"
+    return "\(violation.check.rawValue): \(RunReport.told(violation))"
   }
 
   /// What began the turn in which the event happened, as a reason.

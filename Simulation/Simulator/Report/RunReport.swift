@@ -84,14 +84,15 @@ package struct RunReport: Sendable, Hashable {
   /// PASS, or FAIL with the check and the first wrong act.
   package var verdict: String {
     guard let first = violations.first else { return "PASS" }
-    let who = first.replica.map { "\($0) " } ?? ""
     let at = "\(first.time / 1_000_000).\(padded(first.time / 1_000 % 1_000))s"
-    return "FAIL \(first.check.rawValue): at \(at) \(who)\(first.text)"
+    return "FAIL \(first.check.rawValue): at \(at) \(Self.told(first))"
   }
 
   /// The picture, the figures and the verdict, for a terminal.
-  /// - Parameter file: the scenario's path, for the next command; nil when there is none.
-  package func text(file: String?) -> String {
+  /// - Parameters:
+  ///   - file: the scenario's path, for the next command; nil when there is none.
+  ///   - next: the command that makes such a file, with all options of this run.
+  package func text(file: String?, next: String? = nil) -> String {
     let seconds = statistics.simulated / 1_000_000
     var lines = ["\(title)  (\(replicas) replicas, seed 0x\(String(seed, radix: 16)))"]
     if let planted { lines.append("planted: \(planted)") }
@@ -114,21 +115,40 @@ package struct RunReport: Sendable, Hashable {
     if let first = broke.first(where: { $0.check == .agreement }) ?? broke.first {
       lines.append(
         "broken, as it may be over the budget: \(first.check.rawValue): "
-          + "\(first.replica.map { "\($0) " } ?? "")\(first.text)")
+          + Self.told(first))
     }
+    if let neverBegan { lines.append(neverBegan) }
     lines.append("trace \(traceHash)")
     lines.append(verdict)
     for other in violations.dropFirst().prefix(4) {
-      lines.append(
-        "  also \(other.check.rawValue): \(other.replica.map { "\($0) " } ?? "")\(other.text)")
+      lines.append("  also \(other.check.rawValue): \(Self.told(other))")
     }
-    if !passed { lines.append("next: \(nextCommand(file))") }
+    if !passed { lines.append("next: \(nextCommand(file, next))") }
     return lines.joined(separator: "\n")
   }
 
-  private func nextCommand(_ file: String?) -> String {
+  /// Who did wrong, and what; once, where the words begin with who.
+  static func told(_ violation: Violation) -> String {
+    guard let who = violation.replica, !violation.text.hasPrefix("\(who) ") else {
+      return violation.text
+    }
+    return "\(who) \(violation.text)"
+  }
+
+  /// Faults whose moment never came, in a run that passed: what they would show was not shown.
+  private var neverBegan: String? {
+    guard passed else { return nil }
+    let missed = fired.indices.filter { fired[$0] == nil }.map { "\($0 + 1)" }
+    guard let last = missed.last else { return nil }
+    return missed.count == 1
+      ? "1 fault never began: number \(last)"
+      : "\(missed.count) faults never began: numbers \(missed.joined(separator: ", "))"
+  }
+
+  private func nextCommand(_ file: String?, _ next: String?) -> String {
     let broken = planted.map { " --broken \($0)" } ?? ""
     if let file { return "quorate simulate explain \(file)\(broken)" }
+    if let next { return next }
     return "quorate simulate run --seed 0x\(String(seed, radix: 16)) --replicas \(replicas) "
       + "--save failing.yaml\(broken)"
   }

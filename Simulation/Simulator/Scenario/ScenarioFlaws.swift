@@ -12,6 +12,9 @@ extension Scenario {
         }
       }
     }
+    for id in actors where id.index >= cluster.replicas {
+      flaws.append("\(id) never acts: the cluster has r0 to r\(cluster.replicas - 1)")
+    }
     let spent = spentBudget
     if flaws.isEmpty, !overBudget, spent > cluster.faultsMax {
       flaws.append(
@@ -31,6 +34,16 @@ extension Scenario {
   private var named: [Who] {
     byzantine.flatMap { [$0.who] + ($0.to.map { [$0] } ?? []) } + faults.flatMap(\.verb.named)
       + rounds.flatMap { [.replicas($0.first), .replicas($0.second)] }
+  }
+
+  /// Whose acts faults and expectations wait for.
+  private var actors: [ReplicaID] {
+    let ends = faults.compactMap { fault in
+      if case .until(let when) = fault.lasting { when } else { nil }
+    }
+    return (faults.map(\.at) + ends + expect.never).compactMap { when in
+      if case .act(let id, _, _) = when { id } else { nil }
+    }
   }
 
   /// How many replicas are faulty in the sense of the protocol: Byzantine, or away for good.

@@ -1,0 +1,140 @@
+import ArgumentParser
+import Certification
+import Execution
+import Foundation
+import Metering
+import Pipelines
+import QuorateClient
+import Wire
+
+extension PipelineCommand {
+  struct Deploy: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Create the pipeline, or upgrade it; the deployer pays.",
+      discussion: """
+        What an upgrade breaks is told with its receipt; 'quorate pipeline plan' tells it before.
+
+          quorate pipeline deploy deploy/pipelines/bank-reconciliation --cycles 20T
+        """)
+    @OptionGroup var location: ClusterLocation
+    @OptionGroup var caller: Caller
+    @Argument(help: "The package's folder.") var directory: String
+    @Option(help: "Cycles to put into the pipeline's account afterwards: 5T, 200G.")
+    var cycles: CycleAmount?
+    @Option(
+      help: ArgumentHelp("Say that this model, source or SOURCE.COLUMN may go.", valueName: "name"))
+    var drop: [String] = []
+    @Option(help: "VDBE steps at most.") var steps = DeployCost.stepsUsual
+    @Option(help: "The idempotency key. Without it, a new one.") var key: String?
+    @Flag(help: "For programs.") var json = false
+
+    func run() async throws {
+      let package = try PackageFolder.read(directory, dropping: drop)
+      let session = try Session(location, caller)
+      let old = try await session.catalog().pipelines.first { $0.name == package.name }
+      try PackageFolder.check(drop, against: old, of: package.name)
+      let key = key ?? Session.freshKey()
+      let intention = Intention(
+        pipeline: package.name, method: .deploy, body: package.canonicalBytes, key: key,
+        stepLimit: steps)
+      let gift = cycles?.cycles ?? 0
+      if gift > 0 { try await refuseTooMuch(gift, session) }
+      let breaking = old == nil || json ? [] : await session.breaking(package)
+      let certified = try await session.submit(intention)
+      let gave = await give(gift, to: package.name, session, key: "\(key)-cycles")
+      let found = await session.seen(
+        package.name, since: gave.height ?? certified.proof.receipt.height)
+      await session.client.close()
+      if json {
+        Terminal.say(try ReceiptReport(certified).text(json: true))
+      } else {
+        Terminal.say(
+          "\(package.name) \(package.version): \(PackageFolder.summary(package))\n"
+            + (try ReceiptReport(certified).text(json: false)))
+        for change in breaking { Terminal.say("  BREAKING: \(change)") }
+        if gave.height != nil {
+          Terminal.say("  its account got \(cyclesText(gift.number)) cycles")
+        }
+        if let found { Terminal.say("  \(CyclesCommand.standing(found))") }
+      }
+      if let why = gave.failure {
+        throw Failure(
+          "\(package.name) is deployed; only its top-up failed: \(why)\n"
+            + "Next: quorate cycles top-up \(package.name) 5T")
+      }
+    }
+
+    /// Before anything is sent: a deploy that is paid for and a top-up that is not help nobody.
+    private func refuseTooMuch(_ gift: Cycles, _ session: Session) async throws {
+      guard let keys = session.keys else { return }
+      let prices = PriceTable.standard(replicas: session.network.committee.size)
+      let balance = try await session.client.balance(of: keys.publicKey)
+      guard let whole = gift.plus(prices.transfer), whole <= balance else {
+        throw Failure(
+          "Nothing was sent: --cycles \(Advice.roundedUp(gift.number)) and the fee of "
+            + "\(cyclesText(prices.transfer.number)) are more than the "
+            + "\(cyclesText(balance.number)) cycles of \(session.signerName ?? "this account"). "
+            + "Give fewer, or deploy without --cycles and have somebody top it up.")
+      }
+    }
+
+    private func give(
+      _ gift: Cycles, to pipeline: String, _ session: Session, key: String
+    ) async -> (height: Height?, failure: String?) {
+      guard gift > 0 else { return (nil, nil) }
+      do {
+        let certified = try await session.submit(
+          Intention(pipeline: pipeline, method: .topUp(gift), key: key))
+        return (certified.proof.receipt.height, nil)
+      } catch { return (nil, "\(error)") }
+    }
+  }
+}
+
+/// What an account must hold for a deploy to be taken in.
+enum DeployCost {
+  static let stepsUsual: UInt64 = 50_000_000
+
+  /// The most that a deploy may cost, which is set aside while it runs.
+  static func most(
+    bytes: Int, steps: UInt64 = stepsUsual, isNew: Bool, replicas: Int
+  ) -> Cycles {
+    var usage = Usage()
+    usage.ingressBytes = UInt64(bytes)
+    usage.steps = min(steps, ExecutionLimits.stepsPerDeploy)
+    usage.rowBytesWritten = UInt64(bytes)
+    usage.rowsWritten = ExecutionLimits.rowsReservedPerDeploy
+    usage.hashes = 40 * ExecutionLimits.rowsReservedPerDeploy
+    usage.receiptBytes = UInt64(Limits.receiptBytesMax)
+    return PriceTable.standard(replicas: replicas).deploy(usage, first: isNew)
+  }
+
+  /// Why a deploy would not be taken in; nil when the account suffices.
+  static func refusal(most: Cycles, balance: Cycles, signer: String) -> String? {
+    guard most > balance else { return nil }
+    return "It sets \(cyclesText(most.number)) cycles aside while it runs, and \(signer) has "
+      + "\(cyclesText(balance.number)): quorate cycles transfer \(signer) "
+      + "\(Advice.roundedUp(most.above(balance))) --as operator [INSUFFICIENT_CYCLES]"
+  }
+}
+
+extension Session {
+  /// A pipeline as a replica has it at a height or above; nil when none is there soon.
+  func seen(_ name: String, since height: Height) async -> CatalogPipeline? {
+    for _ in 0..<40 {
+      if let (found, seen) = try? await described(name), seen >= height { return found }
+      try? await Task.sleep(for: .milliseconds(50))
+    }
+    return nil
+  }
+
+  /// What an upgrade to this package breaks, by a replica's plan; nothing when none is made.
+  func breaking(_ package: Package) async -> [String] {
+    guard
+      let answer = try? await ask(.plan(package.canonicalBytes), package.name, .replica)
+    else { return [] }
+    return PlanReport(answer).changes.filter(\.isBreaking).map {
+      "\($0.part) \($0.name) \($0.change)" + ($0.detail.isEmpty ? "" : ": \($0.detail)")
+    }
+  }
+}

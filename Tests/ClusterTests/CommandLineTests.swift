@@ -1,0 +1,312 @@
+import Certification
+import Foundation
+import Pipelines
+import Signing
+import Testing
+import Wire
+
+@testable import QuorateClient
+@testable import quorate
+
+/// A file that goes when the test ends.
+private final class TemporaryFile {
+  let path: String
+
+  init(_ text: String) throws {
+    let url = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).csv")
+    path = url.path
+    try Data(text.utf8).write(to: url)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  /// Its batches of two rows, sent or passed over.
+  func rows(_ known: [Int: String] = [:], hasHeader: Bool = true) async throws -> RowStream {
+    let stream = try RowStream(
+      path: path, format: .csv, hasHeader: hasHeader, rowsMax: 2, skipping: known
+    ) { number, bytes in
+      Intention(
+        pipeline: "shop", method: .ingest(source: "orders", format: .csv), body: bytes,
+        key: "\(number)")
+    }
+    for try await _ in stream {}
+    return stream
+  }
+}
+
+@Suite struct `The rows of a file` {
+  @Test(arguments: ["", "id,amount\n", "id,amount", "\u{FEFF}amount;id\r\n", "z1,12\n"])
+  func `that holds none are missed`(text: String) async throws {
+    let file = try TemporaryFile(text)
+    let rows = try await file.rows()
+    #expect(rows.isEmpty)
+    let words = rows.emptiness(columns: ["id", "amount"], source: "orders")
+    #expect(words.hasPrefix("\(file.path) holds no rows: nothing was sent."))
+    #expect(words.contains("expects a header of id,amount") == (text == "z1,12\n"), "\(words)")
+  }
+
+  @Test func `without a header are all sent`() async throws {
+    let file = try TemporaryFile("z1,12\n")
+    let rows = try await file.rows(hasHeader: false)
+    #expect(!rows.isEmpty)
+    #expect(rows.sent(0).place == BatchPlace(headerLines: 0, firstLine: 1, firstRow: 1))
+  }
+
+  @Test func `have their places in the file, whatever lines their fields hold`() async throws {
+    let file = try TemporaryFile("\"id\n2\",amount\na,\"1\n1\"\nb,2\nc,3\nd,4\ne,5")
+    let rows = try await file.rows()
+    #expect(rows.sent(1).place == BatchPlace(headerLines: 2, firstLine: 6, firstRow: 3))
+    #expect(rows.sent(2).place == BatchPlace(headerLines: 2, firstLine: 8, firstRow: 5))
+  }
+
+  @Test(arguments: [
+    ("line 502, row 501: 7 fields", "line 2502, row 2501: 7 fields"),
+    ("line 502: a NUL byte", "line 2502: a NUL byte"), ("line 1: no", "line 1: no"),
+    ("no column reads x", "no column reads x"),
+  ])
+  func `that are refused are told of by their place in the file`(said: String, told: String) {
+    let place = BatchPlace(headerLines: 1, firstLine: 2_002, firstRow: 2_001)
+    #expect(place.ofFile(said) == told)
+  }
+
+  @Test func `that were acknowledged are passed over only while they are the same`() async throws {
+    let first = try await TemporaryFile("id\na\nb\nc\n").rows()
+    let known = [0: first.sent(0).digest, 1: first.sent(1).digest]
+    #expect(try await TemporaryFile("id\na\nb\nc\n").rows(known).skipped == 2)
+    let changed = try await TemporaryFile("id\na\nb\nd\n").rows(known)
+    #expect(changed.skipped == 1)
+    #expect(changed.sent(0).number == 1)
+    #expect(Acknowledged.read("0 aa\n\n1 bb\n2 c") == [0: "aa", 1: "bb"])
+  }
+
+  @Test func `of a folder are none`() {
+    #expect { try RowStream.check(FileManager.default.temporaryDirectory.path) } throws: {
+      "\($0)".contains("is a folder; name a file")
+    }
+  }
+}
+
+@Suite struct `An ingest that broke off` {
+  private func words(
+    _ code: String, _ why: String, _ more: [String] = [], hasAcknowledged: Bool = true
+  ) throws -> String {
+    let command = try IngestCommand.parse(["shop", "orders", "big.csv"] + more)
+    let failure = ClientFailure(.refused, code, what: "refused", why: why, next: "")
+    return command.brokenOff(
+      failure, "\(failure)",
+      place: BatchPlace(headerLines: 1, firstLine: 2_002, firstRow: 2_001), prefix: "orders-1",
+      hasAcknowledged: hasAcknowledged)
+  }
+
+  @Test func `names the file's line, and the command for the corrected file`() throws {
+    let text = try words("CSV_COLUMNS", "line 502, row 501: 7 fields", ["--batch", "2000"])
+    #expect(text.contains("big.csv, line 2502, row 2501: 7 fields [CSV_COLUMNS]"))
+    #expect(text.contains("Correct big.csv, then: quorate ingest shop orders big.csv --key "))
+    #expect(text.contains("--key orders-1 --resume --batch 2000"))
+    let none = try words("CSV_COLUMNS", "line 2: 7 fields", hasAcknowledged: false)
+    #expect(!none.contains("--resume"))
+  }
+
+  @Test func `goes on as it is where the file is not at fault`() throws {
+    #expect(try words("UNDECIDED", "no").contains("go on with: quorate ingest shop orders"))
+    #expect(try words("IDEMPOTENCY_CONFLICT", "no").contains("under a new --key"))
+    #expect(try words("CSV_HEADER", "no", ["--no-header"]).contains("csv: { header: false }"))
+  }
+
+  @Test func `takes no number of rows below one`() {
+    #expect { try IngestCommand.parse(["shop", "orders", "a.csv", "--batch", "-5"]) } throws: {
+      IngestCommand.message(for: $0).contains("1 to 100,000")
+    }
+  }
+
+  @Test func `counts rows that had been sent before as nothing new`() {
+    var tally = IngestTally()
+    var rows = RowTally()
+    rows.accepted = 5
+    let note = Note(name: "known", count: 1, firstRow: 1, message: "status in ('a')")
+    let receipt = Receipt(
+      call: .zero, height: 9, position: 0, time: 1, pipeline: "shop", status: .applied,
+      replayOf: Receipt.Replay(call: .zero, height: 3), tally: rows, notes: [note],
+      usage: Usage(), charged: 7)
+    tally.add(receipt, rows: 5)
+    let text = tally.text(pipeline: "shop", source: "orders")
+    #expect(!text.contains("accepted"), "\(text)")
+    #expect(text.contains("5 rows in 1 batch, certified"))
+    #expect(text.contains("1 batch had been sent before and changed nothing"))
+    #expect(text.contains("known, 1 row: status in ('a')"))
+  }
+}
+
+@Suite struct `What an update waits for` {
+  @Test func `is told with the command that brings it back`() {
+    let some = Awaited(up: 2, quorum: 3, down: [2, 3])
+    #expect(
+      some.text == "2 of 4 replicas are up, 3 are needed. Start the others: "
+        + "quorate cluster start r2 r3")
+    let none = Awaited(up: 0, quorum: 3, down: [0, 1, 2, 3], option: " --cluster x")
+    #expect(none.text.hasSuffix("Start them: quorate cluster up --detach --cluster x"))
+    let paused = Awaited(up: 2, quorum: 3, down: [2], silent: [3])
+    #expect(paused.text.hasSuffix("Start the others: quorate cluster start r2"))
+    #expect(paused.text.contains("without an answer: r3 (if paused: quorate cluster resume r3)"))
+    let away = Awaited(up: 2, quorum: 3, silent: [2, 3], isLocal: false)
+    #expect(away.text.contains("on machines of their own"))
+    #expect(Awaited(up: 3, quorum: 3, down: [3]).text.contains("cluster why"))
+  }
+}
+
+@Suite struct `The next step` {
+  @Test func `after too few cycles is a transfer that suffices`() throws {
+    let words = Advice.after(
+      "INSUFFICIENT_CYCLES",
+      "a deploy with this step limit may cost 155575819964 cycles and the balance is 0",
+      signer: "alice")
+    #expect(words?.contains("quorate cycles transfer alice 156G --as operator") == true)
+    #expect(Advice.after("STEP_LIMIT", "", signer: "a") == "More steps: --steps NUMBER")
+    let drop = Advice.after(
+      "DROP_REFUSED", "the upgrade would drop a, b.c and what is in there: keep it", signer: "")
+    #expect(drop == "Or let it go this once: --drop a --drop b.c")
+    #expect(Advice.after("OTHER", "", signer: "") == nil)
+  }
+
+  @Test(arguments: [
+    (["pipelin", "lint"], "did you mean 'quorate pipeline'?"),
+    (["lint", "x"], "did you mean 'quorate pipeline lint'?"),
+    (["pipeline", "create"], "It has: new, lint"),
+    (["cycles", "top-upp"], "did you mean 'quorate cycles top-up'?"),
+  ])
+  func `after a wrong command is the one that was meant`(words: [String], says: String) {
+    let hint = Suggestion.text(for: words, of: Quorate.self)
+    #expect(hint?.contains(says) == true, "\(hint ?? "")")
+  }
+
+  @Test(arguments: [
+    ["ingest", "shop", "orders"], ["--help"], ["help", "x"], [], ["pipeline"],
+    ["pipeline", "lint", "x"],
+  ])
+  func `after a known command is none`(words: [String]) {
+    #expect(Suggestion.text(for: words, of: Quorate.self) == nil)
+  }
+
+  @Test func `of a deploy that the signer cannot pay is a transfer`() {
+    let words = DeployCost.refusal(most: 156_000_000_000, balance: 0, signer: "alice")
+    #expect(words?.contains("quorate cycles transfer alice 156G") == true)
+    #expect(DeployCost.refusal(most: 5, balance: 5, signer: "alice") == nil)
+    #expect(
+      DeployCost.most(bytes: 1, isNew: true, replicas: 4)
+        > DeployCost.most(bytes: 1, isNew: false, replicas: 4))
+  }
+
+  @Test func `of replicas that are so already is none`() {
+    #expect(Outcome.text("Started", [0], already: [0], "running") == "r0 was running already.")
+    #expect(
+      Outcome.text("Killed", [0, 1, 2], already: [1, 2], "down")
+        == "Killed r0. r1, r2 were down already.")
+  }
+
+  @Test func `of a simulated run repeats what made it`() throws {
+    let run = try SimulateRun.parse(["--replicas", "4", "--for", "20s", "--faults", "3"])
+    #expect(
+      run.command(Seed(number: 1)) == "quorate simulate run --seed 0x1 --replicas 4 --for 20s "
+        + "--faults 3 --save failing.yaml")
+  }
+}
+
+@Suite struct `The words of a command` {
+  @Test func `for trust are those that it takes`() throws {
+    let help = QueryCommand.helpMessage()
+    #expect(help.contains("(values: replica, quorum, certified; default:"), "\(help)")
+    #expect(PipelineCommand.Plan.helpMessage().contains("(values: replica, quorum;"))
+    #expect(try QueryCommand.parse(["shop", "q", "--trust", "quorum"]).trust == .quorum)
+    #expect { try QueryCommand.parse(["shop", "q", "--trust", "1"]) } throws: {
+      QueryCommand.message(for: $0).contains("'certified'")
+    }
+  }
+
+  @Test func `take a query's name or a SELECT, not both`() {
+    #expect { try QueryCommand.parse(["shop", "q", "--sql", "select 1"]) } throws: {
+      QueryCommand.message(for: $0).contains("not both")
+    }
+  }
+
+  @Test func `name a query's arguments when one is wrong`() {
+    let query = CatalogEntry(
+      name: "busiest", about: "", allow: [], fields: [CatalogField(name: "at_least", type: "int")])
+    #expect(throws: Never.self) { try QueryCommand.check(["at_least=1"], against: query) }
+    #expect { try QueryCommand.check(["least=1"], against: query) } throws: {
+      "\($0)".contains("it takes at_least: int")
+    }
+  }
+
+  @Test(arguments: [(1, "1 row"), (0, "0 rows"), (1_000, "1,000 rows")])
+  func `count as people do`(count: Int, words: String) {
+    #expect(counted(count, "row") == words)
+    #expect(counted(2, "batch", "batches") == "2 batches")
+  }
+
+  @Test(arguments: [("My-Shop", "my_shop"), ("7up", "up"), ("---", nil)])
+  func `propose a sound name`(given: String, sound: String?) {
+    #expect(PipelineCommand.New.sound(given) == sound)
+  }
+
+  @Test func `draft contracts of CSV alone`() async throws {
+    let infer = try PipelineCommand.Infer.parse(["rows.ndjson"])
+    await #expect { try await infer.run() } throws: { "\($0)".contains("from CSV only") }
+  }
+
+  @Test func `name the cluster's folder alike everywhere`() throws {
+    #expect(try ClusterCommand.Up.parse(["--cluster", "x"]).location.directory == "x")
+    #expect(try ClusterCommand.Down.parse(["--cluster", "x"]).location.directory == "x")
+  }
+
+  @Test func `list the scenarios that can be read beside those that cannot`() throws {
+    let good = try TemporaryFile("quorate: 1\ntitle: Good\ncluster: { replicas: 4 }\n")
+    let bad = try TemporaryFile("title: [")
+    let (entries, flaws) = SimulateList.scenarios([bad.path, good.path])
+    #expect(entries.map(\.meaning) == ["Good"])
+    #expect(flaws.count == 1)
+  }
+}
+
+@Suite struct `An account and what may go, as a command tells them` {
+  private let shop = CatalogPipeline(
+    name: "shop", version: "1", about: "", owner: KeyPair.generate().publicKey, package: .zero,
+    balance: 10, freezesBelow: 20, isFrozen: true,
+    sources: [
+      CatalogEntry(
+        name: "orders", about: "", allow: [], fields: [CatalogField(name: "id", type: "text")])
+    ], procedures: [], queries: [],
+    tables: [
+      CatalogTable(
+        name: "bronze_orders", layer: "bronze", isCertified: false, columns: [], key: []),
+      CatalogTable(name: "products", layer: "gold", isCertified: false, columns: [], key: []),
+    ])
+
+  @Test func `advise a top-up only below the reserve`() {
+    #expect(CyclesCommand.standing(shop).contains("quorate cycles top-up shop 5T"))
+    var rich = shop
+    rich.balance = 5_000_000_000_000
+    #expect(
+      CyclesCommand.standing(rich) == "its account holds 5.00 T cycles; updates freeze below 20")
+  }
+
+  @Test func `warn of a top-up that is mostly its fee`() {
+    #expect(CyclesCommand.TopUp.warning(1_000_000, fee: 100_000_000) != nil)
+    #expect(CyclesCommand.TopUp.warning(5_000_000_000_000, fee: 100_000_000) == nil)
+  }
+
+  @Test(arguments: [
+    ("product", "did you mean products?"), ("orders.idd", "did you mean orders.id?"),
+    ("bronze_orders", "no such model"),
+  ])
+  func `refuse to drop what is not there`(name: String, says: String) {
+    #expect { try PackageFolder.check([name], against: shop, of: "shop") } throws: {
+      "\($0)".contains(says)
+    }
+    #expect(throws: Never.self) {
+      try PackageFolder.check(["products", "orders.id"], against: shop, of: "shop")
+    }
+    #expect { try PackageFolder.check([name], against: nil, of: "shop") } throws: {
+      "\($0)".contains("nothing to drop")
+    }
+  }
+}
