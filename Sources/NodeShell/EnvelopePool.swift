@@ -7,9 +7,9 @@ import Wire
 ///
 /// - Safety: only what `Verifier` has accepted goes on.
 /// - Liveness: proposals, clients and peers have a thread each, so no backlog of one delays the
-///   others; behind more than one block's bodies the core, which takes one proposal a view, verifies
-///   by itself. A peer has a share of what may wait; correct ones send only what holds, so one that
-///   does not is not listened to for a while.
+///   others; behind more than one block's bodies the core, which takes one proposal a view,
+///   verifies by itself. A peer has a share of what may wait; correct ones send only what holds,
+///   so one that does not is not listened to for a while.
 /// - Bound: `verifierBytesMax` bytes of clients' calls wait, and as many of peers'. Over it calls
 ///   of peers are dropped, which they announce again, and calls of clients are refused.
 final class EnvelopePool: Sendable {

@@ -32,7 +32,8 @@ struct Awaited: Equatable {
       let ids = silent.map(\.description).joined(separator: " ")
       words +=
         isLocal
-        ? " Running without an answer: \(names) (if paused: quorate cluster resume \(ids)\(option))."
+        ? " Running without an answer: \(names) "
+          + "(if paused: quorate cluster resume \(ids)\(option))."
         : " \(names) run on machines of their own: see there that 'quorate replica run' runs."
     }
     if !down.isEmpty {

@@ -22,8 +22,9 @@ import Wire
       subnet: committee.subnet, pipeline: "p", method: .procedure("close"),
       bodyDigest: sha256(body), bodyBytes: UInt32(bytes), idempotencyKey: "\(number)",
       sender: pair.publicKey, expiry: 5, stepLimit: 9)
-    let signer = Signer.ed25519(spoiled ? KeyPair.generate() : pair)
-    return signer.sign(call, body: body)
+    guard spoiled else { return Signer.ed25519(pair).sign(call, body: body) }
+    return SignedCall(
+      call: call, body: body, signature: Signer.ed25519(.generate()).sign(call))
   }
 
   private func next() -> (keys: [String], peer: ReplicaID?)? {

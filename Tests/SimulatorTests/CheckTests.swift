@@ -230,7 +230,7 @@ import Wire
   static let overfull: [@Sendable (inout ReplicaLoad, inout Oracle.Stores) -> Void] = [
     { load, _ in load.views = 2_000 }, { load, _ in load.votesOfView = 13 },
     { load, _ in load.blocks = 2_000 }, { load, _ in load.assemblies = 17 },
-    { load, _ in load.states = 500 }, { load, _ in load.poolCalls = 20_001 },
+    { load, _ in load.states = 5_000 }, { load, _ in load.poolCalls = 20_001 },
     { load, _ in load.poolBytes = 65 << 20 }, { load, _ in load.rumours = 20_001 },
     { load, _ in load.ordered = 70_000 }, { load, _ in load.held = 5_000 },
     { load, _ in load.wanted = 2_000 }, { _, stores in stores.executing = 5 },

@@ -60,7 +60,8 @@ import Wire
     let read = try ScenarioFile.parse(shrinker.best.text, path: "short.yaml")
     let again = Simulation.run(try read.broken())
     #expect(again.violations.first?.check == shrinker.check, "\(shrinker.best.text)")
-    #expect(Simulation.run(read).passed)
+    // By the rules nothing goes wrong; its faults may have nothing to do then.
+    #expect(Simulation.run(read).violations.allSatisfy { $0.check == .vacuity })
   }
 }
 
