@@ -120,6 +120,28 @@ import Wire
     #expect(oracle.violations.map(\.check) == [.oneNotarization])
   }
 
+  @Test(arguments: [true, false])
+  func `learns of a vote in a sync that nobody heard of by its certificate`(wasWritten: Bool) {
+    let oracle = oracle()
+    for machine in 0..<4 { oracle.durable([.block(digest: blockA, block())], on: machine) }
+    decide(notarize(1, blockA), oracle)
+    for machine in 1..<3 {
+      oracle.durable([.vote(vote(machine, finalize(1, blockA)))], on: machine)
+    }
+    let shown = certificate(finalize(1, blockA), [0, 1, 2])
+    let own = vote(0, wasWritten ? finalize(1, blockA) : nullify(1))
+    oracle.attempted([.vote(own), .certificate(shown)], on: 0)
+    var restored = Restored()
+    restored.certificates = [shown]
+    oracle.restored(restored, on: 0)
+    oracle.sent(.certificate(shown), by: 0)
+    let never = oracle.violations.filter { $0.text.contains("a vote that r0 never cast") }
+    #expect(never.count == (wasWritten ? 0 : 1))
+    #expect(oracle.violations.count == never.count)
+    oracle.durable([.vote(vote(0, nullify(1)))], on: 0)
+    #expect(oracle.violations.contains { $0.text.contains("which it saw finalized") })
+  }
+
   @Test func `sees a view both nullified and finalized`() {
     let oracle = oracle()
     for machine in 0..<4 { oracle.durable([.block(digest: blockA, block())], on: machine) }

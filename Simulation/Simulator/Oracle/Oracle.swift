@@ -28,6 +28,8 @@ final class Oracle {
     var ballots = BallotBook()
     /// Finalized up to here on its disk.
     var finalizedDurable: Height = 0
+    /// Own votes whose sync was under way when the power went: kept by the disk, or not.
+    var attempted: [Vote] = []
   }
 
   /// More tell nothing new.
@@ -154,20 +156,31 @@ final class Oracle {
     }
   }
 
+  /// The power went while these records were written, all by one sync that nobody hears of.
+  func attempted(_ records: [Record], on machine: Int) {
+    machines[machine].attempted = records.compactMap {
+      if case .vote(let vote) = $0 { vote } else { nil }
+    }
+  }
+
   /// What a machine found on its disk when it came back.
   func restored(_ restored: Restored, on machine: Int) {
     guard machines[machine].correct else { return }
     machines[machine].finalizedDurable = restored.finalizedHeight
-    for vote in restored.votes { cast(vote, machine, durable: true) }
+    // Votes of a finalized view are not restored; a certificate that holds one tells of it.
+    let me = machines[machine].id
+    let kept = machines[machine].attempted.filter { vote in
+      restored.certificates.contains { $0.ballot == vote.ballot && $0.signers.contains(me) }
+    }
+    machines[machine].attempted = []
+    for vote in kept + restored.votes { cast(vote, machine, durable: true) }
     for share in restored.stateShares { signed(share, machine) }
     for block in restored.blocks {
       machines[machine].ballots.hold(block.header.digest, of: block.header.view)
     }
     // A sync that nobody heard of any more may have kept certificates, with the votes in them.
-    let last = restored.blocks.first { $0.header.height == restored.finalizedHeight }
-    for certificate in restored.certificates where certificate.view > last?.header.view ?? 0 {
-      saw(certificate, machine)
-    }
+    for certificate in restored.certificates { saw(certificate, machine) }
+    for certificate in restored.certificates { machines[machine].ballots.note(certificate) }
   }
 
   /// The machine's disk is gone; what it said stays said.

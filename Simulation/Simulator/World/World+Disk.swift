@@ -88,7 +88,10 @@ extension World {
     guard extent > 0 else { return }
     if extent == 1 { machine.disk.operationsUntilPowerLoss = operations }
     let records = machine.journalAtWork.flatMap(\.records)
-    if !records.isEmpty { try? machine.journal?.append(records) }
+    if !records.isEmpty {
+      oracle.attempted(records, on: machine.index)
+      try? machine.journal?.append(records)
+    }
     if machine.executing, let next = machine.executeQueue.first {
       _ = try? outcome(of: next, machine)
     }
