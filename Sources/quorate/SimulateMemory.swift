@@ -7,10 +7,13 @@ extension RunOptions {
     var options = RunOptions()
     guard speaks else { return options }
     options.milestone = { milestone in
-      let resident = residentBytes().map { "\(mebibytes($0)) MiB resident, " } ?? ""
+      let known = milestone.diskBytes + milestone.databaseBytes
+      let others =
+        residentBytes().map { ", \(mebibytes(max(0, $0 - known))) MiB for all else" } ?? ""
       Terminal.say(
-        "\(milestone.minutes) min simulated, \(grouped(milestone.heights)) heights: \(resident)"
-          + "\(mebibytes(milestone.diskBytes)) MiB of it on simulated disks, "
+        "\(milestone.minutes) min simulated, \(grouped(milestone.heights)) heights: "
+          + "\(mebibytes(milestone.diskBytes)) MiB on simulated disks, "
+          + "\(mebibytes(milestone.databaseBytes)) MiB in SQLite's caches\(others); "
           + "\(grouped(milestone.oracleEntries)) entries in the oracle's books, "
           + "\(grouped(milestone.planned)) events planned")
     }

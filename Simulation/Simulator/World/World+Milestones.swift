@@ -1,10 +1,13 @@
+import CSQLite
 /// What a run holds in memory at some simulated time: the disks grow with the log, which is never
-/// pruned; nothing else should.
+/// pruned; nothing else should once the caches are full.
 package struct Milestone: Sendable, Hashable {
   package let minutes: UInt64
   package let heights: UInt64
   /// Bytes of the files on all simulated disks.
   package let diskBytes: Int
+  /// Bytes that SQLite holds in this process: page caches most of all, which have a bound.
+  package let databaseBytes: Int
   /// Entries in the oracle's books.
   package let oracleEntries: Int
   /// Events that are planned.
@@ -21,6 +24,7 @@ extension World {
       Milestone(
         minutes: now / 60_000_000, heights: statistics.heightHighest.number,
         diskBytes: disks.reduce(0) { $0 + disk.machine($1).bytes },
+        databaseBytes: Int(sqlite3_memory_used()),
         oracleEntries: oracle.entries, planned: agenda.count))
     return (now / Self.milestoneEvery + 1) * Self.milestoneEvery
   }
