@@ -34,8 +34,13 @@ extension PipelineCommand {
         let answer = try await session.ask(
           .sql(try sql(found)), pipeline, .replica)
         await session.client.close()
-        let names = answer.table.columns.map(\.name)
-        let rows = answer.table.texts.map { $0.map { $0 ?? "" } }
+        // Fields that no column reads are rare.
+        let shown = answer.table.columns.indices.filter { place in
+          answer.table.columns[place].name != Source.captureColumn
+            || answer.table.texts.contains { $0[place] != nil }
+        }
+        let names = shown.map { answer.table.columns[$0].name }
+        let rows = answer.table.texts.map { row in shown.map { row[$0] ?? "" } }
         if json {
           Terminal.say(
             try Terminal.json(rows.map { Dictionary(uniqueKeysWithValues: zip(names, $0)) }))
@@ -59,7 +64,9 @@ extension PipelineCommand {
             "\(pipeline) has no source \(source); it has "
               + found.sources.map(\.name).joined(separator: ", ") + ".")
         }
-        let columns = ["_height", "_row", "_batch"] + entry.fields.map(\.name) + ["_errors"]
+        let columns =
+          ["_height", "_row", "_batch"] + entry.fields.map(\.name)
+          + [Source.captureColumn, "_errors"]
         return "select \(columns.joined(separator: ", "))\(all ? ", _released_by" : "") from "
           + "quarantine_\(source)\(all ? "" : " where _released_by is null") "
           + "order by _height, _position, _row limit \(max(1, limit))"

@@ -70,6 +70,49 @@ private func release(
       try subnet.rows("quarantine_orders", columns: "id, _released_by") == ["a|", "b|news"])
   }
 
+  /// What sends an unknown field means something by it: a row that is to be deleted, say.
+  @Test func `keeps the fields that no column reads, which a release weighs again`() throws {
+    let known = orders(check: "amount > 20")
+    let subnet = try prepared(.shop(sources: [known]))
+    let rows = #"{"id":"a","customer":"anna","amount":"1.00","op":"delete","n":1.50}"# + "\n"
+    try subnet.run(subnet.ingest("orders", rows, format: .ndjson))
+    let captured = #"{"op":"delete","n":1.50}"#
+    #expect(try subnet.rows("quarantine_orders", columns: "_captured") == [captured])
+    #expect(try release(subnet).tally.accepted == 0)
+
+    var other = known
+    other.columns.append(SourceColumn(name: "op", type: .text))
+    try subnet.run(subnet.deploy(.shop(version: "2", sources: [other])))
+    #expect(try release(subnet).tally.accepted == 0)
+    #expect(try subnet.rows("bronze_orders").isEmpty)
+    other.columns.append(SourceColumn(name: "n", type: .decimal(precision: 4, scale: 2)))
+    try subnet.run(subnet.deploy(.shop(version: "3", sources: [other])))
+    #expect(try release(subnet).tally.accepted == 1)
+    #expect(try subnet.rows("bronze_orders", columns: "id, op, n") == ["a|delete|150"])
+  }
+
+  @Test(arguments: [RowFormat.csv, .ndjson])
+  func `has the fields that its source captures once it is taken`(format: RowFormat) throws {
+    func source(_ check: String) -> Source {
+      var source = orders(check: check)
+      source.unknownFields = .capture
+      return source
+    }
+    let subnet = try prepared(.shop(sources: [source("amount > 200")]))
+    let rows =
+      format == .csv
+      ? "id,customer,amount,op\na,anna,1.00,delete\nb,ben,much,update\n"
+      : #"{"id":"a","customer":"anna","amount":"1.00","op":"delete"}"# + "\n"
+        + #"{"id":"b","customer":"ben","amount":"much","op":"update"}"# + "\n"
+    try subnet.run(subnet.ingest("orders", rows, format: format))
+    let captured = [#"{"op":"delete"}"#, #"{"op":"update"}"#]
+    #expect(try subnet.rows("quarantine_orders", columns: "_captured") == captured)
+    try subnet.run(subnet.deploy(.shop(version: "2", sources: [source("amount > 20")])))
+    #expect(try release(subnet).tally.accepted == 1)
+    #expect(
+      try subnet.rows("bronze_orders", columns: "id, _captured") == ["a|" + captured[0]])
+  }
+
   @Test func `comes to the same tables whichever source is first`() throws {
     let package = Package.shop(sources: [orders(recheck: ["shops"], check: exists), shops])
     var tables: [[String]] = []

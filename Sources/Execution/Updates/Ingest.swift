@@ -337,8 +337,11 @@ struct Ingest {
     functions.rowsQuarantined = 0
     let count = plan.source.columns.count
     let batch = plan.decoder.decode(
-      texts: held.map { row in
-        row.values.prefix(count).map { if case .text(let text) = $0 { text } else { nil } }
+      kept: held.map { row in
+        let texts = row.values.prefix(count + 1).map { value -> String? in
+          if case .text(let text) = value { text } else { nil }
+        }
+        return KeptRow(fields: Array(texts.prefix(count)), captured: texts[count])
       })
     tally.quarantined += UInt32(batch.rejected.count)
     for row in 0..<batch.rowCount {
@@ -362,7 +365,7 @@ struct Ingest {
       }
       if late { tally.late += 1 }
       var released = old
-      released.values[count + 5] = .text(call.call.idempotencyKey)
+      released.values[count + 6] = .text(call.call.idempotencyKey)
       try data.update(old, to: released, in: plan.quarantine)
     }
   }
@@ -405,31 +408,31 @@ struct Ingest {
       let name = reason.column.isEmpty ? reason.rule : "\(reason.column) \(reason.rule)"
       notes.add(name, row: rejected.row, message: reason.message)
     }
-    try quarantine(
-      rejected.fields.map { $0.map { .text($0) } ?? .null }, rejected.row, rejected.errors)
+    try quarantine(rejected.kept, rejected.row, rejected.errors)
   }
 
   private mutating func quarantine(
     _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ why: String
   ) throws(Stop) {
-    let fields: [Value] = plan.source.columns.indices.map { index in
-      let value = batch.value(row: row, column: index).value
-      let type = plan.source.columns[index].type.proven
-      return type.text(of: value).map { .text($0) } ?? .null
+    var texts = plan.source.storedColumns.indices.map { index in
+      plan.source.storedColumns[index].type.proven.text(
+        of: batch.value(row: row, column: index).value)
     }
-    try quarantine(fields, number, why)
+    let captured = plan.source.unknownFields == .capture ? texts.removeLast() : nil
+    try quarantine(KeptRow(fields: texts, captured: captured), number, why)
   }
 
   private mutating func quarantine(
-    _ fields: [Value], _ row: UInt32, _ errors: String
+    _ kept: KeptRow, _ row: UInt32, _ errors: String
   ) throws(Stop) {
+    let texts: [Value] = (kept.fields + [kept.captured]).map { $0.map { .text($0) } ?? .null }
     let system: [Value] = [
       .text(errors.cut(to: Limits.textBytesMax)), .text(call.call.idempotencyKey),
       .int(Int64(row)), .int(Int64(clamping: block.height.number)), .int(Int64(call.position)),
       .null,
     ]
     let nonce = plan.quarantine.hasNonce ? nonce(plan.quarantine, row) : nil
-    _ = try data.insert(StoredRow(values: fields + system, nonce: nonce), into: plan.quarantine)
+    _ = try data.insert(StoredRow(values: texts + system, nonce: nonce), into: plan.quarantine)
     tally.quarantined += 1
     functions.rowsQuarantined += 1
   }

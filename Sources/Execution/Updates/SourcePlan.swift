@@ -75,15 +75,18 @@ final class SourcePlan {
   }
 
   static func quarantineColumns(of source: Source) -> [TableSchema.Column] {
-    source.columns.map { column in
+    let isPersonal = source.columns.contains { $0.pii != nil }
+    return source.columns.map { column in
       TableSchema.Column(
         name: column.name, type: .text, nullable: true, personal: column.pii != nil)
-    } + quarantineSystem
+    } + [
+      .init(name: Source.captureColumn, type: .text, nullable: true, personal: isPersonal)
+    ] + quarantineSystem
   }
 
   /// `_height, _position, _row`.
   static func quarantineKey(of source: Source) -> [Int] {
-    let own = source.columns.count
+    let own = source.columns.count + 1
     return [own + 3, own + 4, own + 2]
   }
 }

@@ -69,13 +69,26 @@ package enum StoredValue: Sendable, Hashable {
   case blob([UInt8])
 }
 
+/// What a row held, as text: what quarantine keeps of it, and what a release reads again.
+package struct KeptRow: Sendable, Hashable {
+  /// The text of each contract column, in order; nil where the field is missing or null. Invalid
+  /// text cannot be here: it refuses the batch.
+  package var fields: [String?]
+  /// The fields that no column reads, as one JSON object; nil where there are none, or where the
+  /// policy is to ignore them.
+  package var captured: String?
+
+  package init(fields: [String?], captured: String? = nil) {
+    self.fields = fields
+    self.captured = captured
+  }
+}
+
 /// A row that breaks its contract: what it held, as text, and every reason.
 package struct RejectedRow: Sendable, Hashable {
   /// From 1, within the batch.
   package let row: UInt32
-  /// The text of each contract column, in order; nil where the field is missing or null. Invalid
-  /// text cannot be here: it refuses the batch.
-  package let fields: [String?]
+  package let kept: KeptRow
   /// One for each broken rule, in the order of the columns.
   package let reasons: [Reason]
 
@@ -96,9 +109,9 @@ package struct RejectedRow: Sendable, Hashable {
     package var description: String { column.isEmpty ? message : "\(column): \(message)" }
   }
 
-  package init(row: UInt32, fields: [String?], reasons: [Reason]) {
+  package init(row: UInt32, kept: KeptRow, reasons: [Reason]) {
     self.row = row
-    self.fields = fields
+    self.kept = kept
     self.reasons = reasons
   }
 

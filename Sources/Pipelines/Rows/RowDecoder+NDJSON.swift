@@ -24,7 +24,11 @@ extension RowDecoder {
       }
       for index in readers.indices { readJSON(span, members.tokens[index], index, &rows) }
       treatUnknown(span, members, &rows)
-      rows.end { members.tokens.map { Self.text($0, span) } }
+      rows.end {
+        KeptRow(
+          fields: members.tokens.map { Self.text($0, span) },
+          captured: source.unknownFields == .ignore ? nil : members.kept(span))
+      }
       start = end + 1
     }
     return rows.finish(arena: bytes)
@@ -44,7 +48,7 @@ extension RowDecoder {
     }
   }
 
-  private func treatUnknown(
+  func treatUnknown(
     _ span: Bytes, _ members: JSONMembers, _ rows: inout RowCollector
   ) {
     switch source.unknownFields {
@@ -84,10 +88,7 @@ extension ColumnReader {
   ) throws(FieldFault) -> Cell {
     if column.type == .json {
       // A string of a json column is a JSON string: its quotes belong to it.
-      let range =
-        token.kind == .string
-        ? token.range.lowerBound - 1..<token.range.upperBound + 1 : token.range
-      return try read(span, range, inPlace: false, spill: &spill)
+      return try read(span, token.whole, inPlace: false, spill: &spill)
     }
     switch (token.kind, column.type) {
     case (.string, _):
@@ -213,6 +214,20 @@ struct JSONMembers {
       return index
     }
     return nil
+  }
+
+  /// The unknown members as they are spelled, as one JSON object; nil where there are none.
+  func kept(_ span: Bytes) -> String? {
+    guard !unknown.isEmpty else { return nil }
+    var text: [UInt8] = [UInt8(ascii: "{")]
+    for (index, member) in unknown.enumerated() {
+      if index > 0 { text.append(UInt8(ascii: ",")) }
+      CanonicalJSON.quote(member.key, into: &text)
+      text.append(UInt8(ascii: ":"))
+      text.append(contentsOf: FieldParser.copy(span, member.token.whole))
+    }
+    text.append(UInt8(ascii: "}"))
+    return String(decoding: text, as: UTF8.self)
   }
 
   /// The unknown members as one canonical JSON object.

@@ -32,9 +32,10 @@ extension RowDecoder {
       }
       if captures { rows.add(.null) }
       rows.end {
-        zip(places, readers).map { place, reader in
-          place.flatMap { reader.column.type.text(of: row[$0]) }
-        }
+        KeptRow(
+          fields: zip(places, readers).map { place, reader in
+            place.flatMap { reader.column.type.text(of: row[$0]) }
+          })
       }
     }
     return rows.finish(arena: [])
@@ -42,31 +43,44 @@ extension RowDecoder {
 }
 
 extension RowDecoder {
-  /// Decodes rows that a quarantine kept as texts; nil is a field that was missing or null.
+  /// Decodes rows that a quarantine kept, by the contract as it is now: a field that no column
+  /// read when it came may have one.
   ///
   /// - Parameter rows: as many texts each as the contract has columns.
-  package func decode(texts rows: [[String?]]) -> DecodedBatch {
-    var collector = RowCollector(columnCount: columnCount, base: 0)
-    for row in rows {
+  package func decode(kept rows: [KeptRow]) -> DecodedBatch {
+    var arena: [UInt8] = []
+    let ranges = rows.map { row in
+      let start = arena.count
+      arena.append(contentsOf: (row.captured ?? "{}").utf8)
+      return start..<arena.count
+    }
+    let span = arena.span
+    var collector = RowCollector(columnCount: columnCount, base: arena.count)
+    var members = JSONMembers()
+    for (row, range) in zip(rows, ranges) {
       collector.begin()
-      for (reader, text) in zip(readers, row) {
+      do { try members.read(span, range, readers) } catch {
+        collector.rejectRow("unknown_field", "the fields that were kept: \(error.message)")
+      }
+      for (index, text) in row.fields.enumerated() {
+        guard let text else {
+          readJSON(span, members.tokens[index], index, &collector)
+          continue
+        }
+        let reader = readers[index]
+        let bytes = Array(text.utf8)
         do {
-          guard let text else {
-            collector.add(try reader.missing(spill: &collector.spill))
-            continue
-          }
-          let bytes = Array(text.utf8)
           collector.add(
             try reader.read(
               bytes.span, 0..<bytes.count, inPlace: false, spill: &collector.spill))
         } catch {
-          collector.reject(error, column: reader.column.name)
+          collector.reject(reader.told(error), column: reader.column.name)
         }
       }
-      if captures { collector.add(.null) }
+      treatUnknown(span, members, &collector)
       collector.end { row }
     }
-    return collector.finish(arena: [])
+    return collector.finish(arena: arena)
   }
 }
 
@@ -158,7 +172,7 @@ package struct ArgumentDecoder: Sendable {
         "unknown_field",
         "no argument is called \"\(String(decoding: unknown.key.prefix(64), as: UTF8.self))\"")
     }
-    rows.end { [] }
+    rows.end { KeptRow(fields: []) }
     let batch = rows.finish(arena: json)
     if let rejected = batch.rejected.first {
       throw Refusal("ARGUMENTS", "\(rejected.errors); \(expected)")

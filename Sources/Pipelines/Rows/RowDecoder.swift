@@ -90,7 +90,7 @@ package struct RowDecoder: Sendable {
         readCSV(span, scanner, layout.fieldOfColumn[index], index, &rows)
       }
       if captures { captureCSV(span, scanner, layout, &rows) }
-      rows.end { textsOfCSV(span, scanner, layout) }
+      rows.end { kept(span, scanner, layout) }
     }
     return rows.finish(arena: bytes)
   }
@@ -126,7 +126,15 @@ package struct RowDecoder: Sendable {
     _ span: Bytes, _ scanner: borrowing CSVScanner, _ layout: CSVLayout,
     _ rows: inout RowCollector
   ) {
-    guard !layout.unknown.isEmpty else { return rows.add(.null) }
+    guard let text = captured(span, scanner, layout) else { return rows.add(.null) }
+    rows.addCaptured(text, bytesMax: Int(defaults.stringBytesMax))
+  }
+
+  /// The fields that no column reads, as one canonical JSON object; nil where there are none.
+  private func captured(
+    _ span: Bytes, _ scanner: borrowing CSVScanner, _ layout: CSVLayout
+  ) -> [UInt8]? {
+    guard !layout.unknown.isEmpty else { return nil }
     var text: [UInt8] = [UInt8(ascii: "{")]
     for (index, unknown) in layout.unknown.enumerated() {
       if index > 0 { text.append(UInt8(ascii: ",")) }
@@ -140,12 +148,12 @@ package struct RowDecoder: Sendable {
       }
     }
     text.append(UInt8(ascii: "}"))
-    rows.addCaptured(text, bytesMax: Int(defaults.stringBytesMax))
+    return text
   }
 
-  private func textsOfCSV(
+  private func kept(
     _ span: Bytes, _ scanner: borrowing CSVScanner, _ layout: CSVLayout
-  ) -> [String?] {
+  ) -> KeptRow {
     var texts: [String?] = []
     for place in layout.fieldOfColumn {
       if place < 0 || (!scanner.fields[place].quoted && isNull(span, scanner.fields[place].range)) {
@@ -155,7 +163,9 @@ package struct RowDecoder: Sendable {
         texts.append(String(decoding: Self.bytes(text, of: span), as: UTF8.self))
       }
     }
-    return texts
+    return KeptRow(
+      fields: texts,
+      captured: captured(span, scanner, layout).map { String(decoding: $0, as: UTF8.self) })
   }
 
   static func bytes(_ text: FieldText, of span: Bytes) -> [UInt8] {
@@ -279,14 +289,14 @@ struct RowCollector {
     add(.text(start: start, count: count))
   }
 
-  mutating func end(_ texts: () -> [String?]) {
+  mutating func end(_ kept: () -> KeptRow) {
     if reasons.isEmpty {
       batch.rowNumbers.append(row)
       return
     }
     batch.cells.removeLast(batch.cells.count - cellsBefore)
     spill.cut(to: spillBefore)
-    batch.rejected.append(RejectedRow(row: row, fields: texts(), reasons: reasons))
+    batch.rejected.append(RejectedRow(row: row, kept: kept(), reasons: reasons))
     reasons.removeAll()
   }
 

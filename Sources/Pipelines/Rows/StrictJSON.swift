@@ -15,6 +15,11 @@ struct JSONToken: Sendable {
   let range: Range<Int>
   /// Whether the string holds escapes.
   let escaped: Bool
+
+  /// The bytes of the value; of a string, its quotes too.
+  var whole: Range<Int> {
+    kind == .string ? range.lowerBound - 1..<range.upperBound + 1 : range
+  }
 }
 
 /// Reads JSON (RFC 8259) strictly and keeps the spelling of numbers: no comments, no trailing

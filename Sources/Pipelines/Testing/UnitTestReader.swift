@@ -356,6 +356,7 @@ extension CheckedPackage {
       if name == source.quarantineTable {
         let own = source.columns.map { ModelColumn(name: $0.name, type: .text) }
         let system = [
+          ModelColumn(name: Source.captureColumn, type: .text),
           ModelColumn(name: "_errors", type: .text), ModelColumn(name: "_batch", type: .text),
           ModelColumn(name: "_row", type: .int), ModelColumn(name: "_height", type: .int),
           ModelColumn(name: "_position", type: .int),
