@@ -72,8 +72,11 @@ extension Checker {
       arithmetic(typed, at: place)
       return typed.with(typed.type == .null ? .integer : typed.type)
     case .binary(let operation, var left, var right):
+      if case .parameter = left.kind { compared = quietly(right).type }
       let first = walk(&left, in: position)
+      compared = first.type
       let second = walk(&right, in: position)
+      compared = nil
       expression = rebuilt(expression, .binary(operation, left, right))
       return binary(operation, first, second, at: place)
     case .call(var call):
@@ -295,12 +298,21 @@ extension Checker {
         because: parameters.isEmpty
           ? "`args:` declares none"
           : "`args:` declares \(parameters.map(\.name).joined(separator: ", "))",
-        fix: near.map { ":\($0)" } ?? "args: { \(name): text }")
+        fix: near.map { ":\($0)" } ?? "args: { \(name): \(argumentType) }")
       return .unknown
     }
     usedParameters.insert(name)
     if found.type == .real { usesReal = true }
     return Typed(type: found.type, nullable: true, isGiven: true)
+  }
+
+  /// The type that an argument should have, from what it is compared with.
+  private var argumentType: String {
+    switch compared {
+    case nil, .null, .unknown, .real: "text"
+    case .decimal: "\"\(compared ?? .text)\""
+    case .some(let type): "\(type)"
+    }
   }
 
   private mutating func variable(_ name: String, at place: Place) -> Typed {
@@ -529,9 +541,14 @@ extension Checker {
         return nil
       }
       let near = closest(to: call.name, among: FunctionTable.offered.map(\.name))
+      let clocks = ["now", "getdate", "sysdate", "sysdatetime", "getutcdate", "clock_timestamp"]
       refuse(
-        "SQL05", at: place, "there is no function \(call.name)()",
-        because: "only functions of the rule set qsql-1 may run", fix: near.map { "\($0)(…)" })
+        clocks.contains(call.name.folded) ? "QD02" : "SQL05", at: place,
+        "there is no function \(call.name)()",
+        because: clocks.contains(call.name.folded)
+          ? "each replica has its own clock" : "only functions of the rule set qsql-1 may run",
+        fix: clocks.contains(call.name.folded)
+          ? "consensus_time_ms()" : near.map { "\($0)(…)" })
       return nil
     }
     if found.formats, !profile.allowsFormatting {

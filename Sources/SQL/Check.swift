@@ -16,9 +16,7 @@ package func check(
     variables: vars)
   var resolved = query
   let shape = checker.query(&resolved)
-  if !checker.refusals.isEmpty {
-    throw Diagnostics(checker.refusals.sorted { $0.place.offset < $1.place.offset })
-  }
+  if !checker.refusals.isEmpty { throw Diagnostics(roots(of: checker.refusals)) }
   let names = shape.columns.map(\.name)
   return CheckedQuery(
     columns: shape.columns,
@@ -28,6 +26,18 @@ package func check(
     functions: checker.functions.sorted(), parameters: checker.usedParameters.sorted(),
     deterministic: !checker.usesReal, warnings: checker.warnings, query: resolved,
     variables: vars)
+}
+
+/// Refusals in the order of the text, without those that only follow from a name that means
+/// nothing: of such a name neither the type nor the key is known.
+private func roots(of refusals: [Diagnostic]) -> [Diagnostic] {
+  let sorted = refusals.sorted { $0.place.offset < $1.place.offset }
+  let unresolved: Set = ["SQL05", "SQL07", "SQL10", "QD43"]
+  let dependent: Set = [
+    "QD05", "QD06", "QD08", "QD23", "QD26", "QD48", "SQL06", "SQL09",
+  ]
+  guard sorted.contains(where: { unresolved.contains($0.rule) }) else { return sorted }
+  return sorted.filter { !dependent.contains($0.rule) }
 }
 
 /// Checks a boolean expression over the columns of one source.
@@ -51,7 +61,7 @@ package func checkExpectation(
   checker.scopes.append(Scope(space: space))
   var resolved = expression
   _ = checker.walk(&resolved, in: .row)
-  if !checker.refusals.isEmpty { throw Diagnostics(checker.refusals) }
+  if !checker.refusals.isEmpty { throw Diagnostics(roots(of: checker.refusals)) }
   return CheckedExpression(
     columns: checker.columnsRead.sorted(),
     lookups: checker.lookupsMade, usesQuarantinedPPM: checker.usesQuarantinedPPM,
@@ -129,6 +139,8 @@ struct Checker {
   var lookupsMade: [(source: String, table: String, column: String)] = []
   var usesQuarantinedPPM = false
   var usesReal = false
+  /// The type of what an operator's other side is.
+  var compared: SQLType?
   /// Queries around the one looked at.
   var depth = 0
   /// The results looked at are those of the whole statement.

@@ -142,7 +142,11 @@ package struct WindowSpecification: Sendable {
 }
 
 package struct WindowFrame: Sendable {
-  package enum Unit: String, Sendable { case rows = "ROWS", range = "RANGE", groups = "GROUPS" }
+  package enum Unit: String, Sendable {
+    case rows = "ROWS"
+    case range = "RANGE"
+    case groups = "GROUPS"
+  }
   package enum Bound: Sendable {
     case unboundedPreceding
     case preceding(Expression)

@@ -137,6 +137,23 @@ private let changes: [Change] = [
       "work orders.small violated: rows that are there and do not meet it; they stay",
     ]),
   Change(
+    testDescription: "a new column with a default",
+    package: .shop(
+      sources: [
+        source {
+          $0.columns.append(
+            SourceColumn(name: "note", type: .text, required: true, defaultText: "none"))
+        }
+      ], models: [totals, big]),
+    says: [
+      "column orders.note added: text, default none: also in rows that are there",
+      "model totals recomputed: reads orders", "model big recomputed: reads totals",
+    ]),
+  Change(
+    testDescription: "another refresh key",
+    package: .shop(models: [changed(totals) { $0.refresh?.fullRatio = 999_999 }, big]),
+    says: ["model totals changed: refresh_full_ratio: \(totals.refresh?.fullRatio ?? 0) → 999999"]),
+  Change(
     testDescription: "a changed key of a model",
     package: .shop(
       models: [
@@ -178,7 +195,28 @@ private let changes: [Change] = [
     #expect(abs(Double(total.cycles) - charged) <= charged / 10, "\(total.cycles), \(charged)")
     // But for the length of the receipt's numbers they are equal.
     #expect(abs(Double(total.cycles) - charged) <= charged / 1_000)
-    #expect(receipt.refusalCode != nil || subnet.root() != root || change.says.count == 2)
+    let isOfRows = told.contains {
+      $0.hasPrefix("column") || $0.hasPrefix("model") && !$0.contains("changed: refresh")
+    }
+    #expect((subnet.root() != root) == (change.refusal == nil && isOfRows))
+  }
+
+  /// Whether a condition is tighter than another is not decided.
+  @Test func `says of another condition that it changed, and counts who does not meet it`() throws {
+    func package(_ check: String) -> Package {
+      .shop(
+        sources: [
+          .orders(expectations: [
+            Expectation(name: "some", check: sql(check), onViolation: .quarantine)
+          ])
+        ], models: [totals, big])
+    }
+    let subnet = try filled(package("amount > 0"))
+    let lines = try plan(package("amount >= 1000"), on: subnet)
+    #expect(
+      lines.first?.description
+        == "expectation orders.some changed breaking: amount > 0 → amount >= 1000")
+    #expect(lines.first { $0.change == "violated" }?.rows == 9)
   }
 
   @Test func `counts the rows that do not meet a new expectation`() throws {
@@ -360,5 +398,44 @@ private let changes: [Change] = [
     let rows = try check(subnet)
     #expect(rows[0][column] == .int(1))
     #expect(rows[0][7] == .text(example))
+  }
+}
+
+@Suite struct `A new column with a default` {
+  @Test func `has it in the rows that are there, whether a value is required or not`() throws {
+    let copy = Model(
+      name: "copy", layer: .silver, kind: .incremental, primaryKey: ["id"],
+      columns: [ModelColumn(name: "id", type: .text), ModelColumn(name: "country", type: .text)],
+      refresh: Refresh(by: ["id"]), sql: sql("select id, country from {{ source('orders') }}"))
+    for required in [false, true] {
+      let subnet = try filled(.shop())
+      var orders = Source.orders()
+      orders.columns.append(
+        SourceColumn(name: "country", type: .text, required: required, defaultText: "XX"))
+      let receipt = try subnet.run(
+        subnet.deploy(.shop(version: "2", sources: [orders], models: [copy])))
+      #expect(receipt.status == .applied)
+      try subnet.run(subnet.ingest("orders", header + "new,anna,1.00,\n"))
+      #expect(Set(try subnet.rows("copy", columns: "country")) == ["XX"])
+      #expect(try subnet.rows("copy").count == 61)
+    }
+  }
+
+  @Test func `that is null in a model's column is refused with what to do`() throws {
+    let copy = Model(
+      name: "copy", layer: .silver, kind: .incremental, primaryKey: ["id"],
+      columns: [ModelColumn(name: "id", type: .text), ModelColumn(name: "country", type: .text)],
+      refresh: Refresh(by: ["id"]), sql: sql("select id, country from {{ source('orders') }}"))
+    let subnet = try filled(.shop())
+    var orders = Source.orders()
+    orders.columns.append(SourceColumn(name: "country", type: .text))
+    let receipt = try subnet.run(
+      subnet.deploy(.shop(version: "2", sources: [orders], models: [copy])))
+    guard case .refused(let refusal) = receipt.status else {
+      Issue.record("it was taken")
+      return
+    }
+    #expect(refusal.code == "SQL_CONSTRAINT")
+    #expect(refusal.message.contains("nullable: true"))
   }
 }

@@ -236,6 +236,76 @@ enum Chain {
     #expect(faults.allSatisfy { $0.line > 0 })
   }
 
+  @Test(arguments: [
+    ("sum(total) as total from", "sum(totl) as total from", "there is no column `totl`", "total"),
+    (
+      "{{ ref('slv_orders') }} group", "{{ ref('slv_order') }} group",
+      "there is no model `slv_order`", "{{ ref('slv_orders') }}"
+    ),
+    (
+      "{{ source('orders') }}\"", "{{ source('order') }}\"", "there is no source `order`",
+      "{{ source('orders') }}"
+    ),
+  ])
+  func `tells of a misspelt name alone, and of the one that was meant`(
+    part: String, by: String, message: String, fix: String
+  ) {
+    let faults = Chain.faults(part, by: by)
+    #expect(faults.first?.message == message, "\(faults.map(\.description))")
+    #expect(faults.first?.fix == fix)
+    #expect(faults.allSatisfy { $0.rule == "SQL05" })
+  }
+
+  @Test(arguments: [
+    ("sum(total) as total from", "sum(now() - total) as total from", "consensus_time_ms()"),
+    ("where shop = :shop", "where total > :least", "args: { least: \"decimal(18,2)\" }"),
+    ("version: 1.0.0", "version: one", "version: 1.0.0"),
+    ("type: text, pii: direct", "type: datetime", "type: timestamp"),
+    ("type: text, pii: direct", "type: varchar", "type: text"),
+    (
+      "on_violation: quarantine", "on_violation: skip",
+      "on_violation: warn | drop | quarantine | fail"
+    ),
+    ("primary_key: [id]\n  expect", "expect", "primary_key: [ … ]"),
+  ])
+  func `gives a fix`(part: String, by: String, fix: String) {
+    let faults = Chain.faults(part, by: by)
+    #expect(faults.contains { $0.fix == fix }, "\(faults.map(\.description))")
+  }
+
+  @Test func `tells of a misspelt key once, not of a missing one too`() {
+    let faults = Chain.faults("primary_key: [id]\n  expect", by: "primary_ky: [id]\n  expect")
+    #expect(
+      faults.map(\.message) == ["unknown key primary_ky in a source; did you mean primary_key?"])
+  }
+
+  @Test func `whose YAML cannot be read says nothing of files that it may name`() {
+    let files =
+      Chain.files().files + [
+        PackageFiles.File(path: "models/gold/x.sql", bytes: Array("select 1".utf8)),
+        PackageFiles.File(path: "models/gold/x.yaml", bytes: Array("models: a: b\n".utf8)),
+      ]
+    let faults = #expect(throws: PackageFaults.self) {
+      try PackageReader.read(PackageFiles(files))
+    }
+    #expect(faults?.list.map(\.file) == ["models/gold/x.yaml"])
+    #expect(faults?.list.first?.fix?.hasPrefix("quote a text") == true)
+  }
+
+  @Test func `notes a query whose order leaves ties`() throws {
+    func notes(_ order: String) throws -> [String] {
+      try PackageReader.readWithTests(
+        Chain.files("where shop = :shop", by: "where shop <> :shop order by \(order)")
+      ).checked.notes
+    }
+    #expect(
+      try notes("total") == [
+        "queries/q.yaml:2:5: note: the ORDER BY of total_of leaves ties, so it is answered at trust "
+          + "replica only: end it with a unique key"
+      ])
+    #expect(try notes("total, shop").isEmpty)
+  }
+
   @Test func `asks for a map where an upstream lacks the key`() {
     let join = """
       select o.shop, sum(o.total) as total from {{ ref('slv_orders') }} o \

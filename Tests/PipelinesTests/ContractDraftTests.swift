@@ -82,7 +82,7 @@ import Wire
     let package = try PackageReader.read(
       PackageFiles([
         .init(
-          path: "pipeline.yaml", bytes: Array("quorate: 1\nname: p\nversion: '1'\n".utf8)),
+          path: "pipeline.yaml", bytes: Array("quorate: 1\nname: p\nversion: 1.0.0\n".utf8)),
         .init(path: "sources/feed.yaml", bytes: Array(draft.yaml.utf8)),
       ]))
     let source = try #require(package.source("feed"))

@@ -146,7 +146,8 @@ enum Sample {
           + "_, a letter first",
         "pipeline.yaml:4:1: error: unknown key budgett in the manifest; did you mean budget?",
         "sources/s.yaml:4:23: error: txt is no type; types are text, int, decimal(p,s), date, "
-          + "timestamp, bool, uuid, bytes or json, at most 18 digits; did you mean text?",
+          + "timestamp, bool, uuid, bytes or json, at most 18 digits; did you mean text?\n"
+          + "  fix: type: text",
       ])
   }
 

@@ -17,7 +17,7 @@ private func package(
 ) throws(PackageFaults) -> CheckedPackage {
   let all =
     [
-      ("pipeline.yaml", "quorate: 1\nname: p\nversion: '1'\n" + manifest),
+      ("pipeline.yaml", "quorate: 1\nname: p\nversion: 1.0.0\n" + manifest),
       ("sources/orders.yaml", source), ("models/silver/_silver.yaml", models),
     ] + sql
   return try PackageReader.readWithTests(

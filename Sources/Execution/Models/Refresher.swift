@@ -281,7 +281,9 @@ struct Refresher {
       guard column.nullable || type != .null else {
         throw .refused(
           Refusal(
-            "SQL_CONSTRAINT", "\(model.name).\(column.name) is null and may not be"))
+            "SQL_CONSTRAINT",
+            "\(model.name).\(column.name) is null and may not be: coalesce() it, or declare the "
+              + "column with nullable: true"))
       }
       values.append(row.value(index))
     }

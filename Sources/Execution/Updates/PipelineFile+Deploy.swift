@@ -267,12 +267,14 @@ extension PipelineFile {
     }
     let defaults = plan.columns.map { column in
       plan.name == plan.source.map { "bronze_\($0)" }
-        ? package.defaultValue(of: column.name, in: plan.source) : Value.null
+        ? package.defaultValue(of: column.name, in: plan.source)
+        : (value: Value.null, isRequired: false)
     }
     for row in rows {
       let values = plan.columns.indices.map { index in
-        let kept = places[index].map { row.values[$0] } ?? .null
-        return kept == .null ? defaults[index] : kept
+        guard let place = places[index] else { return defaults[index].value }
+        let kept = row.values[place]
+        return kept == .null && defaults[index].isRequired ? defaults[index].value : kept
       }
       let nonce = fresh.hasNonce ? row.nonce ?? fallbackNonce(row) : nil
       guard try data.insert(StoredRow(values: values, nonce: nonce), into: fresh) else {
@@ -302,13 +304,15 @@ extension PipelineFile {
 }
 
 extension CheckedPackage {
-  /// What a row gets that has no value of a required column.
-  fileprivate func defaultValue(of column: String, in name: String?) -> Value {
+  /// What a row gets that has no value of a column: that came before a column that is new, or
+  /// that is null where a value is required now.
+  fileprivate func defaultValue(
+    of column: String, in name: String?
+  ) -> (value: Value, isRequired: Bool) {
     guard let name, let source = source(name)?.source, let column = source.column(column),
-      column.required, let text = column.defaultText,
-      let value = try? column.type.value(of: text)
-    else { return .null }
-    return value.value
+      let text = column.defaultText, let value = try? column.type.value(of: text)
+    else { return (.null, false) }
+    return (value.value, column.required)
   }
 }
 

@@ -148,7 +148,8 @@ struct Workshop {
       for checked in source.expectations where !checked.check.columns.isEmpty {
         let name = "\(source.name).\(checked.expectation.name)"
         let isNew = changes.contains {
-          $0.part == .expectation && $0.name == name && $0.kind == .tightened
+          $0.part == .expectation && $0.name == name
+            && ($0.kind == .tightened || $0.kind == .changed)
         }
         guard isNew, !checked.check.usesQuarantinedPPM else { continue }
         let sql =

@@ -93,6 +93,13 @@ extension Lint {
       let columns = columns(
         of: select, declared: query.returns, key: [], "returns", part)
     else { return }
+    if select.hasOrder, !select.isTotallyOrdered {
+      let key = select.keys.first { !$0.isEmpty }?.joined(separator: ", ")
+      note(
+        part,
+        "the ORDER BY of \(query.name) leaves ties, so it is answered at trust replica only: end it "
+          + "with \(key.map { "the unique key \($0)" } ?? "a unique key")")
+    }
     queries.append(
       CheckedNamedQuery(
         query: query, select: select, arguments: arguments, columns: columns,

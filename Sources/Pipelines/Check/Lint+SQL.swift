@@ -50,12 +50,18 @@ extension Lint {
         needs: upstreams.compactMap { upstream -> String? in
           guard case .model(let needed) = upstream, package.model(needed) != nil else { return nil }
           return needed
+        },
+        isAstray: upstreams.contains { upstream in
+          if case .model(let name) = upstream { package.model(name) == nil } else { false }
         }
       )
     }
     var order: [String] = []
     while !rest.isEmpty {
-      guard let next = rest.firstIndex(where: { $0.needs.allSatisfy(order.contains) }) else {
+      func isReady(_ place: Int) -> Bool { rest[place].needs.allSatisfy(order.contains) }
+      // What names an unknown model comes late, when those that it may mean are known.
+      let ready = rest.indices.filter(isReady)
+      guard let next = ready.first(where: { !rest[$0].isAstray }) ?? ready.first else {
         let circle = Self.circle(rest)
         fault(
           "model:\(circle[0])",
@@ -69,7 +75,9 @@ extension Lint {
   }
 
   /// A circle among models that all wait for one another, its first name again at the end.
-  private static func circle(_ rest: [(name: String, needs: [String])]) -> [String] {
+  private static func circle(
+    _ rest: [(name: String, needs: [String], isAstray: Bool)]
+  ) -> [String] {
     var path = [rest[0].name]
     while true {
       let needs = rest.first { $0.name == path[path.count - 1] }?.needs ?? []

@@ -36,13 +36,19 @@ struct Lint {
     let roles = grants.compactMap { if case .role(let role) = $0 { role } else { nil } }
     guard let role = roles.sorted().first else { return }
     for model in package.models where model.certified {
-      let place = places.place(of: "model:\(model.name)")
-      let prefix = place.line > 0 ? "\(place.file):\(place.line):\(place.column): " : ""
-      notes.append(
-        "\(prefix)note: \(model.name) is certified: everyone reads it row by row, with proofs and "
+      note(
+        "model:\(model.name)",
+        "\(model.name) is certified: everyone reads it row by row, with proofs and "
           + "without a role, though the package restricts other reads (role:\(role)). Only columns "
           + "marked pii: are withheld; leave out certified: if its rows are not for everyone")
     }
+  }
+
+  /// What is sound, and yet may not be meant.
+  mutating func note(_ part: String, _ message: String) {
+    let place = places.place(of: part)
+    let prefix = place.line > 0 ? "\(place.file):\(place.line):\(place.column): " : ""
+    notes.append("\(prefix)note: \(message)")
   }
 
   mutating func fault(_ part: String, _ message: String, fix: String? = nil) {

@@ -73,7 +73,14 @@ struct Fields {
   }
 
   func missing(_ key: String) {
-    faults.add(file, line, column, "\(what) lacks \(key):")
+    // A key that was misspelt is told of where it stands.
+    guard !entries.contains(where: { Spelling.nearest($0.key, among: [key]) != nil }) else {
+      return
+    }
+    let lists = ["primary_key", "columns"]
+    faults.add(
+      file, line, column, "\(what) lacks \(key):",
+      fix: lists.contains(key) ? "\(key): [ … ]" : "\(key): …")
   }
 
   // MARK: - Single values
@@ -216,7 +223,9 @@ struct Fields {
       fault(
         value,
         "\(key): is one of \(spellings.joined(separator: ", ")), not \(text)"
-          + Spelling.hint(text, among: spellings))
+          + Spelling.hint(text, among: spellings),
+        fix: "\(key): "
+          + (Spelling.nearest(text, among: spellings) ?? spellings.joined(separator: " | ")))
       return nil
     }
     return choice

@@ -129,12 +129,27 @@ extension PackageReader {
         value,
         "\(text) is no type; types are \(ColumnType.spellings), at most "
           + "\(PackageLimits.decimalDigitsMax) digits"
-          + Spelling.hint(
-            text, among: ["text", "int", "date", "timestamp", "bool", "uuid", "bytes", "json"]))
+          + Spelling.hint(text, among: Self.plainTypes),
+        fix: (Self.otherTypes.first { $0.names.contains(text.lowercased()) }?.type
+          ?? Spelling.nearest(text, among: Self.plainTypes)).map { "type: \($0)" }
+          ?? "type: text")
       return nil
     }
     return type
   }
+
+  private static let plainTypes = [
+    "text", "int", "date", "timestamp", "bool", "uuid", "bytes", "json",
+  ]
+  /// What other systems call them.
+  private static let otherTypes: [(names: [String], type: String)] = [
+    (["datetime", "time", "timestamptz", "instant"], "timestamp"),
+    (["string", "str", "varchar", "char", "nvarchar", "clob"], "text"),
+    (["integer", "bigint", "smallint", "int32", "int64", "long", "number"], "int"),
+    (["numeric", "money", "decimal", "float", "double", "real"], "\"decimal(18,2)\""),
+    (["boolean"], "bool"), (["guid"], "uuid"), (["blob", "binary", "bytea"], "bytes"),
+    (["jsonb", "object", "struct"], "json"),
+  ]
 
   private func eventTime(_ fields: Fields) -> EventTime? {
     guard let value = fields["event_time"],

@@ -10,6 +10,8 @@ package struct PackageReader {
   var places = Places()
   /// Files that some part of the package named.
   var used: [String] = []
+  /// Some YAML file could not be read.
+  private var isUnreadable = false
   var package = Package(name: "", version: "")
 
   /// Reads and checks the package in a folder.
@@ -104,6 +106,13 @@ package struct PackageReader {
     }
     package.name = name(fields, "name", "package")
     package.version = fields.text("version", required: true) ?? ""
+    if let value = fields["version"], !package.version.isEmpty,
+      package.version.wholeMatch(of: #/[0-9]{1,9}(\.[0-9]{1,9}){2}/#) == nil
+    {
+      fields.fault(
+        value, "version: is MAJOR.MINOR.PATCH, not \(package.version.prefix(64))",
+        fix: "version: 1.0.0")
+    }
     package.description = fields.description()
     readEngine(fields)
     readVariables(fields)
@@ -205,6 +214,7 @@ package struct PackageReader {
     guard let text = text(path) else { return nil }
     let before = faults.faults.count
     let root = StrictYAML.parse(text, file: path, faults: faults)
+    if faults.faults.count > before { isUnreadable = true }
     if root == nil, faults.faults.count == before {
       faults.add(path, 0, 0, "the file holds nothing; fill or remove it")
     }
@@ -303,6 +313,8 @@ package struct PackageReader {
   }
 
   private func refuseUnused() {
+    // A file that cannot be read may well name the others.
+    guard !isUnreadable else { return }
     for file in files.files where !used.contains(file.path) {
       if file.path.hasSuffix(".sql") {
         faults.add(

@@ -137,7 +137,8 @@ enum StrictYAML {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
-      faults.add(file, mark.line, mark.column, "no YAML: \(problem)")
+      faults.add(
+        file, mark.line, mark.column, "no YAML: \(problem)", fix: fix(of: problem))
     case .duplicatedKeysInMapping(let duplicates, let context):
       faults.add(
         file, context.mark.line, context.mark.column,
@@ -147,6 +148,16 @@ enum StrictYAML {
     default:
       faults.add(file, 0, 0, "no YAML: \(error)")
     }
+  }
+
+  private static func fix(of problem: String) -> String {
+    if problem.contains("mapping values") {
+      return "quote a text that holds a colon and a space: description: \"note: this\""
+    }
+    if problem.contains("cannot start any token") {
+      return "indent with spaces, not tabs; quote a value that begins with @, % or `"
+    }
+    return "look at the indentation, brackets and quotes of this line and the one before"
   }
 }
 

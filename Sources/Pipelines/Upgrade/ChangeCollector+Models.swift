@@ -38,6 +38,7 @@ extension ChangeCollector {
     note(.model, name, "primary_key", old.primaryKey, new.primaryKey, breaking: true) {
       "[\($0.joined(separator: ", "))]"
     }
+    compareRefresh(old.model.refresh, new.model.refresh, name)
     let (added, dropped, kept) = Self.compare(old.columns.map(\.name), new.columns.map(\.name))
     for column in added {
       let type = new.column(column)?.type.description ?? ""
@@ -66,6 +67,22 @@ extension ChangeCollector {
       ) { "\($0)" }
     }
     compareTests(old.model, new.model)
+  }
+
+  private mutating func compareRefresh(_ old: Refresh?, _ new: Refresh?, _ name: String) {
+    note(.model, name, "refresh by", old?.by, new?.by, breaking: false) {
+      $0.map { "[\($0.joined(separator: ", "))]" } ?? "none"
+    }
+    guard let old, let new else { return }
+    for (what, before, after) in [("map", old.map, new.map), ("scope", old.scope, new.scope)] {
+      let texts = [before, after].map { list in list.map { [$0.upstream, $0.sql.text] } }
+      if texts[0] != texts[1] {
+        add(.model, name, .changed, breaking: false, "refresh \(what)")
+      }
+    }
+    note(
+      .model, name, "refresh_full_ratio", old.fullRatio, new.fullRatio, breaking: false
+    ) { "\($0)" }
   }
 
   private mutating func compareTests(_ old: Model, _ new: Model) {

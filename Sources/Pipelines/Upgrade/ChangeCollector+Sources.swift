@@ -62,10 +62,14 @@ extension ChangeCollector {
     let (added, dropped, kept) = Self.compare(old.columns.map(\.name), new.columns.map(\.name))
     for name in added {
       guard let column = new.column(name) else { continue }
+      let fallback = column.defaultText.map { ", default \($0): also in rows that are there" }
+      let lack =
+        column.required
+        ? ", required: CSV without it is refused, other rows without it are quarantined" : ""
       add(
-        .column, "\(new.name).\(name)", .added, breaking: column.required,
-        "\(column.type)"
-          + (column.required ? ", required: batches without it are quarantined" : ""))
+        .column, "\(new.name).\(name)", .added,
+        breaking: column.required && column.defaultText == nil,
+        "\(column.type)" + (fallback ?? lack))
     }
     for name in dropped {
       add(.column, "\(new.name).\(name)", .dropped, breaking: true, "its values go")
@@ -88,8 +92,11 @@ extension ChangeCollector {
     note(.column, name, "pii", old.pii, new.pii, breaking: true) { $0?.rawValue ?? "none" }
     if old.required != new.required {
       add(
-        .column, name, new.required ? .tightened : .loosened, breaking: true,
-        new.required ? "required now" : "may be null now, which what reads it may not expect")
+        .column, name, new.required ? .tightened : .loosened,
+        breaking: !new.required || new.defaultText == nil,
+        !new.required
+          ? "may be null now, which what reads it may not expect"
+          : new.defaultText.map { "required now, default \($0)" } ?? "required now")
     }
     if old.bytesMax != new.bytesMax {
       let isTighter = (new.bytesMax ?? .max) < (old.bytesMax ?? .max)
@@ -182,9 +189,9 @@ extension ChangeCollector {
       else { continue }
       let full = "\(new.name).\(name)"
       if before.check.text != after.check.text {
-        // Whether a condition implies another is not decided here, so the worse is said.
+        // Whether a condition implies another is not decided here.
         add(
-          .expectation, full, .tightened, breaking: after.onViolation != .warn,
+          .expectation, full, .changed, breaking: after.onViolation != .warn,
           "\(before.check.text) → \(after.check.text)")
       }
       if before.onViolation != after.onViolation {

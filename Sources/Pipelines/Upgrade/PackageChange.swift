@@ -74,6 +74,10 @@ extension CheckedPackage {
       for model in models {
         collector.add(.model, model.name, .added, breaking: false, model.model.kind.rawValue)
       }
+      for procedure in package.procedures {
+        collector.add(.procedure, procedure.name, .added, breaking: false)
+      }
+      for query in package.queries { collector.add(.query, query.name, .added, breaking: false) }
       return collector.changes
     }
     collector.comparePackages(old.package, package)
