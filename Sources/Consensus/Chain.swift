@@ -5,9 +5,8 @@ import Wire
 /// - Safety: a block is *ready* when header and bodies are durable, it is statically valid, and its
 ///   ancestors are ready down to the last finalized one.
 /// - Bound: blocks of views above the floor, of which each view has a proposal and a notarized one,
-///   `VotingLimits.blocksRetained` below the tip, and as many finalized ones above a gap that
-///   ranges fill; where ranges fail `VotingLimits.aboveGapMax` blocks and `aboveGapBytesMax` bytes
-///   above it.
+///   `VotingLimits.blocksRetained` below the tip, and as many between a gap and the floor; where
+///   ranges fail `VotingLimits.aboveGapMax` blocks and `aboveGapBytesMax` bytes there.
 package struct Chain: Sendable {
   package enum Stage: Int, Comparable, Sendable {
     case header, complete, journalling, durable
@@ -67,8 +66,6 @@ package struct Chain: Sendable {
   private var links: [Digest: Link] = [:]
   /// Digests of links above the delivered tip, in order of arrival.
   private(set) var open: [Digest] = []
-  /// What the floor left behind since blocks below it are missing, ascending.
-  private var passed: [(view: View, digest: Digest)] = []
   /// Digests of delivered links still held, ascending by height.
   private var retained: [Digest] = []
   /// The last block of the finalized chain without a gap.
@@ -141,26 +138,22 @@ package struct Chain: Sendable {
 
   mutating func raiseFloor(to view: View, _ digest: Digest) {
     precondition(view > floorView, "the floor falls from \(floorView) to \(view)")
-    pass(floorView, floorDigest)
     floorView = view
     floorDigest = digest
   }
 
-  /// Far behind, ranges bring all that is finalized: of what came meanwhile the newest is kept.
-  private mutating func pass(_ view: View, _ digest: Digest) {
-    guard view > delivered.view else { return passed.removeAll() }
-    passed.append((view, digest))
-    while passed.count > Int(VotingLimits.blocksRetained), !rangesFail || isCrowded {
-      let oldest = passed.removeFirst()
-      guard let height = links[oldest.digest]?.header.height,
-        height.above(delivered.header.height) > VotingLimits.singleFetchHeightsMax
-      else { continue }
-      // With it what was proposed beside it up to the next.
-      let views = oldest.view..<passed[0].view
-      for digest in open where links[digest].map({ views.contains($0.header.view) }) ?? true {
-        links[digest] = nil
-      }
-      open.removeAll { links[$0] == nil }
+  /// Far behind, ranges bring all that is finalized: of what lies between a gap and the floor the
+  /// newest is kept.
+  mutating func thin() {
+    guard floorView > delivered.view, open.count > Int(VotingLimits.blocksRetained) else { return }
+    let near = delivered.header.height.advanced(by: VotingLimits.singleFetchHeightsMax)
+    let passed = open.compactMap { links[$0] }
+      .filter { $0.header.view < floorView && $0.header.height > near }
+      .sorted { ($0.header.view, $0.digest) < ($1.header.view, $1.digest) }
+    for link in passed.dropLast(Int(VotingLimits.blocksRetained)) {
+      guard !rangesFail || isCrowded else { return }
+      links[link.digest] = nil
+      open.removeAll { $0 == link.digest }
     }
   }
 

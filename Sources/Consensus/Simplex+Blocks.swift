@@ -247,6 +247,7 @@ extension Simplex {
       unsettled.removeAll { $0 <= target }
       pursue(block, target)
       deliver()
+      chain.thin()
       refreshOpen()
       if target >= view { enter(target.next) }
       forget()
@@ -294,7 +295,11 @@ extension Simplex {
   }
 
   /// No member answers a range: blocks above the gap are kept, to go down from them one by one.
-  package mutating func keepAboveGap(_ keeps: Bool) { chain.rangesFail = keeps }
+  package mutating func keepAboveGap(_ keeps: Bool) {
+    guard keeps != chain.rangesFail else { return }
+    chain.rangesFail = keeps
+    chain.thin()
+  }
 
   /// A range of blocks from the tip upwards, for catching up.
   /// - Parameter holds: whether a block's bodies are those that its header names; asked only of

@@ -60,6 +60,7 @@ enum Stop: Error {
     case 18: "SQL_TOO_BIG"
     case 19: "SQL_CONSTRAINT"
     case 20: "SQL_MISMATCH"
+    case 25: "QD22"
     default: "SQL_ERROR"
     }
   }
@@ -69,8 +70,10 @@ enum Stop: Error {
     case 18: "makes a value over \(ExecutionLimits.valueBytesMax) bytes"
     case 19: "breaks a constraint of its table: a null where none may be, or a wrong type"
     case 20: "makes a value of a wrong type"
+    case 25:
+      "overflows 64 bits: keep smaller units, or multiply and divide in one step with mul_div"
     default:
-      "fails: a number overflows, a function was given what it does not take, or a value "
+      "fails: a function was given what it does not take, or a value "
         + "is malformed"
     }
   }

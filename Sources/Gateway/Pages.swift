@@ -49,10 +49,10 @@ extension Routes {
       height: try request.number("height").map { Height($0) }, caller: envelope.caller,
       expiry: envelope.expiry)
     let found = try await rows(envelope.signed(rowsRequest), request)
-    return reply(found, json(of: found), to: request)
+    return reply(found, json(of: found, request), to: request)
   }
 
-  private func json(of found: CertifiedRows) -> JSON {
+  private func json(of found: CertifiedRows, _ request: Request) -> JSON {
     let table = found.table
     let statement = found.certificate.statement
     var members: [(String, JSON)] = [
@@ -64,8 +64,12 @@ extension Routes {
       let key = found.schema.key.map { index in
         "after=" + encoded(table.columns[index].type.text(of: last[index]) ?? "")
       }
-      members.append(
-        ("next", .text("?height=\(statement.height)&" + key.joined(separator: "&"))))
+      // What bounds the rows from above bounds the next page too.
+      let bounds = ["prefix", "to", "limit"].flatMap { name in
+        request.parameters(name).map { "\(name)=\(encoded($0))" }
+      }
+      let all = ["height=\(statement.height)"] + bounds + key
+      members.append(("next", .text("?" + all.joined(separator: "&"))))
     }
     members.append(("certificate", found.certificate.json))
     members.append(("proof", .canonical(found)))

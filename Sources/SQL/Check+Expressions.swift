@@ -61,8 +61,11 @@ extension Checker {
     let place = expression.place
     switch expression.kind {
     case .literal(let value): return literal(value, at: place)
-    case .column(let qualifier, let name, let isQuoted):
-      return column(qualifier, name, isQuoted, at: place)
+    case .column(var qualifier, let name, let isQuoted):
+      let typed = column(&qualifier, name, isQuoted, at: place)
+      expression = rebuilt(
+        expression, .column(qualifier: qualifier, name: name, quoted: isQuoted))
+      return typed
     case .parameter(let name): return parameter(name, at: place)
     case .variable(let name): return variable(name, at: place)
     case .unary(let operation, var part):
@@ -74,6 +77,7 @@ extension Checker {
     case .binary(let operation, var left, var right):
       if case .parameter = left.kind { compared = quietly(right).type }
       let first = walk(&left, in: position)
+      if operation == .arrow || operation == .arrowText { canonicalJSON(first, left) }
       compared = first.type
       let second = walk(&right, in: position)
       compared = nil
@@ -99,6 +103,12 @@ extension Checker {
       return typed.mixed(with: found).with(.bool)
     default: return predicate(&expression, in: position)
     }
+  }
+
+  /// Checks what decides about rows or their order.
+  mutating func weigh(_ expression: inout Expression, in position: Position) {
+    let typed = walk(&expression, in: position)
+    if typed.pii { weighed.formUnion(typed.lineage) }
   }
 
   private func rebuilt(_ old: Expression, _ kind: ExpressionKind) -> Expression {
@@ -167,7 +177,9 @@ extension Checker {
 
   private mutating func cast(_ typed: Typed, to target: CastTarget, at place: Place) -> Typed {
     switch target {
-    case .text: return typed.with(.text)
+    case .text:
+      if typed.type == .bytes { refuseBytes("CAST AS TEXT", at: place) }
+      return typed.with(.text)
     case .integer: return typed.with(.integer)
     case .real:
       real("CAST AS REAL", at: place, fix: "cast(x as integer), or a decimal column")
@@ -231,8 +243,9 @@ extension Checker {
       because: "sums of REAL depend on the order of rows and on the version of SQLite", fix: fix)
   }
 
+  /// Resolves a name, and qualifies it where SQLite would take it for another column.
   private mutating func column(
-    _ qualifier: String?, _ name: String, _ isQuoted: Bool, at place: Place
+    _ qualifier: inout String?, _ name: String, _ isQuoted: Bool, at place: Place
   ) -> Typed {
     for level in scopes.indices.reversed() {
       switch find(name, qualifier, in: scopes[level]) {
@@ -245,6 +258,7 @@ extension Checker {
       case .one(let element):
         guard let column = scopes[level].space.columns[element] else { return .unknown }
         columnsRead.insert(column.name)
+        pin(&qualifier, to: column, level, at: place)
         if level < scopes.count - 1 { scopes[level].crossings.append((element, place)) }
         return Typed(
           type: column.type, nullable: column.nullable, pii: column.pii,
@@ -253,6 +267,36 @@ extension Checker {
     }
     unknownColumn(qualifier, name, isQuoted, at: place)
     return .unknown
+  }
+
+  /// SQLite takes the innermost column or alias that fits, the columns among them that the catalog
+  /// does not tell of; a qualified name means no alias.
+  private mutating func pin(
+    _ qualifier: inout String?, to column: RowColumn, _ level: Int, at place: Place
+  ) {
+    func isShadowed(_ source: String?) -> Bool {
+      scopes[level...].contains { scope in
+        scope.hidden.contains { hidden in
+          hidden.name.names(column.name) && source.map(hidden.qualifier.names) ?? true
+        }
+      }
+    }
+    let crosses = level < scopes.count - 1
+    guard isShadowed(qualifier) || crosses && qualifier == nil else { return }
+    if qualifier == nil, let own = column.qualifier, !own.isEmpty, !isShadowed(own) {
+      qualifier = own
+      return
+    }
+    if crosses, column.qualifier?.isEmpty != false {
+      refuse(
+        "SQL06", at: place, "`\(column.name)` of a SELECT without a name",
+        because: "an inner SELECT may have a `\(column.name)` of its own",
+        fix: "name it: (select …) as a, and write a.\(column.name)")
+    } else {
+      refuse(
+        "SQL06", at: place, "`\(column.name)` could mean a column that may not be read here",
+        because: "a source here has one of that name", fix: "call yours by another name")
+    }
   }
 
   private mutating func unknownColumn(
@@ -341,7 +385,9 @@ extension Checker {
     case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual:
       compare(first, second, at: place)
       return both.with(.bool)
-    case .concatenate: return both.with(.text)
+    case .concatenate:
+      if first.type == .bytes || second.type == .bytes { refuseBytes("||", at: place) }
+      return both.with(.text)
     case .arrow: return both.with(.json, nullable: true)
     case .arrowText: return both.with(.unknown, nullable: true)
     case .bitAnd, .bitOr, .shiftLeft, .shiftRight:
@@ -357,7 +403,7 @@ extension Checker {
   }
 
   /// Text in arithmetic may turn into REAL, which no literal shows (QD48).
-  private mutating func arithmetic(_ typed: Typed, at place: Place) {
+  mutating func arithmetic(_ typed: Typed, at place: Place) {
     let isNumber = typed.type.family == .integer || typed.type == .null || typed.type == .real
     guard !isNumber, !profile.allowsReal else {
       if !isNumber { usesReal = true }
@@ -379,8 +425,8 @@ extension Checker {
     }
     if operation == .times, a.family == .integer, b.family == .integer, a != .bool, b != .bool {
       warn(
-        "QD22", at: place, "a product may overflow", because: "SQLite then goes on in REAL",
-        fix: "mul_exact(a, b), or mul_div(a, b, c)")
+        "QD22", at: place, "a product may overflow", because: "the update is refused then",
+        fix: "mul_div(a, b, c), which multiplies in 128 bits")
     }
     switch (operation, a, b) {
     case (.minus, .date, .date), (.minus, .timestamp, .timestamp): return .integer
@@ -402,6 +448,15 @@ extension Checker {
   /// out an ORDER BY that such an equality seems to make needless (measured on 3.40.1).
   mutating func compare(_ a: Typed, _ b: Typed, at place: Place) {
     let (first, second) = (a.type.family, b.type.family)
+    if !a.isGiven, !b.isGiven, (a.type == .unknown) != (b.type == .unknown),
+      a.type != .null, b.type != .null, !profile.allowsReal
+    {
+      refuse(
+        "QD23", at: place, "compares \(a.type) with \(b.type)",
+        because: "a value of any type would take on the other's, so that '01' and '1' equal 1",
+        fix: "cast(… as \(first == .integer || second == .integer ? "integer" : "text"))")
+      return
+    }
     guard first != .none, second != .none, first != second else { return }
     if !a.isGiven, !b.isGiven, first != .real, second != .real {
       let fix = first == .text || second == .text ? "text" : "integer"
@@ -453,298 +508,5 @@ extension Checker {
     }
     return Typed(
       type: column.type, nullable: true, pii: column.pii, lineage: Set(column.lineage))
-  }
-
-  // MARK: Calls
-
-  private mutating func call(
-    _ call: inout FunctionCall, in position: Position, at place: Place
-  ) -> Typed {
-    if let own = expectationCall(&call, at: place) { return own }
-    guard let signature = signature(of: call, at: place) else {
-      for index in call.arguments.indices { _ = walk(&call.arguments[index], in: position) }
-      return .unknown
-    }
-    functions.insert(signature.name)
-    placement(call, signature, in: position, at: place)
-    let isAggregate = call.over == nil && call.isAggregate
-    var typed: [Typed] = []
-    for index in call.arguments.indices {
-      typed.append(walk(&call.arguments[index], in: isAggregate ? .row : position))
-    }
-    if var filter = call.filter {
-      _ = walk(&filter, in: isAggregate ? .row : position)
-      call.filter = filter
-    }
-    if case .specified(var window)? = call.over {
-      windowParts(&window)
-      call.over = .specified(window)
-    }
-    if isAggregate { ownColumns(call, at: place) }
-    let readers = ["json_extract", "json_type", "json_array_length"]
-    if readers.contains(call.name), let value = call.arguments.first, let known = typed.first {
-      canonicalJSON(known, value)
-    }
-    if call.over != nil { windowOrder(call, at: place) }
-    return result(of: signature, call, typed, at: place)
-  }
-
-  /// SQLite computes an aggregate of outer columns only in the outer SELECT.
-  private mutating func ownColumns(_ call: FunctionCall, at place: Place) {
-    let columns = (call.arguments + [call.filter].compactMap(\.self)).flatMap(\.columnNames)
-    guard !columns.isEmpty,
-      !columns.contains(where: { find($0.name, $0.qualifier, in: top) != .none })
-    else { return }
-    refuse(
-      "SQL09", at: place, "\(call.name)() of outer columns only",
-      because: "SQLite would compute it in the outer SELECT",
-      fix: "name the aggregate outside, or aggregate a column of this SELECT")
-  }
-
-  /// Numbers in JSON keep their spelling and may be REAL, so only canonical JSON is read.
-  mutating func canonicalJSON(_ typed: Typed, _ value: Expression) {
-    switch typed.type {
-    case .json, .unknown, .null: return
-    default: break
-    }
-    if case .literal(.text(let text)) = value.kind,
-      !text.utf8.contains(where: { [46, 69, 101].contains($0) })
-    {
-      return
-    }
-    guard !profile.allowsReal else {
-      usesReal = true
-      return
-    }
-    refuse(
-      "QD26", at: value.place, "JSON out of \(typed.type)",
-      because: "only columns of type json are canonical: sorted keys, integers and strings",
-      fix: "declare the column as json")
-  }
-
-  private mutating func signature(
-    of call: FunctionCall, at place: Place
-  ) -> FunctionSignature? {
-    guard let found = FunctionTable.offered(call.name) else {
-      if let denied = FunctionTable.denied(call.name) {
-        if profile.allowsReal, denied.rule == "QD20" { return realFunction(call) }
-        if denied.rule == "QD02", let zone = call.zone {
-          refuse(
-            "QD04", at: zone.place, "a time zone in \(call.name)()",
-            because: "each machine has its own zone and its own table of zones",
-            fix: "keep UTC; read offsets from a seed of time zones")
-          return nil
-        }
-        refuse(
-          denied.rule, at: place, "\(call.name)() is denied", because: denied.reason,
-          fix: denied.fix)
-        return nil
-      }
-      let near = closest(to: call.name, among: FunctionTable.offered.map(\.name))
-      let clocks = ["now", "getdate", "sysdate", "sysdatetime", "getutcdate", "clock_timestamp"]
-      refuse(
-        clocks.contains(call.name.folded) ? "QD02" : "SQL05", at: place,
-        "there is no function \(call.name)()",
-        because: clocks.contains(call.name.folded)
-          ? "each replica has its own clock" : "only functions of the rule set qsql-1 may run",
-        fix: clocks.contains(call.name.folded)
-          ? "consensus_time_ms()" : near.map { "\($0)(…)" })
-      return nil
-    }
-    if found.formats, !profile.allowsFormatting {
-      refuse(
-        "SQL08", at: place, "\(call.name)() outside of a query", because: "state keeps numbers",
-        fix: "keep the number; declare its type in columns:")
-    }
-    let count = call.star ? 0 : call.arguments.count
-    if call.star, call.name != "count" || call.distinct || !found.arguments.contains(count) {
-      refuse("SQL08", at: place, "\(call.name)(*)", because: "only count takes `*`")
-    } else if !found.arguments.contains(count) {
-      let (least, most) = (found.arguments.lowerBound, found.arguments.upperBound)
-      refuse(
-        "SQL08", at: place, "\(call.name)() of \(count) arguments",
-        because: least == most ? "it takes \(least)" : "it takes \(least) to \(most)")
-    }
-    return found
-  }
-
-  /// `avg`, `total` and `round`, for the answers of a single replica.
-  private mutating func realFunction(_ call: FunctionCall) -> FunctionSignature {
-    usesReal = true
-    return FunctionSignature(
-      name: call.name, arguments: 1...2, result: .fixed(.real),
-      kind: call.name == "round" ? .scalar : .aggregate, isOurs: false, formats: false,
-      keepsNotNull: false)
-  }
-
-  private mutating func placement(
-    _ call: FunctionCall, _ signature: FunctionSignature, in position: Position, at place: Place
-  ) {
-    if signature.kind == .window, call.over == nil {
-      refuse(
-        "SQL09", at: place, "\(call.name)() without OVER", because: "it is a window function",
-        fix: "\(call.name)() over (partition by … order by …)")
-    }
-    if call.over != nil, signature.kind == .scalar || call.distinct {
-      refuse(
-        "SQL09", at: place, "\(call.name)() with OVER",
-        because: call.distinct ? "DISTINCT has no window" : "it is no window function")
-    }
-    if call.distinct || call.filter != nil, !call.isAggregate, call.over == nil {
-      refuse(
-        "SQL09", at: place, "\(call.name)() with DISTINCT or FILTER",
-        because: "it is no aggregate")
-    }
-    if position == .result, call.isAggregate, top.groups == nil, !scopes.isEmpty {
-      refuse(
-        "SQL09", at: place, "\(call.name)() in ORDER BY alone",
-        because: "an aggregate makes one row of all", fix: "select it, or group by a column")
-    }
-    let needsResult = call.over != nil || call.isAggregate
-    if position == .row, needsResult {
-      refuse(
-        "SQL09", at: place, "\(call.name)() where single rows are looked at",
-        because: "aggregates and windows come after WHERE and GROUP BY",
-        fix: call.over == nil ? "HAVING, or a common table" : "a common table")
-    }
-  }
-
-  private mutating func result(
-    of signature: FunctionSignature, _ call: FunctionCall, _ typed: [Typed], at place: Place
-  ) -> Typed {
-    var all = Typed(type: .null, nullable: false)
-    for argument in typed { all = all.mixed(with: argument) }
-    if ["add_exact", "mul_exact", "mul_div", "abs", "sum"].contains(call.name) {
-      for argument in typed.prefix(2) { arithmetic(argument, at: place) }
-    }
-    let type: SQLType
-    switch signature.result {
-    case .fixed(let fixed): type = fixed
-    case .argument(let index): type = index < typed.count ? typed[index].type : .unknown
-    case .common:
-      // IIF's condition and the distance of LAG and LEAD are no results.
-      var results = typed
-      if call.name == "iif", !results.isEmpty { results.removeFirst() }
-      if ["lag", "lead"].contains(call.name), results.count > 1 { results.remove(at: 1) }
-      type = results.reduce(.null) { $0.joined(with: $1.type) }
-    }
-    if typed.contains(where: { $0.type == .real }) { usesReal = true }
-    var nullable = signature.keepsNotNull ? all.nullable : true
-    if signature.kind == .aggregate, call.isAggregate || call.over != nil, call.name != "count" {
-      // No row at all gives NULL, unless there are groups.
-      nullable = all.nullable || top.groups?.expressions.isEmpty ?? true || call.filter != nil
-    }
-    if call.name == "count" { nullable = false }
-    if ["coalesce", "ifnull"].contains(call.name) { nullable = typed.allSatisfy(\.nullable) }
-    return all.with(type, nullable: nullable)
-  }
-
-  /// The two functions that only expectations have.
-  private mutating func expectationCall(_ call: inout FunctionCall, at place: Place) -> Typed? {
-    guard ["exists_in", "quarantined_ppm"].contains(call.name) else { return nil }
-    guard profile == .expectation else {
-      refuse(
-        "SQL08", at: place, "\(call.name)() outside of an expectation",
-        because: "it looks at the batch that is being taken in")
-      return .unknown
-    }
-    if call.name == "quarantined_ppm" {
-      usesQuarantinedPPM = true
-      return Typed(type: .integer, nullable: false)
-    }
-    guard call.arguments.count == 2,
-      case .column(nil, let name, _) = call.arguments[0].kind
-    else {
-      refuse(
-        "SQL08", at: place, "exists_in() takes a source and a column",
-        because: "it looks the column up in the source's primary key",
-        fix: "exists_in(institutions, bank_id)")
-      return .unknown
-    }
-    guard let found = lookups.first(where: { $0.name.names(name) }) else {
-      let near = closest(to: name, among: lookups.map(\.name))
-      refuse(
-        "SQL05", at: call.arguments[0].place, "there is no source `\(name)`",
-        because: "exists_in looks into a source of this package",
-        fix: near.map { "exists_in(\($0), …)" })
-      return .unknown
-    }
-    guard let key = found.shape.keys.first, key.count == 1 else {
-      refuse(
-        "SQL08", at: place, "exists_in(\(name), …)",
-        because: "the source's primary key has several columns; it must have one")
-      return .unknown
-    }
-    let typed = walk(&call.arguments[1], in: .row)
-    tables.insert(found.shape.name)
-    if !lookupsMade.contains(where: { $0.source == found.name }) {
-      lookupsMade.append((found.name, found.shape.name, key[0]))
-    }
-    return typed.with(.bool, nullable: false)
-  }
-}
-
-extension FunctionCall {
-  /// `min` and `max` of several arguments are scalar.
-  var isAggregate: Bool {
-    if ["avg", "total"].contains(name) { return over == nil }
-    guard over == nil, let found = FunctionTable.offered(name), found.kind == .aggregate else {
-      return false
-    }
-    return !(["min", "max"].contains(name) && arguments.count > 1)
-  }
-}
-
-extension FunctionCall {
-  /// The argument that asks for the machine's time zone.
-  fileprivate var zone: Expression? {
-    arguments.first { argument in
-      guard case .literal(.text(let text)) = argument.kind else { return false }
-      return ["localtime", "utc"].contains(text.folded)
-    }
-  }
-}
-
-extension Expression {
-  /// A plain column's name.
-  var plainName: String? {
-    if case .column(_, let name, _) = kind { name } else { nil }
-  }
-
-  /// The expressions right below; inner queries are not looked into.
-  var parts: [Expression] {
-    switch kind {
-    case .literal, .column, .parameter, .variable, .exists, .scalar: []
-    case .unary(_, let part), .cast(let part, _), .isNull(let part, _): [part]
-    case .binary(_, let left, let right): [left, right]
-    case .between(let value, let low, let high, _): [value, low, high]
-    case .inList(let value, let items, _): [value] + items
-    case .inQuery(let value, _, _): [value]
-    case .like(let match): [match.value, match.pattern] + [match.escape].compactMap(\.self)
-    case .choice(let choice):
-      [choice.operand].compactMap(\.self) + choice.branches.flatMap { [$0.when, $0.then] }
-        + [choice.otherwise].compactMap(\.self)
-    case .call(let call):
-      call.arguments + [call.filter].compactMap(\.self) + (call.over?.parts ?? [])
-    }
-  }
-
-  /// Every column named here; inner queries are not looked into.
-  var columnNames: [(qualifier: String?, name: String)] {
-    if case .column(let qualifier, let name, _) = kind { return [(qualifier, name)] }
-    return parts.flatMap(\.columnNames)
-  }
-
-  /// Holds an aggregate that groups the rows.
-  var aggregates: Bool {
-    if case .call(let call) = kind, call.isAggregate { return true }
-    return parts.contains(where: \.aggregates)
-  }
-}
-
-extension WindowReference {
-  var parts: [Expression] {
-    guard case .specified(let window) = self else { return [] }
-    return window.partition + window.order.map(\.expression)
   }
 }

@@ -100,7 +100,7 @@ extension Checker {
         "SQL09", at: having.place, "HAVING without groups", because: "there is nothing to have",
         fix: "use WHERE")
     }
-    _ = walk(&having, in: .result)
+    weigh(&having, in: .result)
     select.having = having
   }
 
@@ -270,7 +270,7 @@ extension Checker {
             because: "there are \(columns) result columns")
         }
       } else if alias(of: expression) == nil {
-        _ = walk(&expression, in: .result)
+        weigh(&expression, in: .result)
       }
       terms[index] = OrderTerm(
         expression: expression, descending: terms[index].descending,
@@ -356,11 +356,11 @@ extension Checker {
   // MARK: Windows (QD06)
 
   mutating func windowParts(_ window: inout WindowSpecification) {
-    for index in window.partition.indices { _ = walk(&window.partition[index], in: .row) }
+    for index in window.partition.indices { weigh(&window.partition[index], in: .row) }
     var terms = window.order
     for index in terms.indices {
       var expression = terms[index].expression
-      _ = walk(&expression, in: .result)
+      weigh(&expression, in: .result)
       terms[index] = OrderTerm(
         expression: expression, descending: terms[index].descending,
         nullsFirst: terms[index].nullsFirst)

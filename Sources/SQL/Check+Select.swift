@@ -48,6 +48,7 @@ extension Checker {
         "SQL06", at: item.place, "two sources named `\(alias)`",
         because: "a column's qualifier must mean one of them", fix: "\(name) as \(alias)_2")
     }
+    scopes[scopes.count - 1].hidden += hiddenColumns(of: item.relation).map { (alias, $0) }
     let marksBefore = Set(top.space.marks)
     let isLeft = item.join == .left
     let qualified = columns.map {
@@ -67,7 +68,7 @@ extension Checker {
     }
     for (column, place) in item.using { merge(column, place, range, isLeft, marksBefore) }
     if var on = item.on {
-      _ = walk(&on, in: .row)
+      weigh(&on, in: .row)
       item.on = on
       equalities(of: on, outer: isLeft ? (range, marksBefore) : nil)
     }
@@ -80,6 +81,21 @@ extension Checker {
     items[index] = FromItem(
       join: item.join, relation: item.relation, alias: alias.isEmpty ? nil : alias, on: item.on,
       using: item.using, place: item.place)
+  }
+
+  /// What tables have beside the columns of their contract.
+  private static let engineColumns = ["_nonce", "rowid", "oid", "_rowid_"]
+
+  /// Columns of a source that SQLite knows and the catalog does not tell of.
+  private func hiddenColumns(of relation: RelationSyntax) -> [String] {
+    switch relation {
+    case .resolved(let shape):
+      (shape.hidden + Self.engineColumns).filter { name in
+        !shape.columns.contains { $0.name.names(name) }
+      }
+    case .function: ["json", "root"] + Self.engineColumns
+    case .table, .subquery, .common: []
+    }
   }
 
   /// The source's name, columns and keys; puts what its name means into the tree.
@@ -261,6 +277,13 @@ extension Checker {
         && columns[$0]?.isMerged == false
     }
     let other = right.first { columns[$0]?.name.names(column) == true }
+    if top.hidden.contains(where: { $0.name.names(column) }) {
+      refuse(
+        "SQL06", at: place, "USING (\(column))",
+        because: "a source here has a `\(column)` that may not be read",
+        fix: "on a.\(column) = b.\(column)")
+      return
+    }
     guard let left, let other else {
       refuse(
         "SQL05", at: place, "USING (\(column))", because: "both sides must have the column",
@@ -284,7 +307,7 @@ extension Checker {
 
   private mutating func filter(_ select: inout Select) {
     guard var filter = select.filter else { return }
-    _ = walk(&filter, in: .row)
+    weigh(&filter, in: .row)
     select.filter = filter
     equalities(of: filter, outer: nil)
   }

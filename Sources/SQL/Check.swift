@@ -24,8 +24,8 @@ package func check(
       .map { $0.map { names[$0] } },
     isTotallyOrdered: shape.isTotallyOrdered, tables: checker.tables.sorted(),
     functions: checker.functions.sorted(), parameters: checker.usedParameters.sorted(),
-    deterministic: !checker.usesReal, warnings: checker.warnings, query: resolved,
-    variables: vars)
+    weighed: checker.weighed.sorted(), deterministic: !checker.usesReal,
+    warnings: checker.warnings, query: resolved, variables: vars)
 }
 
 /// Refusals in the order of the text, without those that only follow from a name that means
@@ -105,6 +105,8 @@ struct Scope: Sendable {
   var windows: [(name: String, window: WindowSpecification)] = []
   /// A source in FROM was refused, so that nothing is known of its columns.
   var isIncomplete = false
+  /// Columns that SQLite knows of the sources in FROM and that the catalog does not tell of.
+  var hidden: [(qualifier: String, name: String)] = []
   /// Elements that inner queries read.
   var crossings: [(element: Int, place: Place)] = []
 }
@@ -130,6 +132,8 @@ struct Checker {
 
   var scopes: [Scope] = []
   var commons: [(name: String, shape: ResultShape)] = []
+  /// Where each common table of the statement stands, by its folded name.
+  private var commonPlaces: [String: Place] = [:]
   var refusals: [Diagnostic] = []
   var warnings: [Diagnostic] = []
   var tables: Set<String> = []
@@ -138,6 +142,8 @@ struct Checker {
   var columnsRead: Set<String> = []
   var lookupsMade: [(source: String, table: String, column: String)] = []
   var usesQuarantinedPPM = false
+  /// What takes part in conditions and orders that personal columns take part in.
+  var weighed: Set<Lineage> = []
   var usesReal = false
   /// The type of what an operator's other side is.
   var compared: SQLType?
@@ -192,6 +198,14 @@ struct Checker {
       refuse(
         "SQL06", at: table.place, "a common table named like a table of the pipeline",
         because: "`\(table.name)` would mean two things", fix: "with \(table.name)_rows as (…)")
+    }
+    // SQLite lets a common table read those that come after it, and itself.
+    let other = commonPlaces.updateValue(table.place, forKey: table.name.folded)
+    if other.map({ $0.offset != table.place.offset }) ?? false {
+      refuse(
+        "SQL06", at: table.place, "two common tables named `\(table.name)`",
+        because: "which of them an inner SELECT means depends on where it stands",
+        fix: "with \(table.name)_2 as (…)")
     }
     // SQLite reads a common table where it is used; so it sees no columns from around it.
     let outer = scopes

@@ -24,6 +24,9 @@ package struct CheckedQuery: Sendable {
   package let functions: [String]
   /// Ascending.
   package let parameters: [String]
+  /// Columns of the conditions and orders that personal columns take part in, ascending: who may
+  /// choose an argument may find their values by trying.
+  package let weighed: [Lineage]
   /// False where REAL may be involved: then replicas need not agree.
   package let deterministic: Bool
   package let warnings: [Diagnostic]
@@ -35,6 +38,7 @@ package struct CheckedQuery: Sendable {
   ///   `:refresh_COLUMN`; nil leaves the table whole.
   package func print(restrict: @escaping (TableShape) -> [String]? = { _ in nil }) -> String {
     var printer = Printer(variables: variables, restrict: restrict)
+    printer.isExact = deterministic
     printer.query(query)
     return printer.text
   }

@@ -8,6 +8,8 @@ package struct FunctionSignature: Sendable, Hashable {
     case argument(Int)
     /// The first argument's type that says something.
     case common
+    /// Bytes of bytes, and text of all else.
+    case part
   }
 
   package let name: String
@@ -37,7 +39,7 @@ package enum FunctionTable {
       formats: formats, keepsNotNull: keepsNotNull)
   }
 
-  private static let many = SQLLimits.listMax
+  private static let many = SQLLimits.argumentsMax
 
   private static let scalars: [FunctionSignature] = [
     entry("abs", 1...1, .argument(0), keepsNotNull: true),
@@ -61,7 +63,7 @@ package enum FunctionTable {
     entry("nullif", 2...2, .argument(0)),
     entry("replace", 3...3, .fixed(.text), keepsNotNull: true),
     entry("rtrim", 1...2, .fixed(.text), keepsNotNull: true),
-    entry("substr", 2...3, .argument(0), keepsNotNull: true),
+    entry("substr", 2...3, .part, keepsNotNull: true),
     entry("trim", 1...2, .fixed(.text), keepsNotNull: true),
     entry("typeof", 1...1, .fixed(.text), keepsNotNull: true),
     entry("unicode", 1...1, .fixed(.integer)),
@@ -96,6 +98,7 @@ package enum FunctionTable {
     entry("uuid5", 2...2, .fixed(.uuid), ours: true, keepsNotNull: true),
     entry("mul_div", 3...4, .argument(0), ours: true),
     entry("add_exact", 2...2, .argument(0), ours: true, keepsNotNull: true),
+    entry("exact", 3...many, .argument(0), ours: true),
     entry("mul_exact", 2...2, .argument(0), ours: true, keepsNotNull: true),
     entry("year", 1...1, .fixed(.integer), ours: true, keepsNotNull: true),
     entry("month", 1...1, .fixed(.integer), ours: true, keepsNotNull: true),

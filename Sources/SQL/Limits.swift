@@ -22,8 +22,10 @@ package enum SQLLimits {
   package static let commonTablesMax = 32
   /// Result columns of one SELECT.
   package static let columnsMax = 256
-  /// Elements of one IN list, arguments of one call, branches of one CASE.
+  /// Elements of one IN list, branches of one CASE.
   package static let listMax = 512
+  /// Arguments of one call; SQLite's own limit is 127 or more.
+  package static let argumentsMax = 100
   /// Bytes of a LIKE or GLOB pattern, as the engine limits it too.
   package static let likePatternBytesMax = 50
   /// Combinations of source keys that are tried to prove a key of a result.

@@ -9,6 +9,8 @@ struct Printer {
   var lookups: [(source: String, table: String, column: String)] = []
   /// What stands in the place of a table, as FROM takes it.
   var substitute: ((TableShape) -> String?)?
+  /// Whether arithmetic fails where 64 bits do not hold it.
+  var isExact = true
   private(set) var text = ""
 
   init(
@@ -215,6 +217,12 @@ struct Printer {
       } else {
         put("{{ var('\(name)') }}")
       }
+    case .unary(.minus, let part) where isExact && !part.isNumber:
+      put("exact(0, ")
+      self.expression(part)
+      put(", '-')")
+    case .binary(let operation, _, _) where isExact && operation.overflows:
+      exact(expression, operation.strength)
     case .unary(let operation, let part):
       put("(\(operation.rawValue)\(operation == .not ? " " : "")")
       self.expression(part)
@@ -236,6 +244,24 @@ struct Printer {
       put(")")
     default: predicate(expression)
     }
+  }
+
+  /// A chain of operators that bind equally is one call: SQLite's parser holds 100 entries.
+  private mutating func exact(_ expression: Expression, _ strength: Int) {
+    var operands: [Expression] = []
+    var operators = ""
+    var rest = expression
+    while case .binary(let operation, let left, let right) = rest.kind, operation.overflows,
+      operation.strength == strength
+    {
+      operands.append(right)
+      operators.append(operation.rawValue)
+      rest = left
+    }
+    operands.append(rest)
+    put("exact(")
+    list(operands.reversed()) { $0.expression($1) }
+    put(", '\(String(operators.reversed()))')")
   }
 
   /// The left side of an operator: one that binds as tightly needs no parentheses of its own.
@@ -362,6 +388,18 @@ struct Printer {
     case .blob(let bytes):
       let digits = Array("0123456789abcdef")
       put("x'\(String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }))'")
+    }
+  }
+}
+
+extension Expression {
+  fileprivate var isNumber: Bool {
+    if case .literal(.integer) = kind {
+      true
+    } else if case .literal(.real) = kind {
+      true
+    } else {
+      false
     }
   }
 }

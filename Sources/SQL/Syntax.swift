@@ -82,6 +82,14 @@ package enum BinaryOperator: String, Sendable {
   case arrow = "->"
   case arrowText = "->>"
 
+  /// SQLite goes on in REAL where 64 bits do not hold the result.
+  var overflows: Bool {
+    switch self {
+    case .plus, .minus, .times, .divide, .remainder: true
+    default: false
+    }
+  }
+
   /// Binding strength as in SQLite's grammar (https://sqlite.org/lang_expr.html), 1 is weakest.
   var strength: Int {
     switch self {

@@ -71,11 +71,16 @@ package struct TableShape: Sendable, Hashable {
   package let columns: [ColumnShape]
   /// Unique keys by column name, the primary key first; an empty key says at most one row.
   package let keys: [[String]]
+  /// Columns that SQLite knows beside these and that the statement may not name.
+  package let hidden: [String]
 
-  package init(name: String, columns: [ColumnShape], keys: [[String]]) {
+  package init(
+    name: String, columns: [ColumnShape], keys: [[String]], hidden: [String] = []
+  ) {
     self.name = name
     self.columns = columns
     self.keys = keys
+    self.hidden = hidden
   }
 }
 

@@ -424,6 +424,40 @@ import Wire
     #expect(bench.finalized == headers.map(\.digest))
   }
 
+  /// After a partition all that was missed may come within a moment, and finalizations are few.
+  @Test(arguments: [3, 40, 190])
+  func `keeps few blocks above a gap, however far apart finalizations are`(apart: Int) {
+    var bench = Bench()
+    bench.start()
+    var last = bench.header(1)
+    for view in 2..<200 {
+      last = bench.header(View(UInt64(view)), on: last)
+      guard view.isMultiple(of: apart) else {
+        bench.receive(last)
+        bench.learn(bench.notarize(last))
+        continue
+      }
+      // Its own block never comes.
+      bench.learn(bench.finalize(last))
+      #expect(bench.simplex.chain.count <= 2 * Int(VotingLimits.blocksRetained))
+    }
+  }
+
+  @Test func `goes on at once where all blocks below a late finalization are held`() {
+    var bench = Bench()
+    bench.start()
+    var headers = [bench.header(1)]
+    while headers.count < 100 {
+      headers.append(bench.header(View(UInt64(headers.count) + 1), on: headers.last))
+    }
+    for header in headers {
+      bench.receive(header)
+      bench.learn(bench.notarize(header))
+    }
+    bench.learn(bench.finalize(headers[99]))
+    #expect(bench.finalized == headers.map(\.digest))
+  }
+
   @Test func `takes a range that goes on above what was finalized meanwhile`() {
     var bench = Bench()
     bench.start()
@@ -457,9 +491,6 @@ import Wire
     #expect(bench.simplex.chain.count > VotingLimits.aboveGapMax / 2)
     #expect(bench.simplex.chain.count <= VotingLimits.aboveGapMax + 20)
     bench.simplex.keepAboveGap(false)
-    last = bench.header(last.view.next, on: last)
-    bench.receive(last)
-    bench.learn(bench.finalize(last))
     #expect(bench.simplex.chain.count <= 2 * Int(VotingLimits.blocksRetained))
   }
 

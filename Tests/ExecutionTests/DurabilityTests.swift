@@ -253,6 +253,11 @@ private func played(pii: Sensitivity? = nil) throws -> (Subnet, [BlockOutcome]) 
     ("add_months(30, 1)", "58"), ("iso_week(0)", "197001"), ("iso_week(-4)", "196952"),
     ("replace('a-b-c', '-', '')", "abc"), ("instr('naïve', 'v')", "4"),
     ("'Abc' LIKE 'a%C'", "1"), ("'abc' GLOB 'A*'", "0"), ("'b7' GLOB '[a-c][0-9]'", "1"),
+    ("replace('aaab', 'aab', 'x')", "ax"), ("replace('ababab', 'abab', '-')", "-ab"),
+    ("instr('ananas', 'anas')", "3"), ("instr('äöü', 'ü')", "3"), ("instr('a', 'aa')", "0"),
+    ("'öx' GLOB '[ä]*'", "0"), ("'äx' GLOB '[ä]*'", "1"), ("'[a' GLOB '[a'", "0"),
+    ("exact(7, 2, 3, '+-')", "6"), ("exact(7, 2, '/')", "3"), ("exact(-7, 3, '%')", "-1"),
+    ("coalesce(exact(1, 0, '/'), 'none')", "none"),
     ("'50%' LIKE '50!%' ESCAPE '!'", "1"), ("'aaa' LIKE '%a_a%'", "1"),
     (
       "uuid5('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'www.example.com')",

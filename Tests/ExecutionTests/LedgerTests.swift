@@ -169,6 +169,20 @@ private let header = "id,customer,amount,day\n"
 }
 
 @Suite struct `A pipeline's account` {
+  @Test func `is never burned below what its storage needs`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    let file = try #require(subnet.executor.pipelines["shop"])
+    func reserve() -> Cycles { file.freezing.threshold(logicalBytes: file.account.storedBytes) }
+    try subnet.fund("shop", Cycles(reserve().number + 60_000_000))
+    let rows = (0..<5_000).map { "o\($0),anna,1.00,\n" }.joined()
+    let receipt = try subnet.run(
+      subnet.ingest("orders", "id,customer,amount,day\n" + rows, steps: 1_000))
+    #expect(receipt.refusalCode == "OUT_OF_CYCLES")
+    #expect(receipt.charged > 0)
+    #expect(file.account.cycles.balance >= reserve())
+  }
+
   @Test func `freezes below its threshold and takes updates again when topped up`() throws {
     let subnet = try Subnet()
     try subnet.run(subnet.deploy(.shop()))

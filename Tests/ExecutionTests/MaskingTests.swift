@@ -130,6 +130,11 @@ private let names = [
     "select count(*) over (partition by customer) as n from orders",
     "select value from json_each((select customer from orders where id = 'a'))",
     "with recursive n(a) as (select customer from orders union select a from n) select a from n",
+    "select (select customer from orders where id = 'a') as x from (select 'z' as customer) t",
+    "select (select o.customer from orders o where id = 'a') as x from (select 'z' as customer) o",
+    "select o.id from orders o cross join (select 'z' as customer) t join "
+      + "(select 'zora-of-' || 'the-records' as customer) u using (customer)",
+    "select (select typeof(_nonce) from orders where id = 'a') as x from (select 'z' as _nonce) t",
   ])
   func `gets no personal value from its own SQL`(text: String) throws {
     let subnet = try prepared()
@@ -142,6 +147,45 @@ private let names = [
       #expect(!answer.lowercased().contains(secret), "\(answer.prefix(300))")
     } catch {
       #expect(!error.message.contains(secret), "\(error)")
+    }
+  }
+
+  @Test(arguments: [
+    ("zora@secret.example,ben,1.00,\n", RowFormat.csv),
+    ("id,id,customer,amount\n", .csv),
+    (#"{"id":"x","customer":"c","amount":"1.00","phone":447700.900123}"# + "\n", .ndjson),
+  ])
+  func `is shown no value by what is said of a batch`(rows: String, format: RowFormat) throws {
+    var source = Source.orders(pii: .direct)
+    source.unknownFields = format == .ndjson ? .capture : .reject
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop(sources: [source])))
+    try subnet.fund()
+    let receipt = try subnet.run(subnet.ingest("orders", rows, format: format))
+    let errors = try subnet.rows("quarantine_orders", columns: "_errors")
+    let told = "\(receipt.status) \(receipt.notes) \(errors)"
+    #expect(receipt.refusalCode != nil || receipt.tally.quarantined == 1)
+    #expect(!told.contains("zora") && !told.contains("447700"), "\(told)")
+  }
+
+  @Test func `may call what is theirs by a name that is withheld`() throws {
+    let subnet = try prepared()
+    for text in [
+      "select customer as x from orders o cross join (select 'z' as customer) t where id = 'a'",
+      "select (select customer from orders where id = 'a') as x from (select 'z' as customer) t",
+    ] {
+      let answer = try subnet.answer(.sql(text), to: Subnet.stranger.publicKey)
+      #expect(answer == "\([["z"]] as [[String?]])", "\(text)")
+    }
+    for text in [
+      "select (select o.customer from orders o where id = 'a') as x "
+        + "from (select 'z' as customer) o",
+      "select o.id from orders o cross join (select 'z' as customer) t join "
+        + "(select 'z' as customer) u using (customer)",
+    ] {
+      #expect(throws: Refusal.self) {
+        try subnet.answer(.sql(text), to: Subnet.stranger.publicKey)
+      }
     }
   }
 

@@ -71,6 +71,58 @@ private func release(
   }
 
   /// What sends an unknown field means something by it: a row that is to be deleted, say.
+  /// Whatever came first, the tables are the same in the end.
+  @Test(arguments: [DuplicateRule.upsertIfNewer, .ignore], [true, false])
+  func `meets what is there by the source's own rule`(rule: DuplicateRule, isLate: Bool) throws {
+    var source = orders(recheck: ["shops"], check: exists)
+    source.onDuplicate = rule
+    source.columns[3].required = true
+    source.version = rule == .upsertIfNewer ? "day" : nil
+    let subnet = try prepared(.shop(sources: [source, shops]))
+    try subnet.run(subnet.ingest("shops", "shop\nanna\n"))
+    if !isLate { try subnet.run(subnet.ingest("shops", "shop\nben\n")) }
+    try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,2026-01-01\n"))
+    try subnet.run(subnet.ingest("orders", header + "a,ben,2.00,2026-01-02\n"))
+    if isLate { try subnet.run(subnet.ingest("shops", "shop\nben\n")) }
+    #expect(
+      try subnet.rows("bronze_orders", columns: "customer, amount")
+        == [rule == .ignore ? "anna|100" : "ben|200"])
+    #expect(try subnet.rows("quarantine_orders WHERE _released_by IS NULL").isEmpty)
+  }
+
+  @Test func `is looked at again after what it waits for left its own quarantine`() throws {
+    var towns = shops
+    towns.name = "towns"
+    var waiting = shops
+    waiting.recheck = ["towns"]
+    waiting.expectations = [
+      Expectation(
+        name: "known", check: sql("exists_in(towns, shop)"), onViolation: .quarantine)
+    ]
+    let subnet = try prepared(
+      .shop(sources: [orders(recheck: ["shops"], check: exists), waiting, towns]))
+    try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n"))
+    try subnet.run(subnet.ingest("shops", "shop\nanna\n"))
+    let receipt = try subnet.run(subnet.ingest("towns", "shop\nanna\n"))
+    #expect(receipt.notes.map(\.name) == ["recheck orders", "recheck shops"])
+    #expect(try subnet.rows("bronze_orders", columns: "id") == ["a"])
+  }
+
+  @Test func `that would fail a batch today fails no other source's batch`() throws {
+    var source = orders(recheck: ["shops"], check: exists)
+    source.expectations.append(
+      Expectation(name: "small", check: sql("amount < 200"), onViolation: .fail))
+    var before = source
+    before.expectations.removeLast()
+    let subnet = try prepared(.shop(sources: [before, shops]))
+    try subnet.run(subnet.ingest("orders", header + "a,anna,5.00,\nb,anna,1.00,\n"))
+    try subnet.run(subnet.deploy(.shop(version: "2", sources: [source, shops])))
+    let receipt = try subnet.run(subnet.ingest("shops", "shop\nanna\n"))
+    #expect(receipt.status == .applied)
+    #expect(try subnet.rows("bronze_orders", columns: "id") == ["b"])
+    #expect(try release(subnet).tally.quarantined == 1)
+  }
+
   @Test func `keeps the fields that no column reads, which a release weighs again`() throws {
     let known = orders(check: "amount > 20")
     let subnet = try prepared(.shop(sources: [known]))

@@ -54,7 +54,12 @@ struct Rule: Sendable, CustomTestStringConvertible {
       sql: SQLScript(text.replacing("FROM", with: "from {{ source('orders') }}"), file: "m.sql"))
   }
 
-  static func check(_ text: String) throws { try check(.shop(models: [model(text)])) }
+  static func check(_ text: String) throws {
+    var model = model(text)
+    // What a table stores may not change with time alone.
+    if text.contains("consensus_") { model.kind = .view }
+    try check(.shop(models: [model]))
+  }
 
   static func check(_ package: Package) throws {
     do { _ = try CheckedPackage(package) } catch {
@@ -230,7 +235,7 @@ extension Rule {
         try noted(try run("select id FROM", rows: "a,x,1.00,2026-01-01\n", source: dated))
       }),
     Rule(
-      number: 48, gate: .engine, what: "an integer that overflows into REAL",
+      number: 22, gate: .engine, what: "a product that 64 bits do not hold",
       refused: {
         try told(try run("select id, amount * amount as x FROM", rows: "a,x,90000000000.00,\n"))
       },

@@ -82,6 +82,17 @@ private func versions(_ subnet: Subnet) throws -> [String] {
         == ["anna|20454|20458", "anton|20458|"])
   }
 
+  @Test func `begins no version before the last one ended`() throws {
+    let subnet = try prepared(history(updatedAt: "day"))
+    try ingest(subnet, "a,anna,1.00,2025-12-01")
+    try ingest(subnet, "a,anna,-1.00,2025-12-02")
+    try ingest(subnet, "a,alma,5.00,2025-12-03")
+    let rows = try subnet.rows("history ORDER BY valid_from", columns: "valid_from, valid_to")
+      .map { $0.split(separator: "|", omittingEmptySubsequences: false) }
+    #expect(rows.count == 2)
+    #expect(rows[0][1] == rows[1][0], "it went at block time, after the day it came back with")
+  }
+
   @Test func `answers what was so at a time`() throws {
     let view = Model(
       name: "at_day_three", layer: .silver, kind: .view,

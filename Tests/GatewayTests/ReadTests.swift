@@ -111,6 +111,10 @@ import Wire
       #expect(try await ids("") == ["o100", "o101", "o102", "o103", "o104"])
       #expect(try await ids("?limit=2") == ["o100", "o101"])
       #expect(try await ids("?limit=2&after=o101") == ["o102", "o103"])
+      let first = try await http(
+        "GET", "/v1/pipelines/shop/tables/orders?to=o103&limit=2", port: subnet.ports[0])
+      let next = try #require(first.json["next"]?.text)
+      #expect(try await ids(next) == ["o102"])
     }
   }
 

@@ -300,8 +300,8 @@ enum Chain {
     }
     #expect(
       try notes("total") == [
-        "queries/q.yaml:2:5: note: the ORDER BY of total_of leaves ties, so it is answered at trust "
-          + "replica only: end it with a unique key"
+        "queries/q.yaml:2:5: note: the ORDER BY of total_of leaves ties, so it is answered at "
+          + "trust replica only: end it with a unique key"
       ])
     #expect(try notes("total, shop").isEmpty)
   }

@@ -149,6 +149,33 @@ import Testing
     #expect(!once.contains("{{"))
   }
 
+  /// SQLite would take the alias of the inner SELECT first.
+  @Test func `qualifies what an inner SELECT reads from around it`() throws {
+    let rows = "from {{ ref('slv_transactions') }}"
+    let text = try Example.check(
+      "select k, (select max(s.side) as k \(rows) s where s.bank_id = k) as x "
+        + "from (select bank_id as k \(rows)) u"
+    ).print()
+    #expect(text.contains("(\"s\".\"bank_id\" = \"u\".\"k\")"))
+  }
+
+  @Test(arguments: [
+    ("a.amount + 1 - 2 * 3", "exact(\"a\".\"amount\", 1, exact(2, 3, '*'), '+-')"),
+    ("-a.amount", "exact(0, \"a\".\"amount\", '-')"), ("-5", "(-5)"),
+    ("(a.amount + 1) % 7 / 2", "exact(exact(\"a\".\"amount\", 1, '+'), 7, 2, '%/')"),
+  ])
+  func `writes arithmetic so that it fails where 64 bits do not hold it`(
+    expression: String, printed: String
+  ) throws {
+    let text = try Example.check("select \(expression) as x from {{ ref('slv_transactions') }} a")
+      .print()
+    #expect(text.hasPrefix("SELECT \(printed) AS \"x\" FROM"), "\(text)")
+    let real = try Example.check(
+      "select a.amount + 1.5 as x from slv_transactions a", .adhoc, form: .adhoc
+    ).print()
+    #expect(real.contains("(\"a\".\"amount\" + 1.5)"))
+  }
+
   @Test func `restricts a source, not the result`() throws {
     let checked = try Example.check(
       "select t.bank_id, count(*) as n from {{ ref('slv_transactions') }} t group by t.bank_id")

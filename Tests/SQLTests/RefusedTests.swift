@@ -53,6 +53,67 @@ struct Hazard: Sendable, CustomTestStringConvertible {
       rule: "QD07", refused: "select group_concat(side) as x \(rows)",
       accepted: "select list_sorted(side, transaction_id) as x \(rows)"),
     Hazard(
+      rule: "QD07", refused: "select list_sorted(side, transaction_id, bank_id) as x \(rows)",
+      accepted: "select list_sorted(side, transaction_id, ', ') as x \(rows)"),
+    Hazard(
+      rule: "SQL09",
+      refused: "select list_sorted(side, transaction_id) over () as x \(rows)",
+      accepted: "select list_sorted(side, transaction_id) as x \(rows)"),
+    Hazard(
+      rule: "SQL09", refused: "select list_sorted(distinct side, transaction_id) as x \(rows)",
+      accepted: "select count(distinct side) as x \(rows)"),
+    // '1' and '01' would both equal 1, so SQLite may leave out an ORDER BY that tells them apart.
+    Hazard(
+      rule: "QD23",
+      refused: "select t.side \(rows) t cross join (select json_extract('[1]', '$[0]') as v) j "
+        + "where j.v = t.bank_id",
+      accepted: "select t.side \(rows) t cross join (select json_extract('[1]', '$[0]') as v) j "
+        + "where cast(j.v as text) = t.bank_id"),
+    Hazard(
+      rule: "QD23", refused: "select side \(rows) where substr(amount, 2) = amount",
+      accepted: "select side \(rows) where cast(substr(amount, 2) as integer) = amount"),
+    Hazard(
+      rule: "QD26", refused: "select min(reference ->> '$') as x \(rows)",
+      accepted: "select min(json_array(1) ->> '$[0]') as x \(rows)"),
+    Hazard(
+      rule: "QD24", refused: "select char(0) as x \(rows)",
+      accepted: "select char(233) as x \(rows)"),
+    Hazard(
+      rule: "QD24", refused: "select char(55296) as x \(rows)",
+      accepted: "select char(128169) as x \(rows)"),
+    Hazard(
+      rule: "QD24", refused: "select cast(x'ff' as text) as x \(rows)",
+      accepted: "select hex(x'ff') as x \(rows)"),
+    Hazard(
+      rule: "QD24", refused: "select 'a' || x'ff' as x \(rows)",
+      accepted: "select 'a' || hex(x'ff') as x \(rows)"),
+    Hazard(
+      rule: "QD24", refused: "select lower(x'ff') as x \(rows)",
+      accepted: "select lower('FF') as x \(rows)"),
+    Hazard(
+      rule: "QD41", refused: "select trim(side, reference) as x \(rows)",
+      accepted: "select trim(side, ' .') as x \(rows)"),
+    // SQLite lets a common table read one that comes after it.
+    Hazard(
+      rule: "SQL06",
+      refused: "with y as (select max(side) as s \(rows)) select s, (with x as (select s from y), "
+        + "y as (select min(side) as s \(rows)) select s from x) as x from y",
+      accepted: "with y as (select max(side) as s \(rows)) select s, (with x as (select s from y), "
+        + "z as (select min(side) as s \(rows)) select s from x) as x from y"),
+    Hazard(
+      rule: "SQL06",
+      refused: "with y as (select 0 as i) select n.i from (with y as (select 1 as i union "
+        + "select i + 1 as i from y) select i from y) n cross join y",
+      accepted: "with y as (select 0 as i) select n.i from (with z as (select 1 as i union "
+        + "select i + 1 as i from y) select i from z) n cross join y"),
+    // Its alias in an inner SELECT would be found first.
+    Hazard(
+      rule: "SQL06",
+      refused: "select (select max(side) as b \(rows) where bank_id = b) as x "
+        + "from (select 'a' as b)",
+      accepted: "select (select max(side) as b \(rows) where bank_id = o.b) as x "
+        + "from (select 'a' as b) o"),
+    Hazard(
       rule: "QD08", refused: "select bank_id, amount \(rows) group by bank_id",
       accepted: "select bank_id, max(amount) as amount \(rows) group by bank_id"),
     Hazard(

@@ -105,6 +105,12 @@ struct Invocation {
 
   /// Ends the statement with an error of ours.
   func fail(_ message: String) { sqlite3_result_error(context, message, -1) }
+  /// Ends the statement since 64 bits do not hold a number (QD22).
+  func overflow() { Self.overflow(context) }
+  static func overflow(_ context: OpaquePointer?) {
+    sqlite3_result_error(context, "a number overflows 64 bits", -1)
+    sqlite3_result_error_code(context, SQLITE_RANGE)
+  }
 }
 
 /// A value as SQLite orders them: null, numbers, texts, blobs; bytes compare unsigned.

@@ -103,7 +103,7 @@ private struct ExactSum {
     } else if let number = Int64(exactly: sum.whole) {
       sqlite3_result_int64(context, number)
     } else {
-      sqlite3_result_error(context, "the sum does not fit 64 bits", -1)
+      Invocation.overflow(context)
     }
   }
 

@@ -23,7 +23,35 @@ extension Invocation {
       return fail("\(name) takes integers")
     }
     let (result, overflow) = operation(a, b)
-    if overflow { fail("\(name) overflows 64 bits") } else { give(result) }
+    if overflow { self.overflow() } else { give(result) }
+  }
+
+  /// `exact(a, b, c, '+-')`: (a + b) - c, as `+ - * / %` are printed. NULL and a division by zero
+  /// give NULL as in SQLite; what 64 bits do not hold is an error, where SQLite would go on in
+  /// floating point (https://sqlite.org/datatype3.html#operators).
+  func exactChain() {
+    let operators = bytes(count - 1)
+    guard count >= 3, operators.count == count - 2 else {
+      return fail("exact takes one operator less than numbers")
+    }
+    guard !anyNull else { return giveNull() }
+    guard var total = integer(0) else { return fail("arithmetic takes integers") }
+    for place in 1..<(count - 1) {
+      guard let next = integer(place) else { return fail("arithmetic takes integers") }
+      let step: (partialValue: Int64, overflow: Bool)
+      switch operators[place - 1] {
+      case UInt8(ascii: "+"): step = total.addingReportingOverflow(next)
+      case UInt8(ascii: "-"): step = total.subtractingReportingOverflow(next)
+      case UInt8(ascii: "*"): step = total.multipliedReportingOverflow(by: next)
+      case UInt8(ascii: "/") where next == 0, UInt8(ascii: "%") where next == 0: return giveNull()
+      case UInt8(ascii: "/"): step = total.dividedReportingOverflow(by: next)
+      case UInt8(ascii: "%"): step = (next == -1 ? 0 : total % next, false)
+      default: return fail("exact knows + - * / %")
+      }
+      if step.overflow { return overflow() }
+      total = step.partialValue
+    }
+    give(total)
   }
 
   /// `mul_div(a, b, c, rounding)`: a · b / c in 128 bits. The rounding is one of `down` (towards
@@ -39,7 +67,7 @@ extension Invocation {
       return fail("mul_div knows down, up, floor, ceiling, half_up and half_even")
     }
     let result = rounding.divide(Int128(a) * Int128(b), by: Int128(c))
-    guard let narrow = Int64(exactly: result) else { return fail("mul_div overflows 64 bits") }
+    guard let narrow = Int64(exactly: result) else { return overflow() }
     give(narrow)
   }
 }

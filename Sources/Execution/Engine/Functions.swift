@@ -108,6 +108,9 @@ enum Functions {
     Scalar(name: "add_exact", arguments: 2) { context, count, values in
       Invocation(context, count, values)?.exact("add_exact") { $0.addingReportingOverflow($1) }
     },
+    Scalar(name: "exact", arguments: -1) { context, count, values in
+      Invocation(context, count, values)?.exactChain()
+    },
     Scalar(name: "mul_exact", arguments: 2) { context, count, values in
       Invocation(context, count, values)?.exact("mul_exact") {
         $0.multipliedReportingOverflow(by: $1)

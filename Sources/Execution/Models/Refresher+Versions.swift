@@ -37,7 +37,9 @@ extension Refresher {
     for difference in differences {
       switch difference {
       case .insert(let row):
-        try begin(row, from: model.start(of: row.values, now: now), table, model)
+        // It may come back with a time of before it went.
+        let from = max(model.start(of: row.values, now: now), try lastEnd(of: row, table, model))
+        try begin(row, from: from, table)
       case .update(let old, let new):
         let from = model.start(of: new.values, now: now)
         let since = old.validFrom(model)
@@ -47,7 +49,7 @@ extension Refresher {
           continue
         }
         try end(old, at: from, table, model)
-        try begin(new, from: from, table, model)
+        try begin(new, from: from, table)
       case .delete(let old):
         if old.validFrom(model) >= now {
           try data.delete(old, from: table)
@@ -66,20 +68,29 @@ extension Refresher {
     try data.update(row, to: ended, in: table)
   }
 
-  private func begin(
-    _ row: StoredRow, from: Int64, _ table: StoredTable, _ model: ModelPlan
-  ) throws(Stop) {
-    var version = StoredRow(values: row.values + [.int(from), .null], nonce: row.nonce)
-    if try data.insert(version, into: table) { return }
-    // A version that began at the same moment ended; it is the current one again.
-    let known = try machine { () throws(StorageFault) in
-      try table.row(key: table.key(of: version.values))
+  private func begin(_ row: StoredRow, from: Int64, _ table: StoredTable) throws(Stop) {
+    let version = StoredRow(values: row.values + [.int(from), .null], nonce: row.nonce)
+    guard try data.insert(version, into: table) else {
+      throw .failed(
+        ExecutionFault(.damaged, "\(table.name) has a version that begins at \(from) already"))
     }
-    guard let known else {
-      throw .failed(ExecutionFault(.damaged, "a version of \(table.name) is there and is not"))
+  }
+
+  /// When the last version of a row ended; the least time where it never had one.
+  private func lastEnd(
+    of row: StoredRow, _ table: StoredTable, _ model: ModelPlan
+  ) throws(Stop) -> Int64 {
+    let filter = model.declaredKey.map { "\(quoted($0.name)) = ?" }.joined(separator: " AND ")
+    return try machine { () throws(StorageFault) in
+      let last = try data.connection.cached(
+        "SELECT \(quoted(Model.validTo)) FROM \(quoted(table.name)) WHERE \(filter) "
+          + "ORDER BY \(quoted(Model.validFrom)) DESC LIMIT 1")
+      defer { last.reset() }
+      for (index, key) in model.declaredKey.enumerated() {
+        try last.bind(index + 1, value: row.values[key.place])
+      }
+      return try last.step() && !last.isNull(0) ? last.integer(0) : .min
     }
-    version.nonce = known.nonce
-    try data.update(known, to: version, in: table)
   }
 }
 

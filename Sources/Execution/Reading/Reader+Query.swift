@@ -191,7 +191,8 @@ extension Asked {
       let names = columns.map(\.name)
       return TableShape(
         name: shape.name, columns: columns,
-        keys: shape.keys.filter { $0.allSatisfy { names.contains($0) } })
+        keys: shape.keys.filter { $0.allSatisfy { names.contains($0) } },
+        hidden: shape.columns.filter(\.pii).map(\.name))
     }
     var entries: [SQL.Catalog.Entry] = []
     for source in pipeline.package.sources {

@@ -67,8 +67,9 @@ final class ExpectationPlan {
       share: statement.parameter(":quarantined_ppm"))
   }
 
+  /// - Parameter refuses: whether a row may refuse the whole batch; else it is held back.
   func judge(
-    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ engine: Engine,
+    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, refuses: Bool, _ engine: Engine,
     _ budget: inout StepBudget, _ notes: inout NoteTaker
   ) throws(Stop) -> Verdict {
     guard let check = ofRows else { return .pass }
@@ -82,7 +83,8 @@ final class ExpectationPlan {
       case .drop: if case .pass = verdict { verdict = .drop }
       case .quarantine:
         if case .pass = verdict { verdict = .quarantine("expectation \(expectation.name)") }
-      case .fail: throw Self.failed(expectation, row: number)
+      case .fail where refuses: throw Self.failed(expectation, row: number)
+      case .fail: verdict = .quarantine("expectation \(expectation.name)")
       }
     }
     return verdict

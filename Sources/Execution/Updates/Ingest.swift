@@ -97,7 +97,10 @@ struct Ingest {
       }
     }
     guard let expectations = plan.expectations else { return .take(late: isLate) }
-    switch try expectations.judge(batch, row, number, engine, &steps, &notes) {
+    let refuses = occasion == .arrival
+    switch try expectations.judge(
+      batch, row, number, refuses: refuses, engine, &steps, &notes)
+    {
     case .pass: return .take(late: isLate)
     case .drop: return .drop
     case .quarantine(let why): return .quarantine(why)
@@ -137,9 +140,10 @@ struct Ingest {
     let nonce = plan.bronze.hasNonce ? nonce(plan.bronze, number) : nil
     if try inserter.insert(batch, row, number, late, nonce, data) {
       accepted(batch, row)
-      return
+    } else if try meets(batch, row, number, late) {
+      notes.add("primary_key", row: number, message: "the key is there with other values")
+      try quarantine(batch, row, number, "the primary key is there with other values")
     }
-    try meet(batch, row, number, late)
   }
 
   private mutating func accepted(_ batch: DecodedBatch, _ row: Int) {
@@ -168,10 +172,11 @@ struct Ingest {
     return plan.source.onDuplicate == .ignore && !plan.source.appendOnly && change != .update
   }
 
-  /// The key is there already.
-  private mutating func meet(
+  /// Does what the source says of a row whose key is there already.
+  /// - Returns: whether they contradict each other, so that the row may not be taken.
+  private mutating func meets(
     _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ late: Bool
-  ) throws(Stop) {
+  ) throws(Stop) -> Bool {
     let values = batch.row(row).map(\.value)
     let known = try known(values)
     let isEqual = known.values.prefix(plan.columnCount).elementsEqual(values)
@@ -180,18 +185,15 @@ struct Ingest {
     case .upsertIfNewer where !plan.source.appendOnly:
       guard let version = plan.versionColumn, values[version].isAbove(known.values[version]) else {
         tally.duplicates += 1
-        return
+        return false
       }
       try replace(known, by: values, number, late)
       accepted(batch, row)
     default:
-      guard !isEqual else {
-        tally.duplicates += 1
-        return
-      }
-      notes.add("primary_key", row: number, message: "the key is there with other values")
-      try quarantine(batch, row, number, "the primary key is there with other values")
+      guard isEqual else { return true }
+      tally.duplicates += 1
     }
+    return false
   }
 
   /// Chance that came with the row: known to all replicas, not to be guessed once it is erased.
@@ -243,7 +245,7 @@ struct Ingest {
       return accepted(batch, row)
     }
     guard isUpdate || plan.versionColumn != nil else {
-      return try meet(batch, row, number, late)
+      return try take(batch, row, number, late, inserter)
     }
     let known = try known(values)
     let isNewer =
@@ -285,8 +287,13 @@ struct Ingest {
 
   private func tombstoneKey(_ values: [Value]) -> [UInt8] {
     var encoder = Encoder()
-    encoder.text(plan.source.name)
     for place in plan.key { encoder.value(values[place]) }
+    return Self.tombstonePrefix(plan.source.name) + encoder.bytes
+  }
+
+  static func tombstonePrefix(_ source: String) -> [UInt8] {
+    var encoder = Encoder()
+    encoder.text(source)
     return encoder.bytes
   }
 
@@ -352,16 +359,11 @@ struct Ingest {
         continue
       }
       let inserter = try Inserter(plan, batchName, block.height)
-      let nonce = plan.bronze.hasNonce ? nonce(plan.bronze, number) : nil
-      if try inserter.insert(batch, row, number, late, nonce, data) {
+      if try inserter.insert(batch, row, number, late, old.nonce, data) {
         accepted(batch, row)
-      } else {
-        let values = batch.row(row).map(\.value)
-        guard try known(values).values.prefix(plan.columnCount).elementsEqual(values) else {
-          tally.quarantined += 1
-          continue
-        }
-        tally.duplicates += 1
+      } else if try meets(batch, row, number, late) {
+        tally.quarantined += 1
+        continue
       }
       if late { tally.late += 1 }
       var released = old

@@ -100,9 +100,10 @@ struct PipelineAccount: Canonical, Hashable {
   }
 
   /// Sets cycles aside for an update. Nothing else runs on the file meanwhile.
-  /// - Parameter most: no more than this, and no more than the balance.
-  mutating func reserve(upTo most: Cycles) -> Reservation {
-    guard let reservation = cycles.reserve(min(most, cycles.balance)) else {
+  /// - Parameter most: no more than this, and no more than what storage leaves of the balance.
+  mutating func reserve(upTo most: Cycles, _ freezing: Freezing) -> Reservation {
+    let free = Cycles(cycles.balance.above(freezing.threshold(logicalBytes: storedBytes)))
+    guard let reservation = cycles.reserve(min(most, free)) else {
       preconditionFailure("an account cannot set aside its own balance")
     }
     return reservation

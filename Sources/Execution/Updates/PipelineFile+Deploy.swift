@@ -66,6 +66,7 @@ extension PipelineFile {
     let checked = try Self.checked(call)
     let old = deployed?.checked
     try refuseDrops(checked)
+    try forgetProgress(checked.package)
     try dropViews()
     try buildTables(checked)
     try buildViews(checked)
@@ -124,6 +125,27 @@ extension PipelineFile {
     for model in old.models where model.model.kind == .snapshot {
       guard let kept = next.model(model.name), try !isEmpty(model.name) else { continue }
       try refuseRewrites(of: model, as: kept)
+    }
+  }
+
+  /// How far a source came is forgotten with it, or where its event time, its key or its version is
+  /// another one now: it was said of other rows.
+  private func forgetProgress(_ next: Package) throws(Stop) {
+    for old in deployed?.package.sources ?? [] {
+      let kept = next.source(old.name)
+      try machine { () throws(StorageFault) in
+        if kept?.eventTime?.column != old.eventTime?.column {
+          try ledger.remove(.watermark, Array(old.name.utf8))
+        }
+        if kept == nil { try ledger.remove(.watermark, Self.acceptedKey(old.name)) }
+        guard old.operation != nil,
+          kept?.version != old.version || kept?.primaryKey != old.primaryKey
+        else { return }
+        let prefix = Ingest.tombstonePrefix(old.name)
+        for entry in try ledger.all(.tombstone) where entry.key.starts(with: prefix) {
+          try ledger.remove(.tombstone, entry.key)
+        }
+      }
     }
   }
 

@@ -119,7 +119,7 @@ extension PipelineFile {
     var budget = StepBudget(limit: stepLimit)
     let marks = (ledger.trie.mark, data.trie.mark)
     // Nothing else runs on this file, so all that the caller may burn is set aside for the update.
-    let reservation = account.reserve(upTo: allowance.left)
+    let reservation = account.reserve(upTo: allowance.left, freezing)
     let most = reservation.amount
     var models: [ModelWork] = []
     let receipt: Receipt
@@ -160,12 +160,11 @@ extension PipelineFile {
   }
 
   private func tooDear(_ cost: Cycles, _ most: Cycles, _ allowance: Allowance) -> Refusal {
-    // What is left of the balance shows that the caller's budget was the narrower one.
-    guard account.cycles.balance == 0 else { return allowance.exceeded(of: name, cost: cost) }
+    guard most < allowance.left else { return allowance.exceeded(of: name, cost: cost) }
     return Refusal(
       "OUT_OF_CYCLES",
-      "the update costs \(cost) cycles and \(name) has \(most): top it up, or send smaller "
-        + "batches")
+      "the update costs \(cost) cycles and \(name) has \(most) beyond what it keeps for its "
+        + "storage: top it up, or send smaller batches")
   }
 
   /// What the body wrote is undone when it throws.
@@ -240,19 +239,32 @@ extension PipelineFile {
     }
     try end(ingest, block)
     var notes = ingest.notes
-    if ingest.tally.accepted > 0 {
-      for plan in deployed?.rechecking(task.plan.source.name) ?? [] {
-        var again = try begin(plan, call, block)
-        try again.release(ReleaseSelection(), .recheck, engine: engine, &budget)
-        try end(again, block)
-        guard again.tally.accepted > 0 else { continue }
-        notes.add(
-          "recheck \(plan.source.name)", count: again.tally.accepted, row: 0,
-          message: "rows that left its quarantine")
-      }
-    }
+    if ingest.tally.accepted > 0 { try recheck(task.plan.source, call, block, &budget, &notes) }
     let models = try deployed?.refresh(engine: engine, data: data, &budget, &notes) ?? []
     return UpdateResult(tally: ingest.tally, notes: notes.sorted, models: models)
+  }
+
+  /// Looks again at what waits for a source that took rows, and at what waits for those that took
+  /// rows by that.
+  private func recheck(
+    _ source: Source, _ call: OrderedCall, _ block: BlockContext, _ budget: inout StepBudget,
+    _ notes: inout NoteTaker
+  ) throws(Stop) {
+    var waiting = deployed?.rechecking(source.name) ?? []
+    while !waiting.isEmpty {
+      let plan = waiting.removeFirst()
+      var again = try begin(plan, call, block)
+      try again.release(ReleaseSelection(), .recheck, engine: engine, &budget)
+      try end(again, block)
+      guard again.tally.accepted > 0 else { continue }
+      notes.add(
+        "recheck \(plan.source.name)", count: again.tally.accepted, row: 0,
+        message: "rows that left its quarantine")
+      for next in deployed?.rechecking(plan.source.name) ?? []
+      where !waiting.contains(where: { $0.source.name == next.source.name }) {
+        waiting.append(next)
+      }
+    }
   }
 
   private func batch(
@@ -295,7 +307,7 @@ extension PipelineFile {
   }
 
   /// No name holds a zero byte, so this is no source's watermark.
-  private static func acceptedKey(_ source: String) -> [UInt8] { Array(source.utf8) + [0] }
+  static func acceptedKey(_ source: String) -> [UInt8] { Array(source.utf8) + [0] }
 
   /// How far each source has come, ascending by name.
   func progress() throws(StorageFault) -> [SourceProgress] {

@@ -69,6 +69,13 @@ extension Lint {
         }
         continue
       }
+      if shape.pii, column.pii == nil {
+        fault(
+          part,
+          "emit \(source.name): \(column.name) gets personal values, and the source does not mark "
+            + "it, so everyone with a role would read them",
+          fix: "pii: direct at \(column.name) in the contract of \(source.name)")
+      }
       if !column.type.admits(shape.type) {
         fault(
           part,
@@ -97,13 +104,28 @@ extension Lint {
       let key = select.keys.first { !$0.isEmpty }?.joined(separator: ", ")
       note(
         part,
-        "the ORDER BY of \(query.name) leaves ties, so it is answered at trust replica only: end it "
-          + "with \(key.map { "the unique key \($0)" } ?? "a unique key")")
+        "the ORDER BY of \(query.name) leaves ties, so it is answered at trust replica only: end "
+          + "it with \(key.map { "the unique key \($0)" } ?? "a unique key")")
     }
+    noteWeighed(select, query, part)
     queries.append(
       CheckedNamedQuery(
         query: query, select: select, arguments: arguments, columns: columns,
         upstreams: upstreams))
+  }
+
+  /// Values that are withheld can still be found by trying, where they decide about rows.
+  private mutating func noteWeighed(_ select: CheckedQuery, _ query: Query, _ part: String) {
+    let personal = select.weighed.filter { lineage in
+      package.sources.first { $0.bronzeTable == lineage.table }?.column(lineage.column)?.pii != nil
+        || models.first { $0.name == lineage.table }?.column(lineage.column)?.pii != nil
+    }
+    guard !personal.isEmpty, !query.allow.isEmpty else { return }
+    let names = Set(personal.map(\.column)).sorted().joined(separator: ", ")
+    note(
+      part,
+      "\(query.name) decides about rows by what is personal (\(names)): whoever may ask it can "
+        + "find such values by trying, though it shows none")
   }
 
   mutating func check(_ metric: Metric) {

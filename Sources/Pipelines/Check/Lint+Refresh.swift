@@ -88,14 +88,6 @@ extension Lint {
           fix: "join it by a whole unique key, or say where … in (select …)")
       }
     }
-    let clocks = query.functions.filter { $0.hasPrefix("consensus_") }
-    for name in clocks {
-      fault(
-        "model:\(model.name)",
-        "\(name)() changes without a change of what the model reads, and only changed keys are "
-          + "computed",
-        fix: "kind: view, or an argument of a query")
-    }
     let tables = KeyedTables(
       by: refresh.by, restricted: Set(restricted(upstreams, refresh).map(\.name)),
       scopes: scopes.compactMap { scope in

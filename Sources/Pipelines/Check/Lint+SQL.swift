@@ -161,21 +161,41 @@ extension Lint {
       fault(part, "primary_key: \(key) is json, which makes no key")
     }
     checkCertified(model, columns, part)
+    if model.isStored {
+      for name in query.functions where name.hasPrefix("consensus_") {
+        fault(
+          part,
+          "\(name)() changes without a change of what the model reads, so what is stored would not "
+            + "be what the SELECT gives", fix: "kind: view, or an argument of a query")
+      }
+    }
     let (maps, scopes) = checkRefresh(of: model, query, columns, upstreams)
     if model.kind == .snapshot { checkVersions(of: model, columns, part) }
     guard faults.count == before else { return }
     let isVersioned = model.kind == .snapshot
+    if model.kind == .view, !model.primaryKey.isEmpty,
+      !query.keys.contains(where: { Set($0).isSubset(of: model.primaryKey) })
+    {
+      note(
+        part,
+        "nothing holds the view \(model.name) to its primary_key, which its SELECT does not prove, "
+          + "so nothing counts on it: kind: full does, or add a unique test")
+    }
     models.append(
       CheckedModel(
-        model: model, columns: columns + (isVersioned ? Self.versionColumns : []),
+        model: model, columns: columns + (isVersioned ? versionColumns(of: model, columns) : []),
         primaryKey: model.primaryKey + (isVersioned ? [Model.validFrom] : []), query: query,
         upstreams: upstreams, maps: maps, scopes: scopes, seed: nil))
   }
 
-  private static let versionColumns = [
-    ModelColumn(name: Model.validFrom, type: .timestamp),
-    ModelColumn(name: Model.validTo, type: .timestamp, nullable: true),
-  ]
+  /// Since when and until when a row was so, which is as personal as the column that says it.
+  private func versionColumns(of model: Model, _ columns: [ModelColumn]) -> [ModelColumn] {
+    let pii = columns.first { $0.name == model.updatedAt }?.pii
+    return [
+      ModelColumn(name: Model.validFrom, type: .timestamp, pii: pii),
+      ModelColumn(name: Model.validTo, type: .timestamp, nullable: true, pii: pii),
+    ]
+  }
 
   private mutating func checkVersions(
     of model: Model, _ columns: [ModelColumn], _ part: String

@@ -73,16 +73,7 @@ extension Lint {
         fix: "version: a column that grows with every change")
     case (.upsertIfNewer, let version?):
       checkColumns([version], among: source.columns.map(\.name), "version", part)
-      if let column = source.column(version) {
-        if !column.required { fault(part, "version: \(version) must be required: true") }
-        if source.primaryKey.contains(version) {
-          fault(part, "version: \(version) is part of the primary key, so it never changes")
-        }
-        switch column.type {
-        case .int, .decimal, .date, .timestamp: break
-        default: fault(part, "version: \(version) is \(column.type), which does not grow")
-        }
-      }
+      checkVersion(version, of: source, part)
     case (_, .some) where source.operation != nil: break
     case (_, .some): fault(part, "version: is for on_duplicate: upsert_if_newer, or with op:")
     case (_, nil): break
@@ -118,9 +109,19 @@ extension Lint {
     }
     if let version = source.version {
       checkColumns([version], among: source.columns.map(\.name), "version", part)
-      if source.column(version)?.required == false {
-        fault(part, "version: \(version) must be required: true")
-      }
+      checkVersion(version, of: source, part)
+    }
+  }
+
+  private mutating func checkVersion(_ version: String, of source: Source, _ part: String) {
+    guard let column = source.column(version) else { return }
+    if !column.required { fault(part, "version: \(version) must be required: true") }
+    if source.primaryKey.contains(version) {
+      fault(part, "version: \(version) is part of the primary key, so it never changes")
+    }
+    switch column.type {
+    case .int, .decimal, .date, .timestamp: break
+    default: fault(part, "version: \(version) is \(column.type), which does not grow")
     }
   }
 

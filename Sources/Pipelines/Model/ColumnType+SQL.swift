@@ -77,9 +77,16 @@ extension Source {
 extension CheckedModel {
   /// The table or view as SQL sees it.
   package var shape: TableShape {
-    var keys = primaryKey.isEmpty ? [] : [primaryKey]
-    // A view declares none, but its SELECT may prove some from the keys of what it reads.
-    for proven in query?.keys ?? [] where !keys.contains(proven) { keys.append(proven) }
+    let proven = query?.keys ?? []
+    let keys =
+      switch model.kind {
+      case .full, .incremental, .seed:
+        [primaryKey] + proven.filter { $0 != primaryKey }
+      // It holds every version of a row; the SELECT's keys are those of one.
+      case .snapshot: [primaryKey]
+      // Nothing holds a view to the key that it declares.
+      case .view: proven
+      }
     return TableShape(name: model.name, columns: columns.map(\.shape), keys: keys)
   }
 }

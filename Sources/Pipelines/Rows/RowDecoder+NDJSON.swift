@@ -65,7 +65,8 @@ extension RowDecoder {
           try members.captured(span), bytesMax: Int(defaults.stringBytesMax))
       } catch {
         rows.reject(
-          FieldFault("type", "an unknown field that cannot be stored: \(error.message)"),
+          FieldFault(
+            "type", "an unknown field that is no canonical JSON: whole numbers, texts without NUL"),
           column: Source.captureColumn)
       }
     }

@@ -212,14 +212,14 @@ extension RowDecoder {
       fieldCount: names.count, fieldOfColumn: Array(repeating: -1, count: readers.count))
     for (place, name) in names.enumerated() {
       guard !names[..<place].contains(name) else {
-        throw header("the field \"\(String(decoding: name, as: UTF8.self))\" stands twice")
+        throw header("\(told(name, at: place)) stands twice")
       }
       let columns = readers.indices.filter { readers[$0].field == name }
       for column in columns { layout.fieldOfColumn[column] = place }
       guard columns.isEmpty else { continue }
       switch source.unknownFields {
       case .reject:
-        throw header("no column reads the field \"\(String(decoding: name, as: UTF8.self))\"")
+        throw header("no column reads \(told(name, at: place))")
       case .ignore: break
       case .capture: layout.unknown.append((name, place))
       }
@@ -230,6 +230,12 @@ extension RowDecoder {
       throw header("the field \"\(reader.column.field)\", which is required, is missing")
     }
     return layout
+  }
+
+  /// A field of the header, or of the first row where there is none: its name may be personal.
+  private func told(_ name: [UInt8], at place: Int) -> String {
+    guard source.columns.allSatisfy({ $0.pii == nil }) else { return "field \(place + 1)" }
+    return "the field \"\(String(decoding: name, as: UTF8.self))\""
   }
 
   private func header(_ what: String) -> Refusal {

@@ -1,0 +1,131 @@
+import Pipelines
+import Testing
+
+@testable import Execution
+
+private func model(_ name: String, _ kind: Model.Kind, key: [String] = [], _ text: String) -> Model
+{
+  Model(name: name, layer: .silver, kind: kind, primaryKey: key, sql: sql(text))
+}
+
+private func rules(_ models: [Model]) -> [String] {
+  do {
+    _ = try CheckedPackage(.shop(models: models))
+    return []
+  } catch {
+    return error.list.map(\.rule)
+  }
+}
+
+/// A key is believed only where something holds the rows to it.
+@Suite struct `A key` {
+  private static let reads = [
+    "select 'k' as id, id as x from {{ ref('upstream') }} order by customer limit 1",
+    "select customer as id, id as x from {{ ref('upstream') }} group by customer",
+    "select 'k' as id, (select id from {{ ref('upstream') }} where customer = 'a') as x",
+  ]
+
+  @Test(arguments: reads, [Model.Kind.view, .full])
+  func `that a view declares counts for nothing, a table's does`(
+    read: String, kind: Model.Kind
+  ) throws {
+    let upstream = model(
+      "upstream", kind, key: ["customer"], "select id, customer from {{ source('orders') }}")
+    let found = rules([upstream, model("m", .full, key: ["id"], read)])
+    #expect(found.isEmpty == (kind == .full), "\(found)")
+    guard kind == .view else { return }
+    let notes = try CheckedPackage(.shop(models: [upstream])).notes
+    #expect(notes.contains { $0.contains("nothing holds the view upstream to its primary_key") })
+  }
+
+  @Test func `of a view that its SELECT proves counts`() {
+    let upstream = model("upstream", .view, "select id, customer from {{ source('orders') }}")
+    let read = "select id, customer from {{ ref('upstream') }} order by id limit 1"
+    #expect(rules([upstream, model("m", .full, key: ["id"], read)]).isEmpty)
+  }
+
+  @Test(arguments: [
+    "select (select customer from {{ ref('history') }} where id = 'a') as id, 1 as x",
+    "select id, customer as x from {{ ref('history') }} group by id",
+    "select id, 1 as x from {{ ref('history') }} order by id limit 1",
+  ])
+  func `of what a snapshot selects is no key of its versions`(read: String) {
+    let history = model(
+      "history", .snapshot, key: ["id"], "select id, customer from {{ source('orders') }}")
+    #expect(!rules([history, model("m", .view, read)]).isEmpty)
+    let whole = read.replacing("order by id", with: "order by id, valid_from")
+    #expect(whole == read || rules([history, model("m", .view, whole)]).isEmpty)
+  }
+
+  @Test func `of a view is tested where a unique test says so`() throws {
+    var upstream = model(
+      "upstream", .view, key: ["customer"], "select id, customer from {{ source('orders') }}")
+    upstream.tests = [.unique(["customer"])]
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop(models: [upstream])))
+    try subnet.fund()
+    let receipt = try subnet.run(
+      subnet.ingest("orders", "id,customer,amount\na,x,1.00\nb,x,1.00\n"))
+    #expect(receipt.refusalCode == "TEST_FAILED")
+  }
+
+  @Test(arguments: [Model.Kind.full, .view])
+  func `of time is no part of what is stored`(kind: Model.Kind) {
+    let clocked = model(
+      "m", kind, key: ["id"], "select id, consensus_date() as today from {{ source('orders') }}")
+    #expect(rules([clocked]).isEmpty == (kind == .view))
+  }
+}
+
+@Suite struct `A personal mark` {
+  private var source: Source { .orders(pii: .direct) }
+
+  @Test(arguments: [nil, Sensitivity.direct])
+  func `goes on into what a procedure emits, or its source is refused`(
+    target: Sensitivity?
+  ) throws {
+    let notes = Source(
+      name: "notes",
+      columns: [
+        SourceColumn(name: "id", type: .text, required: true),
+        SourceColumn(name: "note", type: .text, pii: target),
+      ], primaryKey: ["id"])
+    let copy = Procedure(
+      name: "copy", args: [], emit: "notes",
+      sql: sql("select id, customer as note from {{ source('orders') }}"))
+    let package = Package.shop(sources: [source, notes], procedures: [copy])
+    if target == nil {
+      let faults = #expect(throws: PackageFaults.self) { try CheckedPackage(package) }
+      #expect(faults?.list.first?.fix?.hasPrefix("pii: direct at note") == true)
+    } else {
+      _ = try CheckedPackage(package)
+    }
+  }
+
+  @Test func `lies on the times of a snapshot that come from such a column`() throws {
+    var source = source
+    source.columns[3] = SourceColumn(name: "day", type: .date, required: true, pii: .direct)
+    let history = Model(
+      name: "history", layer: .silver, kind: .snapshot, primaryKey: ["id"],
+      sql: sql("select id, day from {{ source('orders') }}"), updatedAt: "day")
+    let checked = try CheckedPackage(.shop(sources: [source], models: [history]))
+    #expect(
+      checked.model("history")?.columns.filter { $0.pii != nil }.map(\.name)
+        == ["day", "valid_from", "valid_to"])
+  }
+
+  @Test(arguments: [
+    ("select id from {{ source('orders') }} where customer = :p order by id", true),
+    ("select id from {{ source('orders') }} order by customer, id", true),
+    ("select id, customer from {{ source('orders') }} where id = :p order by id", false),
+  ])
+  func `is told of where it decides about rows that others may ask for`(
+    text: String, isTold: Bool
+  ) throws {
+    let asked = Query(
+      name: "q", args: text.contains(":p") ? [.init(name: "p", type: .text)] : [],
+      allow: [.role("clerk")], sql: sql(text))
+    let notes = try CheckedPackage(.shop(sources: [source], queries: [asked])).notes
+    #expect(notes.contains { $0.contains("by what is personal (customer)") } == isTold, "\(notes)")
+  }
+}
