@@ -47,9 +47,6 @@ struct BadSQL: Sendable {
     both("QD33", "select name as id, 1 as amount from dbstat"),
     both("QD46", "select id, amount FROM indexed by bronze_orders_i1"),
     BadSQL(rule: "QD48", model: "select id, customer + 1 as amount from \(source)"),
-    BadSQL(
-      rule: "QD48", typed: "select 9223372036854775807 + amount as x from orders",
-      onlyAtQuorum: true),
   ]
 
   private static let statements: [BadSQL] = [
