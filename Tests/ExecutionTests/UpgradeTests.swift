@@ -401,6 +401,31 @@ private let changes: [Change] = [
   }
 }
 
+@Suite struct `An upgrade that writes many rows` {
+  @Test func `is paid in full, or is refused where its step limit sets too little aside`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    try subnet.fund()
+    for batch in 0..<3 {
+      let rows = (0..<10_000).map { "o\(batch * 10_000 + $0),anna,1.00,\n" }.joined()
+      let receipt = try subnet.run(subnet.ingest("orders", header + rows))
+      #expect(receipt.tally.accepted == 10_000)
+    }
+    var wider = Source.orders()
+    wider.columns.append(SourceColumn(name: "note", type: .text))
+    let body = Package.shop(version: "2", sources: [wider]).canonicalBytes
+    let root = subnet.root()
+    let short = try subnet.run(subnet.call("shop", .deploy, body: body, steps: 100_000))
+    #expect(short.refusalCode == "OUT_OF_CYCLES")
+    #expect(subnet.root() == root)
+    let long = try subnet.run(subnet.call("shop", .deploy, body: body, steps: 50_000_000))
+    #expect(long.status == .applied)
+    let price = SystemFile.price(of: long, .standard(replicas: 4), isNew: false).cycles
+    let (told, charged) = (Double(price.number), Double(long.charged.number))
+    #expect(abs(told - charged) <= charged / 1_000)
+  }
+}
+
 @Suite struct `A new column with a default` {
   @Test func `has it in the rows that are there, whether a value is required or not`() throws {
     let copy = Model(

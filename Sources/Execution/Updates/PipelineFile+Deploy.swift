@@ -12,13 +12,16 @@ extension PipelineFile {
     engine.functions.begin(time: block.time, randomness: block.randomness, call: call.digest)
     var budget = StepBudget(limit: min(call.call.stepLimit, ExecutionLimits.stepsPerDeploy))
     let marks = (ledger.trie.mark, data.trie.mark)
-    let before = (deployed, owner)
+    let before = (deployed: deployed, owner: owner)
     data.begin(rowsLimit: ExecutionLimits.rowsPerDeploy)
     var notes = NoteTaker()
     do {
       let usage = try inSavepoint { () throws(Stop) in
         try install(call, &budget, &notes)
-        return deployUsage(call, budget, hashes: data.settle() + ledger.settle())
+        let usage = deployUsage(call, budget, hashes: data.settle() + ledger.settle())
+        let ran = call.receipt(block, .applied, notes: notes.sorted, usage: usage)
+        try refuseDearer(call, ran, isNew: before.owner == nil)
+        return usage
       }
       account.grow(data.growth)
       if let package = deployed?.package { account.keepLines(of: package) }
@@ -35,9 +38,24 @@ extension PipelineFile {
       let kept = account
       do { try loadValues() } catch { throw .failed(error) }
       account = kept
-      precondition((before.0 == nil) == (deployed == nil) && before.1 == owner, "undone in full")
+      precondition(
+        (before.deployed == nil) == (deployed == nil) && before.owner == owner, "undone in full")
       return try record(call, block, call.receipt(block, .refused(refusal), usage: usage))
     }
+  }
+
+  /// The deployer pays from what was set aside, and no more.
+  private func refuseDearer(
+    _ call: OrderedCall, _ ran: Receipt, isNew: Bool
+  ) throws(Stop) {
+    let cost = SystemFile.price(of: ran, prices, isNew: isNew).cycles
+    let most = SystemFile.most(call, prices, isNew)
+    guard cost > most else { return }
+    throw .refused(
+      Refusal(
+        "OUT_OF_CYCLES",
+        "the deploy costs \(cost) cycles, and by its step limit \(most) were set aside: declare a "
+          + "higher one"))
   }
 
   private func deployUsage(_ call: OrderedCall, _ budget: StepBudget, hashes: UInt64) -> Usage {

@@ -120,7 +120,7 @@ extension Lint {
       package.sources.first { $0.bronzeTable == lineage.table }?.column(lineage.column)?.pii != nil
         || models.first { $0.name == lineage.table }?.column(lineage.column)?.pii != nil
     }
-    guard !personal.isEmpty, !query.allow.isEmpty else { return }
+    guard !personal.isEmpty, !query.allow.isEmpty, !query.args.isEmpty else { return }
     let names = Set(personal.map(\.column)).sorted().joined(separator: ", ")
     note(
       part,
