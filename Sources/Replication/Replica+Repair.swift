@@ -203,8 +203,13 @@ extension Replica {
   /// Far behind: ranges of finalized blocks, of one member after the other.
   mutating func catchUp(isTick: Bool) {
     let tip = simplex.chain.delivered.header.height
-    guard simplex.floor > simplex.chain.delivered.view,
-      let goal = simplex.chain[simplex.chain.floorDigest]?.header.height,
+    let goal = simplex.chain[simplex.chain.floorDigest]?.header.height
+    guard goal != nil || simplex.floor <= simplex.chain.delivered.view else {
+      // The block of the last finalization comes first; what is known of the gap stays so.
+      repair.rangeAsked = nil
+      return
+    }
+    guard simplex.floor > simplex.chain.delivered.view, let goal,
       goal.above(tip) > VotingLimits.singleFetchHeightsMax
     else {
       repair.rangeAsked = nil

@@ -48,7 +48,8 @@ extension Checker {
         "SQL06", at: item.place, "two sources named `\(alias)`",
         because: "a column's qualifier must mean one of them", fix: "\(name) as \(alias)_2")
     }
-    scopes[scopes.count - 1].hidden += hiddenColumns(of: item.relation).map { (alias, $0) }
+    scopes[scopes.count - 1].hidden += hiddenColumns(of: item.relation)
+      .filter { name in !columns.contains { $0.name.names(name) } }.map { (alias, $0) }
     let marksBefore = Set(top.space.marks)
     let isLeft = item.join == .left
     let qualified = columns.map {
@@ -83,18 +84,16 @@ extension Checker {
       using: item.using, place: item.place)
   }
 
-  /// What tables have beside the columns of their contract.
-  private static let engineColumns = ["_nonce", "rowid", "oid", "_rowid_"]
+  /// Names of the number that SQLite gives a row; no column, so USING does not mean it.
+  private static let rowNumbers = ["rowid", "oid", "_rowid_"]
 
   /// Columns of a source that SQLite knows and the catalog does not tell of.
   private func hiddenColumns(of relation: RelationSyntax) -> [String] {
     switch relation {
-    case .resolved(let shape):
-      (shape.hidden + Self.engineColumns).filter { name in
-        !shape.columns.contains { $0.name.names(name) }
-      }
-    case .function: ["json", "root"] + Self.engineColumns
-    case .table, .subquery, .common: []
+    case .resolved(let shape): shape.hidden + ["_nonce"] + Self.rowNumbers
+    case .function: ["id", "parent", "json", "root"] + Self.rowNumbers
+    case .subquery, .common: Self.rowNumbers
+    case .table: []
     }
   }
 
@@ -277,7 +276,8 @@ extension Checker {
         && columns[$0]?.isMerged == false
     }
     let other = right.first { columns[$0]?.name.names(column) == true }
-    if top.hidden.contains(where: { $0.name.names(column) }) {
+    let isNumber = Self.rowNumbers.contains(column.folded)
+    if !isNumber, top.hidden.contains(where: { $0.name.names(column) }) {
       refuse(
         "SQL06", at: place, "USING (\(column))",
         because: "a source here has a `\(column)` that may not be read",

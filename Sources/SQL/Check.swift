@@ -132,8 +132,6 @@ struct Checker {
 
   var scopes: [Scope] = []
   var commons: [(name: String, shape: ResultShape)] = []
-  /// Where each common table of the statement stands, by its folded name.
-  private var commonPlaces: [String: Place] = [:]
   var refusals: [Diagnostic] = []
   var warnings: [Diagnostic] = []
   var tables: Set<String> = []
@@ -200,8 +198,7 @@ struct Checker {
         because: "`\(table.name)` would mean two things", fix: "with \(table.name)_rows as (…)")
     }
     // SQLite lets a common table read those that come after it, and itself.
-    let other = commonPlaces.updateValue(table.place, forKey: table.name.folded)
-    if other.map({ $0.offset != table.place.offset }) ?? false {
+    if commons.contains(where: { $0.name.names(table.name) }) {
       refuse(
         "SQL06", at: table.place, "two common tables named `\(table.name)`",
         because: "which of them an inner SELECT means depends on where it stands",

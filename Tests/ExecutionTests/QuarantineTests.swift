@@ -70,8 +70,7 @@ private func release(
       try subnet.rows("quarantine_orders", columns: "id, _released_by") == ["a|", "b|news"])
   }
 
-  /// What sends an unknown field means something by it: a row that is to be deleted, say.
-  /// Whatever came first, the tables are the same in the end.
+  /// A row that is let in meets what is there as it would have when it came.
   @Test(arguments: [DuplicateRule.upsertIfNewer, .ignore], [true, false])
   func `meets what is there by the source's own rule`(rule: DuplicateRule, isLate: Bool) throws {
     var source = orders(recheck: ["shops"], check: exists)
@@ -123,6 +122,7 @@ private func release(
     #expect(try release(subnet).tally.quarantined == 1)
   }
 
+  /// What sends an unknown field means something by it: a row that is to be deleted, say.
   @Test func `keeps the fields that no column reads, which a release weighs again`() throws {
     let known = orders(check: "amount > 20")
     let subnet = try prepared(.shop(sources: [known]))

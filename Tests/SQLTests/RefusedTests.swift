@@ -102,6 +102,12 @@ struct Hazard: Sendable, CustomTestStringConvertible {
         + "z as (select min(side) as s \(rows)) select s from x) as x from y"),
     Hazard(
       rule: "SQL06",
+      refused: "with t as (select 1 as a), b as (with t as (select 2 as a) select a from t) "
+        + "select b.a from b cross join t",
+      accepted: "with a as (with t as (select 1 as a) select a from t), b as (with t as "
+        + "(select 2 as a) select a from t) select b.a from b cross join a"),
+    Hazard(
+      rule: "SQL06",
       refused: "with y as (select 0 as i) select n.i from (with y as (select 1 as i union "
         + "select i + 1 as i from y) select i from y) n cross join y",
       accepted: "with y as (select 0 as i) select n.i from (with z as (select 1 as i union "

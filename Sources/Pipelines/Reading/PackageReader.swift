@@ -107,10 +107,11 @@ package struct PackageReader {
     package.name = name(fields, "name", "package")
     package.version = fields.text("version", required: true) ?? ""
     if let value = fields["version"], !package.version.isEmpty,
-      package.version.wholeMatch(of: #/[0-9]{1,9}(\.[0-9]{1,9}){2}/#) == nil
+      package.version.wholeMatch(of: #/[0-9]{1,9}(\.[0-9]{1,9}){0,2}([-+][0-9A-Za-z.-]{1,48})?/#)
+        == nil
     {
       fields.fault(
-        value, "version: is MAJOR.MINOR.PATCH, not \(package.version.prefix(64))",
+        value, "version: is MAJOR.MINOR.PATCH or less of it, not \(package.version.prefix(64))",
         fix: "version: 1.0.0")
     }
     package.description = fields.description()
