@@ -77,6 +77,30 @@ private func rules(_ models: [Model]) -> [String] {
   }
 }
 
+@Suite struct `JSON` {
+  @Test(arguments: [Model.Kind.view, .full])
+  func `is read by the functions that lint offers, in views and tables`(kind: Model.Kind) throws {
+    var source = Source.orders()
+    source.columns.append(SourceColumn(name: "doc", type: .json))
+    let parts = model(
+      "parts", kind, key: ["id", "place"],
+      """
+      select o.id, cast(j.key as text) as place, cast(j.value as integer) as value,
+        json_array_length(o.doc) as n, cast(json_extract(o.doc, '$[0]') as integer) as first,
+        cast(o.doc ->> '$[1]' as text) as second, json_valid(o.doc) as is_sound
+      from {{ source('orders') }} o cross join json_each(o.doc) j
+      """)
+    let subnet = try Subnet()
+    let receipt = try subnet.run(subnet.deploy(.shop(sources: [source], models: [parts])))
+    #expect(receipt.status == .applied)
+    try subnet.fund()
+    let rows = #"{"id":"a","customer":"c","amount":"1.00","doc":[7,8]}"# + "\n"
+    try subnet.run(subnet.ingest("orders", rows, format: .ndjson))
+    #expect(
+      try subnet.rows("parts ORDER BY place") == ["a|0|7|2|7|8|1", "a|1|8|2|7|8|1"])
+  }
+}
+
 @Suite struct `A personal mark` {
   private var source: Source { .orders(pii: .direct) }
 
