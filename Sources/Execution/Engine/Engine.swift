@@ -68,8 +68,8 @@ final class Engine {
     _ connection: Connection, profile: EngineProfile, isWriter: Bool
   ) throws(StorageFault) {
     try connection.configure(SQLITE_DBCONFIG_DEFENSIVE, true)
-    // The schema is what this engine wrote, and what is denied is so in views too; without trust
-    // a view could call no JSON function of SQLite 3.40 (sqlite.org/pragma.html#pragma_trusted_schema).
+    // The schema is what this engine wrote, and what is denied is so in views too. Without trust a
+    // view calls no JSON function of SQLite 3.40 (sqlite.org/pragma.html#pragma_trusted_schema).
     try connection.configure(SQLITE_DBCONFIG_TRUSTED_SCHEMA, true)
     try connection.configure(SQLITE_DBCONFIG_DQS_DML, false)
     try connection.configure(SQLITE_DBCONFIG_DQS_DDL, false)
