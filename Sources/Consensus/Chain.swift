@@ -150,22 +150,21 @@ package struct Chain: Sendable {
     let passed = open.compactMap { links[$0] }
       .filter { $0.header.view < floorView && $0.header.height > near }
       .sorted { ($0.header.view, $0.digest) < ($1.header.view, $1.digest) }
+    // Where ranges fail all is kept for which there is room.
+    var (count, bytes) = (open.count, rangesFail ? open.reduce(0) { $0 + bodyBytes($1) } : 0)
     for link in passed.dropLast(Int(VotingLimits.blocksRetained)) {
-      guard !rangesFail || isCrowded else { return }
+      if rangesFail, count <= VotingLimits.aboveGapMax, bytes <= VotingLimits.aboveGapBytesMax {
+        break
+      }
+      count -= 1
+      bytes -= bodyBytes(link.digest)
       links[link.digest] = nil
-      open.removeAll { $0 == link.digest }
     }
+    open.removeAll { links[$0] == nil }
   }
 
-  /// More lies above the gap than may be kept where ranges fail.
-  private var isCrowded: Bool {
-    guard open.count <= VotingLimits.aboveGapMax else { return true }
-    var bytes = 0
-    for digest in open {
-      bytes += links[digest]?.block?.calls.reduce(0) { $0 + $1.body.count } ?? 0
-      if bytes > VotingLimits.aboveGapBytesMax { return true }
-    }
-    return false
+  private func bodyBytes(_ digest: Digest) -> Int {
+    links[digest]?.block?.calls.reduce(0) { $0 + $1.body.count } ?? 0
   }
 
   /// Whether a child of this block has all its ancestors ready.
