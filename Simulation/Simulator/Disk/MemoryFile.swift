@@ -16,7 +16,9 @@ final class MemoryFile {
 
   let path: String
   private(set) var size = 0
-  /// Bytes below the highest size so far are set; those above mean nothing.
+  /// The highest size so far: a log that begins anew keeps its room.
+  private var sizeHighest = 0
+  /// Bytes below `sizeHighest` are set; those above mean nothing.
   private var buffer: UnsafeMutablePointer<UInt8>
   private var capacity = 0
   private var durableSize = 0
@@ -62,6 +64,9 @@ final class MemoryFile {
 
   var unsyncedSectors: Int { unsynced.count }
 
+  /// Bytes of memory: what was ever written, and the books about sectors.
+  var memoryBytes: Int { sizeHighest + places.count * MemoryLayout<Int32>.size + oldCapacity }
+
   /// Copies what is there; the rest of `target` is zeroed.
   /// - Returns: how many bytes were there.
   func read(into target: UnsafeMutableRawPointer, count: Int, at offset: Int) -> Int {
@@ -79,6 +84,7 @@ final class MemoryFile {
     if offset > size { (buffer + size).update(repeating: 0, count: offset - size) }
     UnsafeMutableRawPointer(buffer + offset).copyMemory(from: source, byteCount: count)
     size = max(size, offset + count)
+    sizeHighest = max(sizeHighest, size)
   }
 
   func truncate(to newSize: Int) {
@@ -86,6 +92,7 @@ final class MemoryFile {
     reserve(newSize)
     if newSize > size { (buffer + size).update(repeating: 0, count: newSize - size) }
     size = newSize
+    sizeHighest = max(sizeHighest, size)
   }
 
   func sync() {

@@ -81,6 +81,8 @@ package final class MachineDisk {
   }
 
   package var bytes: Int { files.reduce(0) { $0 + $1.size } }
+  /// What the files take in this process.
+  var memoryBytes: Int { files.reduce(0) { $0 + $1.memoryBytes } }
 
   /// The process ends here: its handles are dead, unsynced writes fare as `loss` says.
   package func crash(_ loss: PowerLoss) {

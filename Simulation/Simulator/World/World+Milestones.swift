@@ -4,7 +4,7 @@ import CSQLite
 package struct Milestone: Sendable, Hashable {
   package let minutes: UInt64
   package let heights: UInt64
-  /// Bytes of the files on all simulated disks.
+  /// Bytes of memory that the files on all simulated disks take, logs at their longest.
   package let diskBytes: Int
   /// Bytes that SQLite holds in this process: page caches most of all, which have a bound.
   package let databaseBytes: Int
@@ -23,7 +23,7 @@ extension World {
     options.milestone?(
       Milestone(
         minutes: now / 60_000_000, heights: statistics.heightHighest.number,
-        diskBytes: disks.reduce(0) { $0 + disk.machine($1).bytes },
+        diskBytes: disks.reduce(0) { $0 + disk.machine($1).memoryBytes },
         databaseBytes: Int(sqlite3_memory_used()),
         oracleEntries: oracle.entries, planned: agenda.count))
     return (now / Self.milestoneEvery + 1) * Self.milestoneEvery
