@@ -85,8 +85,8 @@ let package = Package(
     module(
       "Gateway",
       [
-        "Wire", "Signing", "Certification", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes,
-        nio, nioHTTPTypes, nioSSL, lifecycle, logging,
+        "Wire", "Signing", "Metering", "Certification", hummingbird, hummingbirdCore,
+        hummingbirdTLS, httpTypes, nio, nioHTTPTypes, nioSSL, lifecycle, logging,
       ]),
 
     // Shells.
@@ -98,7 +98,7 @@ let package = Package(
       ]),
     module(
       "QuorateClient",
-      ["Wire", "Signing", "Certification", nio, nioPosix, nioHTTP, nioSSL, nioTLS]),
+      ["Wire", "Signing", "Metering", "Certification", nio, nioPosix, nioHTTP, nioSSL, nioTLS]),
     module(
       "Simulator",
       [
@@ -117,8 +117,8 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: [
-        "Wire", "Signing", "Certification", "Pipelines", "Replication", "Storage", "NodeShell",
-        "QuorateClient", "Simulator", arguments,
+        "Wire", "Signing", "Metering", "Certification", "Pipelines", "Replication", "Storage",
+        "NodeShell", "QuorateClient", "Simulator", arguments,
       ], path: "Tests/Benchmarks", swiftSettings: strict),
 
     // Tests.
@@ -148,7 +148,9 @@ let package = Package(
     tests("JournalingTests", ["Wire", "Signing", "Storage", "Journaling"]),
     .target(
       name: "GatewayFixture",
-      dependencies: ["Wire", "Signing", "Certification", "Gateway", logging, nioPosix],
+      dependencies: [
+        "Wire", "Signing", "Metering", "Certification", "Gateway", logging, nioPosix,
+      ],
       path: "Tests/GatewayFixture", swiftSettings: strict),
     tests(
       "GatewayTests",

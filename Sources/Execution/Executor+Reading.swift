@@ -19,7 +19,7 @@ extension Executor {
         continue
       }
       if let same = known?.pipeline(name), same.since == file.height {
-        views.append(same)
+        views.append(same.paying(by: system.schedule))
         continue
       }
       let pin = try wrapped { () throws(StorageFault) in
@@ -28,7 +28,7 @@ extension Executor {
       views.append(
         PipelineView(
           name: name, checked: deployed.checked, digest: deployed.digest, owner: owner,
-          account: file.account, freezing: file.freezing,
+          account: file.account, schedule: system.schedule,
           schemas: file.data.tables.keys.sorted().compactMap { file.data.tables[$0]?.schema },
           progress: try wrapped { () throws(StorageFault) in try file.progress() },
           trie: file.data.trie, ledgerTrie: file.ledger.trie, since: file.height, pin: pin))
@@ -43,6 +43,7 @@ extension Executor {
     }
     return HeightView(
       height: height, time: latest.time, stateRoot: latest.state, components: components,
-      pipelines: views, system: systemPin, systemSince: system.height)
+      pipelines: views, system: systemPin, systemSince: system.height,
+      schedule: system.schedule)
   }
 }

@@ -15,7 +15,6 @@ import Wire
 package final class Executor {
   package let genesis: Genesis
   package let subnet: SubnetID
-  let prices: PriceTable
   let system: SystemFile
   private(set) var pipelines: [String: PipelineFile] = [:]
   private let directory: String
@@ -23,6 +22,8 @@ package final class Executor {
   /// Every file is at least here.
   package private(set) var height: Height
   var latest: StoredOutcome
+  /// Block time of the last barrier.
+  private var barrier: Moment
   package let reader: Reader
   /// Rules broken on purpose; empty in every real replica.
   private let planted: Set<PlantedBug>
@@ -55,16 +56,17 @@ package final class Executor {
     self.vfs = vfs
     self.planted = planted
     subnet = genesis.subnet
-    prices = .standard(replicas: genesis.members.count)
     if vfs == nil { try Self.makeFolders(directory) }
+    barrier = genesis.time
     system = try SystemFile(
       path: "\(directory)/system.sqlite", vfs: vfs, genesis: genesis,
       retaining: ExecutionLimits.heightsRetained)
     height = system.height
     latest = StoredOutcome(
       state: Self.genesisRoot(of: genesis), receipts: ReceiptTree.root(of: []),
-      systemRoot: SystemFile.genesisRoot(of: genesis), leaves: [], time: genesis.time)
-    reader = Reader(directory: directory, vfs: vfs, genesis: genesis, prices: prices)
+      systemRoot: SystemFile.genesisRoot(of: genesis), leaves: [], routes: [],
+      time: genesis.time)
+    reader = Reader(directory: directory, vfs: vfs, genesis: genesis)
     if planted.contains(.dedupeLostAtRestart) { system.ledger.blindThrough = height }
     try openKnown()
     if let stored = try storedOutcome(at: height) { latest = stored }
@@ -97,11 +99,12 @@ package final class Executor {
     }
   }
 
+  private func path(of name: String) -> String { "\(directory)/pipelines/\(name).sqlite" }
+
   private func open(_ name: String) throws(ExecutionFault) -> PipelineFile {
     if let known = pipelines[name] { return known }
-    let path = "\(directory)/pipelines/\(name).sqlite"
     let file = try PipelineFile(
-      name: name, path: path, vfs: vfs, prices: prices,
+      name: name, path: path(of: name), vfs: vfs, prices: system.schedule.newest,
       retaining: ExecutionLimits.heightsRetained, order: order)
     if planted.contains(.dedupeLostAtRestart) { file.ledger.blindThrough = file.height }
     pipelines[name] = file
@@ -124,7 +127,8 @@ package final class Executor {
         .mismatch, "block \(header.height) does not follow height \(height)")
     }
     let context = BlockContext(
-      height: header.height, time: header.time, randomness: digest, planted: planted)
+      height: header.height, time: header.time, randomness: digest, schedule: system.schedule,
+      planted: planted)
     let calls = block.calls.enumerated().map { index, signed in
       OrderedCall(
         position: UInt32(index), digest: header.calls[index], call: signed.call,
@@ -151,7 +155,12 @@ package final class Executor {
         "the cycles of height \(height) do not add up: \(totals). This replica's files are not "
           + "what it wrote; remove its state folder, and it executes everything again")
     }
-    if height.number % ExecutionLimits.heightsBetweenBarriers == 0 { _ = try checkpoint() }
+    if height.number % ExecutionLimits.heightsBetweenBarriers == 0
+      || context.time > barrier.advanced(by: ExecutionLimits.spanBetweenBarriers.milliseconds)
+    {
+      _ = try checkpoint()
+      barrier = context.time
+    }
     publish()
   }
 
@@ -162,8 +171,9 @@ package final class Executor {
     do {
       let transaction = try system.begin()
       var routes: [Route] = []
-      for call in calls { routes.append(try system.route(call, context, prices)) }
-      let receipts = try runPipelines(calls, routes, context)
+      for call in calls { routes.append(try system.route(call, context)) }
+      let kinds = routes.map(\.kind)
+      let receipts = try runPipelines(calls, kinds, context)
       var leaves = [Digest](repeating: .zero, count: calls.count)
       for (index, route) in routes.enumerated() {
         let receipt: Receipt?
@@ -177,7 +187,7 @@ package final class Executor {
         if let receipt { leaves[index] = ReceiptTree.leaf(receipt) }
       }
       try system.finish(context)
-      let outcome = try compose(leaves, context, systemRoot: system.ledger.trie.root)
+      let outcome = try compose(leaves, kinds, context, systemRoot: system.ledger.trie.root)
       try system.ledger.recordHeight(context.height, outcome.canonicalBytes)
       try transaction.commit()
       system.committed(context.height)
@@ -197,23 +207,20 @@ package final class Executor {
       if let sender = call.call.sender { try system.credit(sender, reserved.number) }
       return nil
     }
-    return try system.settle(call, reserved: reserved, ran: ran, context, prices)
+    return try system.settle(call, reserved: reserved, ran: ran, context)
   }
 
   /// Executes a block that the system file has behind it already, for files that have not.
   private func replay(
     _ calls: [OrderedCall], _ context: BlockContext
   ) throws(ExecutionFault) -> StoredOutcome {
-    var routes: [Route] = []
-    for call in calls {
-      routes.append(
-        try wrapped { () throws(StorageFault) in try system.routeTaken(call, context, prices) })
-    }
-    _ = try runPipelines(calls, routes, context)
-    guard let stored = try storedOutcome(at: context.height) else {
+    guard let stored = try storedOutcome(at: context.height), stored.routes.count == calls.count
+    else {
       throw ExecutionFault(.damaged, "the system file has no outcome of height \(height.next)")
     }
-    let again = try compose(stored.leaves, context, systemRoot: stored.systemRoot)
+    _ = try runPipelines(calls, stored.routes, context)
+    let again = try compose(
+      stored.leaves, stored.routes, context, systemRoot: stored.systemRoot)
     guard again.state == stored.state else {
       throw ExecutionFault(
         .damaged,
@@ -224,46 +231,71 @@ package final class Executor {
 
   /// - Returns: the pipelines' receipts by position.
   private func runPipelines(
-    _ calls: [OrderedCall], _ routes: [Route], _ context: BlockContext
+    _ calls: [OrderedCall], _ kinds: [RouteKind], _ context: BlockContext
   ) throws(ExecutionFault) -> [Receipt?] {
     var receipts = [Receipt?](repeating: nil, count: calls.count)
-    var work: [String: [Int]] = [:]
-    for (index, route) in routes.enumerated() {
-      switch route {
-      case .both, .pipeline, .deploy: work[calls[index].call.pipeline, default: []].append(index)
+    var work: [String: [OrderedCall]] = [:]
+    for (call, kind) in zip(calls, kinds) {
+      switch kind {
+      case .both, .pipeline, .deploy: work[call.call.pipeline, default: []].append(call)
       case .settled, .skipped: break
       }
     }
     for name in work.keys.sorted() {
-      let file = try open(name)
-      if system.height < context.height {
-        // Also of a file that is past this height already: a restart must find it.
-        try wrapped { () throws(StorageFault) in try system.touch(name, context.height) }
+      for receipt in try run(work[name] ?? [], kinds, in: name, context) {
+        receipts[Int(receipt.position)] = receipt
       }
-      let indices = work[name] ?? []
-      if file.height >= context.height {
-        for index in indices {
-          receipts[index] = try wrapped { () throws(StorageFault) in
-            try file.ledger.receipt(of: calls[index].digest)
-          }.flatMap { $0.height == context.height ? $0 : nil }
-        }
-        continue
-      }
-      let done = try file.execute(indices.map { calls[$0] }, in: context) { call in
-        if case .both(let receipt) = routes[Int(call.position)] { receipt } else { nil }
-      }
-      for receipt in done { receipts[Int(receipt.position)] = receipt }
     }
     return receipts
   }
 
+  /// - Returns: the receipts of the calls that ran in a pipeline's file.
+  private func run(
+    _ calls: [OrderedCall], _ kinds: [RouteKind], in name: String, _ context: BlockContext
+  ) throws(ExecutionFault) -> [Receipt] {
+    func execute(on file: PipelineFile) throws(ExecutionFault) -> [Receipt] {
+      try file.execute(calls, in: context) { kinds[Int($0.position)] == .both }
+    }
+    let receipts: [Receipt]
+    do {
+      let file = try open(name)
+      if file.height >= context.height {
+        let kept = try wrapped { () throws(StorageFault) in
+          try file.receipts(of: calls, at: context.height)
+        }
+        // Deploys that were refused before the file came into being run on one that nobody keeps.
+        guard let kept else { return try execute(on: try aside(name)) }
+        receipts = kept
+      } else {
+        receipts = try execute(on: file)
+      }
+      if file.owner != nil {
+        if system.height < context.height {
+          // Also of a file that is past this height already: a restart must find it.
+          try wrapped { () throws(StorageFault) in try system.touch(name, context.height) }
+        }
+        return receipts
+      }
+    }
+    // Every deploy was refused: nothing of the attempt stays but the system file's receipts.
+    pipelines[name] = nil
+    if !system.pipelines.contains(name) { Connection.remove(path: path(of: name), vfs: vfs) }
+    return receipts
+  }
+
+  private func aside(_ name: String) throws(ExecutionFault) -> PipelineFile {
+    try PipelineFile(
+      name: name, path: ":memory:", vfs: nil, prices: system.schedule.newest, retaining: 1,
+      order: order)
+  }
+
   private func compose(
-    _ leaves: [Digest], _ context: BlockContext, systemRoot: Digest
+    _ leaves: [Digest], _ routes: [RouteKind], _ context: BlockContext, systemRoot: Digest
   ) throws(ExecutionFault) -> StoredOutcome {
     StoredOutcome(
       state: ComponentTrie(try components(at: context.height, systemRoot: systemRoot)).root,
       receipts: ReceiptTree.root(of: leaves), systemRoot: systemRoot, leaves: leaves,
-      time: context.time)
+      routes: routes, time: context.time)
   }
 
   /// The roots of all files at a height, ascending by name.

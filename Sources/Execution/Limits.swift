@@ -1,3 +1,5 @@
+import Wire
+
 /// What execution bounds. All replicas must agree on each of these.
 package enum ExecutionLimits {
   /// Bytes of one value in SQL, and of one row.
@@ -48,6 +50,9 @@ package enum ExecutionLimits {
   package static let heightsReadable = 12
   /// Every so many heights all readers let go, so that the log can start anew.
   package static let heightsBetweenBarriers: UInt64 = 100
+  /// And after so much block time: no file may lose more to a power cut than the time for which
+  /// the others keep receipts.
+  package static let spanBetweenBarriers = Span.seconds(300)
   /// Bytes of the message of a note in a receipt: with all notes, a receipt stays in its limit.
   package static let noteBytesMax = 160
   /// Rows of one answer.

@@ -16,7 +16,8 @@ final class PipelineFile {
   let engine: Engine
   let ledger: Ledger
   let data: DataStore
-  let prices: PriceTable
+  /// Those of the block that runs, or ran last.
+  private(set) var prices: PriceTable
   /// The newest height that wrote to this file.
   private(set) var height: Height = 0
   private var sealed: Height = 0
@@ -103,22 +104,32 @@ final class PipelineFile {
   /// The component roots of this file: what was committed last, or is about to be.
   var roots: FileRoots { FileRoots(data: data.trie.root, ledger: ledger.trie.root) }
 
-  /// Executes its calls of a block, in order, as one transaction.
+  /// Executes its calls of a block, in order, as one transaction. Where none of them brings the
+  /// pipeline into being, the file stays as it was.
+  /// - Parameter isPaid: whether a top-up's cycles have left the sender's account.
   /// - Returns: a receipt for each call that ran; none for those that may not run (any more).
   func execute(
-    _ calls: [OrderedCall], in block: BlockContext, senderSide: (OrderedCall) -> Receipt?
+    _ calls: [OrderedCall], in block: BlockContext, isPaid: (OrderedCall) -> Bool
   ) throws(ExecutionFault) -> [Receipt] {
     precondition(block.height > height, "\(name) is at \(height) already")
     let marks = (ledger.trie.mark, data.trie.mark)
-    if !block.planted.contains(.storageUncharged) { account.advance(to: block.time, prices) }
+    prices = block.prices
+    if !block.planted.contains(.storageUncharged) {
+      account.advance(to: block.time, block.schedule)
+    }
     do {
       let transaction = try WriteTransaction(engine.connection)
       var receipts: [Receipt] = []
       for call in calls {
-        guard let receipt = try run(call, in: block, senderSide: senderSide(call)) else {
+        guard let receipt = try run(call, in: block, isPaid: isPaid(call)) else {
           continue
         }
         receipts.append(receipt)
+      }
+      guard owner != nil else {
+        transaction.rollback()
+        try recover(to: marks)
+        return receipts
       }
       try finish(block)
       try transaction.commit()
@@ -131,6 +142,19 @@ final class PipelineFile {
       if let fault = error as? ExecutionFault { throw fault }
       preconditionFailure("an error of no known kind: \(error)")
     }
+  }
+
+  /// The receipts that a height wrote for these calls; nil where the file is younger.
+  func receipts(of calls: [OrderedCall], at height: Height) throws(StorageFault) -> [Receipt]? {
+    guard try roots(atOrBelow: height) != nil else { return nil }
+    var receipts: [Receipt] = []
+    for call in calls {
+      guard let receipt = try ledger.receipt(of: call.digest), receipt.height == height else {
+        continue
+      }
+      receipts.append(receipt)
+    }
+    return receipts
   }
 
   /// Makes the height's roots readable; after the commit, for files untouched by the block too.

@@ -8,13 +8,19 @@ struct StoredOutcome: Canonical, Hashable {
   let systemRoot: Digest
   /// The receipts' leaves by position; zero where a call was skipped.
   let leaves: [Digest]
+  /// By position, so that a pipeline's file can be replayed alone.
+  let routes: [RouteKind]
   let time: Moment
 
-  init(state: Digest, receipts: Digest, systemRoot: Digest, leaves: [Digest], time: Moment) {
+  init(
+    state: Digest, receipts: Digest, systemRoot: Digest, leaves: [Digest], routes: [RouteKind],
+    time: Moment
+  ) {
     self.state = state
     self.receipts = receipts
     self.systemRoot = systemRoot
     self.leaves = leaves
+    self.routes = routes
     self.time = time
   }
 
@@ -22,7 +28,7 @@ struct StoredOutcome: Canonical, Hashable {
   func carried(to block: BlockContext) -> StoredOutcome {
     StoredOutcome(
       state: state, receipts: ReceiptTree.root(of: []), systemRoot: systemRoot, leaves: [],
-      time: block.time)
+      routes: [], time: block.time)
   }
 
   func outcome(at height: Height) -> BlockOutcome {
@@ -34,6 +40,7 @@ struct StoredOutcome: Canonical, Hashable {
     encoder.value(receipts)
     encoder.value(systemRoot)
     encoder.list(leaves)
+    encoder.list(routes)
     encoder.value(time)
   }
 
@@ -42,6 +49,7 @@ struct StoredOutcome: Canonical, Hashable {
     receipts = try decoder.value()
     systemRoot = try decoder.value()
     leaves = try decoder.list(limit: Limits.callsPerBlockMax)
+    routes = try decoder.list(limit: Limits.callsPerBlockMax)
     time = try decoder.value()
   }
 }

@@ -16,10 +16,39 @@ enum Route {
   case skipped
 }
 
+/// A route as it is kept for files that replay alone.
+enum RouteKind: UInt8, Canonical, Hashable {
+  case settled = 0
+  case both = 1
+  case pipeline = 2
+  case deploy = 3
+  case skipped = 4
+
+  func encode(into encoder: inout Encoder) { encoder.byte(rawValue) }
+  init(from decoder: inout Decoder) throws(Malformed) {
+    guard let kind = RouteKind(rawValue: try decoder.byte()) else {
+      throw decoder.fault("an unknown route")
+    }
+    self = kind
+  }
+}
+
+extension Route {
+  var kind: RouteKind {
+    switch self {
+    case .settled: .settled
+    case .both: .both
+    case .pipeline: .pipeline
+    case .deploy: .deploy
+    case .skipped: .skipped
+    }
+  }
+}
+
 extension SystemFile {
   /// Looks at one call, in the order of the block, and does the system's side of it.
   func route(
-    _ call: OrderedCall, _ block: BlockContext, _ prices: PriceTable
+    _ call: OrderedCall, _ block: BlockContext
   ) throws(StorageFault) -> Route {
     guard block.admits(call.call) else { return .skipped }
     if try ledger.hasExecuted(call.digest) { return .skipped }
@@ -29,28 +58,10 @@ extension SystemFile {
       let refusal = PipelineFile.unknownPipeline(call.call.pipeline)
       return .settled(try record(call, block, .refused(refusal)))
     case .transfer(let key, let amount):
-      return .settled(try move(call, amount, to: key, block, prices))
-    case .topUp(let amount): return Self.sides(try move(call, amount, to: nil, block, prices))
-    case .deploy: return try reserve(call, block, prices)
-    }
-  }
-
-  /// How `route` decided, read back from what it wrote.
-  func routeTaken(
-    _ call: OrderedCall, _ block: BlockContext, _ prices: PriceTable
-  ) throws(StorageFault) -> Route {
-    let receipt = try ledger.receipt(of: call.digest)
-    if let receipt, receipt.height != block.height { return .skipped }
-    switch call.call.method {
-    case .ingest, .procedure, .grant, .revoke, .release:
-      if let receipt { return .settled(receipt) }
-      return block.admits(call.call) ? .pipeline : .skipped
-    case .transfer: return receipt.map { .settled($0) } ?? .skipped
-    case .topUp: return receipt.map { Self.sides($0) } ?? .skipped
-    case .deploy:
-      guard let receipt else { return .skipped }
-      // Only what ran in the pipeline has used anything.
-      return receipt.usage.ingressBytes > 0 ? .deploy(reserved: 0) : .settled(receipt)
+      return .settled(try move(call, amount, to: key, block))
+    case .topUp(let amount): return Self.sides(try move(call, amount, to: nil, block))
+    case .deploy: return try reserve(call, block)
+    case .prices: return .settled(try changePrices(call, block))
     }
   }
 
@@ -60,13 +71,14 @@ extension SystemFile {
     receipt.status == .applied && receipt.replayOf == nil ? .both(receipt) : .settled(receipt)
   }
 
-  private func record(
+  func record(
     _ call: OrderedCall, _ block: BlockContext, _ status: Receipt.Status, charged: Cycles = 0,
     replayOf: Receipt.Replay? = nil, usage: Usage = Usage()
   ) throws(StorageFault) -> Receipt {
     let receipt = call.receipt(
       block, status, usage: usage, charged: charged, replayOf: replayOf)
-    let kept = status == .applied ? block.time.advanced(by: ExecutionLimits.systemRetention) : 0
+    let isFirst = status == .applied && replayOf == nil
+    let kept = isFirst ? block.time.advanced(by: ExecutionLimits.systemRetention) : 0
     try ledger.put(receipt, forgetAt: max(kept, block.forgetAt(call.call)))
     return receipt
   }
@@ -75,8 +87,7 @@ extension SystemFile {
 
   /// - Parameter owner: nil moves to the pipeline that the call names.
   private func move(
-    _ call: OrderedCall, _ amount: Cycles, to owner: PublicKey?, _ block: BlockContext,
-    _ prices: PriceTable
+    _ call: OrderedCall, _ amount: Cycles, to owner: PublicKey?, _ block: BlockContext
   ) throws(StorageFault) -> Receipt {
     guard let sender = call.call.sender else {
       return try record(
@@ -99,7 +110,7 @@ extension SystemFile {
       return try record(
         call, block, .refused(PipelineFile.unknownPipeline(call.call.pipeline)))
     }
-    let fee = prices.transfer
+    let fee = block.prices.transfer
     let balance = Cycles(try self.balance(of: sender))
     guard let whole = amount.plus(fee), whole <= balance else {
       return try record(call, block, .refused(Self.tooLittle(amount, fee, balance)))
@@ -122,7 +133,7 @@ extension SystemFile {
   // MARK: Deploys
 
   private func reserve(
-    _ call: OrderedCall, _ block: BlockContext, _ prices: PriceTable
+    _ call: OrderedCall, _ block: BlockContext
   ) throws(StorageFault) -> Route {
     guard let sender = call.call.sender else {
       return .settled(
@@ -153,7 +164,7 @@ extension SystemFile {
           .refused(
             Refusal("TOO_MANY_PIPELINES", "this subnet holds as many pipelines as it may"))))
     }
-    let most = Self.most(call, prices, isNew)
+    let most = Self.most(call, block.prices, isNew)
     let balance = Cycles(try self.balance(of: sender))
     guard most <= balance else {
       return .settled(
@@ -169,16 +180,9 @@ extension SystemFile {
     return .deploy(reserved: most)
   }
 
-  /// What a deploy may cost: its base, and the steps that it may use with room for its writes.
   static func most(_ call: OrderedCall, _ prices: PriceTable, _ isNew: Bool) -> Cycles {
-    var usage = Usage()
-    usage.ingressBytes = UInt64(call.body.count)
-    usage.steps = min(call.call.stepLimit, ExecutionLimits.stepsPerDeploy)
-    usage.rowBytesWritten = UInt64(call.body.count)
-    usage.rowsWritten = ExecutionLimits.rowsReservedPerDeploy
-    usage.hashes = 40 * ExecutionLimits.rowsReservedPerDeploy
-    usage.receiptBytes = UInt64(Limits.receiptBytesMax)
-    return prices.deploy(usage, first: isNew)
+    DeployPrice.most(
+      bytes: call.body.count, steps: call.call.stepLimit, prices, isNew: isNew)
   }
 
   /// What a deploy that ran has used, its receipt included, and what that costs.
@@ -194,13 +198,12 @@ extension SystemFile {
 
   /// Settles a deploy that the pipeline has run: the deployer pays what it used.
   func settle(
-    _ call: OrderedCall, reserved: Cycles, ran: Receipt, _ block: BlockContext,
-    _ prices: PriceTable
+    _ call: OrderedCall, reserved: Cycles, ran: Receipt, _ block: BlockContext
   ) throws(StorageFault) -> Receipt {
     guard let sender = call.call.sender else { preconditionFailure("an unsigned deploy ran") }
     let isNew = !pipelines.contains(call.call.pipeline)
     let isApplied = ran.status == .applied
-    let (usage, price) = Self.price(of: ran, prices, isNew: isNew)
+    let (usage, price) = Self.price(of: ran, block.prices, isNew: isNew)
     let charged = min(price, reserved)
     burn(charged.number)
     if !block.planted.contains(.refundForgotten) {
@@ -213,6 +216,22 @@ extension SystemFile {
         in: ledger)
     }
     return try record(call, block, ran.status, charged: charged, usage: usage)
+  }
+}
+
+package enum DeployPrice {
+  /// What a deploy may cost: its base, and the steps that it may use with room for its writes.
+  package static func most(
+    bytes: Int, steps: UInt64, _ prices: PriceTable, isNew: Bool
+  ) -> Cycles {
+    var usage = Usage()
+    usage.ingressBytes = UInt64(bytes)
+    usage.steps = min(steps, ExecutionLimits.stepsPerDeploy)
+    usage.rowBytesWritten = UInt64(bytes)
+    usage.rowsWritten = ExecutionLimits.rowsReservedPerDeploy
+    usage.hashes = 40 * ExecutionLimits.rowsReservedPerDeploy
+    usage.receiptBytes = UInt64(Limits.receiptBytesMax)
+    return prices.deploy(usage, first: isNew)
   }
 }
 

@@ -1,3 +1,5 @@
+import CSQLite
+import Metering
 import Signing
 import Storage
 import Wire
@@ -18,8 +20,13 @@ final class SystemFile {
   /// The sum of people's balances.
   private(set) var peopleTotal: UInt64 = 0
   private(set) var pipelines: Set<String> = []
+  let administrators: [PublicKey]
+  /// The prices of all heights.
+  var schedule: PriceSchedule
 
   init(path: String, vfs: String?, genesis: Genesis, retaining: UInt64) throws(ExecutionFault) {
+    administrators = Set(genesis.administrators).sorted()
+    schedule = PriceSchedule(replicas: genesis.members.count)
     do {
       engine = try Engine(path: path, access: .create, vfs: vfs, profile: .update)
       ledger = try Ledger(on: engine.connection, retaining: retaining)
@@ -40,6 +47,7 @@ final class SystemFile {
     static let genesis = Array("genesis".utf8)
     static let minted = Array("minted".utf8)
     static let burned = Array("burned".utf8)
+    static let prices = Array("prices".utf8)
   }
 
   /// Writes height 0.
@@ -86,6 +94,12 @@ final class SystemFile {
   private func reload() throws(StorageFault) {
     try ledger.rebuild()
     height = try ledger.recorded(atOrBelow: Height(.max >> 1))?.0 ?? 0
+    try loadValues()
+    seal(exactly: height)
+  }
+
+  /// Brings everything that memory keeps of the ledger to what it holds.
+  private func loadValues() throws(StorageFault) {
     minted = try number(Key.minted)
     burned = try number(Key.burned)
     peopleTotal = 0
@@ -93,7 +107,14 @@ final class SystemFile {
       peopleTotal += ((try? Cycles(canonicalBytes: value)) ?? 0).number
     }
     pipelines = Set(try ledger.all(.pipeline).map { String(decoding: $0.key, as: UTF8.self) })
-    seal(exactly: height)
+    schedule = PriceSchedule(replicas: Int(schedule.newest.replicas))
+    guard let bytes = try ledger.get(.value, Key.prices) else { return }
+    guard let stored = try? PriceSchedule(canonicalBytes: bytes) else {
+      throw StorageFault(
+        code: SQLITE_CORRUPT, extendedCode: SQLITE_CORRUPT,
+        message: "the price tables are not what was written", doing: "reading the system file")
+    }
+    schedule = stored
   }
 
   private func number(_ key: [UInt8]) throws(StorageFault) -> UInt64 {
@@ -182,13 +203,7 @@ final class SystemFile {
   func recover(to mark: Int) throws(StorageFault) {
     ledger.discard()
     ledger.trie.undo(to: mark)
-    minted = try number(Key.minted)
-    burned = try number(Key.burned)
-    peopleTotal = 0
-    for (_, value) in try ledger.all(.account) {
-      peopleTotal += ((try? Cycles(canonicalBytes: value)) ?? 0).number
-    }
-    pipelines = Set(try ledger.all(.pipeline).map { String(decoding: $0.key, as: UTF8.self) })
+    try loadValues()
   }
 }
 

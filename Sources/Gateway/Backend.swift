@@ -1,4 +1,5 @@
 import Certification
+import Metering
 import Wire
 
 /// What the gateway asks of the replica behind it. The gateway knows HTTP, the backend knows the
@@ -34,6 +35,8 @@ package protocol GatewayBackend: Sendable {
   func report(of pipeline: String) async throws(Refusal) -> PipelineReport
   /// Cycles in a person's account, at the highest height that can be read.
   func balance(of owner: PublicKey) async throws(Refusal) -> Cycles
+  /// The prices in force and those proposed, at the highest height that can be read.
+  func prices() async throws(Refusal) -> PriceReport
   func status() async -> ReplicaStatus
   func certificate(at height: Height) async throws(Refusal) -> StateCertificate
   /// Prometheus text, version 0.0.4.

@@ -1,5 +1,6 @@
 import Certification
 import Foundation
+import Metering
 import Wire
 
 /// How values of the project read as JSON. Digests and keys are hexadecimal, times milliseconds
@@ -158,6 +159,38 @@ extension PipelineReport {
         .list(spending) {
           .object([
             ("caller", .text($0.caller?.hex ?? "public")), ("cycles", .number($0.cycles.number)),
+          ])
+        }
+      ),
+    ])
+  }
+}
+
+extension PriceReport {
+  var json: JSON {
+    .object([
+      ("prices", table.json), ("needed", .number(UInt64(needed))),
+      (
+        "proposals",
+        .list(proposals) {
+          .object([("administrator", .text($0.administrator.hex)), ("prices", $0.table.json)])
+        }
+      ),
+    ])
+  }
+}
+
+extension PriceTable {
+  var json: JSON {
+    .object([
+      ("name", .text(name)), ("version", .number(UInt64(version))),
+      ("replicas", .number(UInt64(replicas))),
+      (
+        "lines",
+        .list(lines) {
+          .object([
+            ("key", .text($0.key)), ("item", .text($0.item)), ("unit", .text($0.unit)),
+            ("cycles", .number($0.price.number)),
           ])
         }
       ),

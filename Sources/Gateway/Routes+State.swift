@@ -40,6 +40,13 @@ extension Routes {
     return reply(balance, json, to: request)
   }
 
+  /// The price table in force, and what administrators want in its place.
+  func prices(_ request: Request, _ context: GatewayContext) async throws -> Response {
+    try admission.read(from: context.address, at: backend.now())
+    let report = try await backend.prices()
+    return reply(report, report.json, to: request)
+  }
+
   func network(_ request: Request, _ context: GatewayContext) -> Response {
     Response(
       status: .ok, headers: [.contentType: MediaType.json],

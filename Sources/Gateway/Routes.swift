@@ -26,6 +26,7 @@ struct Routes: Sendable {
     router.get("/v1/status", use: status)
     router.get("/v1/catalog", use: catalog)
     router.get("/v1/accounts/:key", use: accounts)
+    router.get("/v1/prices", use: prices)
     router.get("/v1/network", use: network)
     router.get("/v1/certificates/:height", use: certificates)
     router.get("/v1/events", use: events)
@@ -41,8 +42,9 @@ struct Routes: Sendable {
       "POST /v1/pipelines/{pipeline}/queries/{query}", "POST /v1/pipelines/{pipeline}/sql",
       "GET /v1/pipelines/{pipeline}/tables/{table}", "GET /v1/pipelines/{pipeline}/report",
       "POST /v1/queries", "POST /v1/rows",
-      "GET /v1/status", "GET /v1/catalog", "GET /v1/accounts/{key}", "GET /v1/network",
-      "GET /v1/certificates/{height}", "GET /v1/events", "GET /healthz", "GET /readyz",
+      "GET /v1/status", "GET /v1/catalog", "GET /v1/accounts/{key}", "GET /v1/prices",
+      "GET /v1/network", "GET /v1/certificates/{height}", "GET /v1/events", "GET /healthz",
+      "GET /readyz",
       "GET /metrics",
     ]
     return reply(

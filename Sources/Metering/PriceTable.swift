@@ -10,35 +10,35 @@ import Wire
 /// whole sum, and rounded up.
 package struct PriceTable: Hashable, Canonical {
   package let name: String
-  package let version: UInt32
+  package private(set) var version: UInt32
   /// `n`: how many replicas do the work.
   package let replicas: UInt16
 
   /// 1: each message, and each byte of it.
-  package let ingressMessage: Cycles
-  package let ingressByte: Cycles
+  package private(set) var ingressMessage: Cycles
+  package private(set) var ingressByte: Cycles
   /// 2: each update that runs.
-  package let updateBase: Cycles
+  package private(set) var updateBase: Cycles
   /// 3: each VDBE step.
-  package let step: Cycles
+  package private(set) var step: Cycles
   /// 4: each byte that a costly function reads over its allowance.
-  package let functionByte: Cycles
+  package private(set) var functionByte: Cycles
   /// 5: each row written, and each byte of it.
-  package let row: Cycles
-  package let rowByte: Cycles
+  package private(set) var row: Cycles
+  package private(set) var rowByte: Cycles
   /// 6: each index entry written.
-  package let indexEntry: Cycles
+  package private(set) var indexEntry: Cycles
   /// 7: each hash of the state root.
-  package let hash: Cycles
+  package private(set) var hash: Cycles
   /// 8: each byte of a receipt.
-  package let receiptByte: Cycles
+  package private(set) var receiptByte: Cycles
   /// 9: each GiB of logical bytes, each second.
-  package let storageGiBSecond: Cycles
+  package private(set) var storageGiBSecond: Cycles
   /// 10: the first deploy of a pipeline, and each upgrade.
-  package let deploy: Cycles
-  package let upgrade: Cycles
+  package private(set) var deploy: Cycles
+  package private(set) var upgrade: Cycles
   /// 12: each top-up or transfer; not scaled.
-  package let transfer: Cycles
+  package private(set) var transfer: Cycles
 
   /// The first table, with the design's prices.
   package static func standard(replicas: Int) -> PriceTable {
@@ -66,18 +66,37 @@ package struct PriceTable: Hashable, Canonical {
     transfer = 100_000_000
   }
 
-  private var prices: [Cycles] {
+  /// Every price, by the key that a change names it with, in the order of the encoding.
+  private static var fields: [(key: String, price: WritableKeyPath<PriceTable, Cycles>)] {
     [
-      ingressMessage, ingressByte, updateBase, step, functionByte, row, rowByte, indexEntry, hash,
-      receiptByte, storageGiBSecond, deploy, upgrade, transfer,
+      ("ingress-message", \.ingressMessage), ("ingress-byte", \.ingressByte),
+      ("update-base", \.updateBase), ("step", \.step), ("function-byte", \.functionByte),
+      ("row", \.row), ("row-byte", \.rowByte), ("index-entry", \.indexEntry),
+      ("hash", \.hash), ("receipt-byte", \.receiptByte), ("storage", \.storageGiBSecond),
+      ("deploy", \.deploy), ("upgrade", \.upgrade), ("transfer", \.transfer),
     ]
+  }
+
+  package static var keys: [String] { fields.map(\.key) }
+
+  /// The next version, with some prices changed.
+  /// - Parameter changes: prices at 13 replicas by key.
+  /// - Returns: nil where a key names no price.
+  package func changed(_ changes: [String: Cycles]) -> PriceTable? {
+    guard changes.keys.allSatisfy(Self.keys.contains) else { return nil }
+    var next = self
+    next.version &+= 1
+    for (key, price) in Self.fields {
+      if let changed = changes[key] { next[keyPath: price] = changed }
+    }
+    return next
   }
 
   package func encode(into encoder: inout Encoder) {
     encoder.text(name)
     encoder.integer(version)
     encoder.integer(replicas)
-    for price in prices { encoder.value(price) }
+    for (_, price) in Self.fields { encoder.value(self[keyPath: price]) }
   }
 
   package init(from decoder: inout Decoder) throws(Malformed) {
@@ -172,18 +191,22 @@ extension PriceTable {
 }
 
 extension PriceTable {
-  /// The table as people read it: item, unit, cycles at this subnet's size.
-  package var lines: [(item: String, unit: String, price: Cycles)] {
-    let rows: [(String, String, Cycles)] = [
-      ("ingress", "message", ingressMessage), ("ingress", "byte", ingressByte),
-      ("update base", "each", updateBase), ("VDBE steps", "step", step),
-      ("function bytes", "byte", functionByte), ("row written", "row", row),
-      ("row written", "byte", rowByte), ("index entry written", "entry", indexEntry),
-      ("state-root hashes", "hash", hash), ("receipt", "byte", receiptByte),
-      ("storage", "GiB second", storageGiBSecond), ("deploy", "once", deploy),
-      ("upgrade", "each", upgrade),
+  /// The table as people read it: key, item, unit, cycles at this subnet's size.
+  package var lines: [(key: String, item: String, unit: String, price: Cycles)] {
+    let names: [String: (item: String, unit: String)] = [
+      "ingress-message": ("ingress", "message"), "ingress-byte": ("ingress", "byte"),
+      "update-base": ("update base", "each"), "step": ("VDBE steps", "step"),
+      "function-byte": ("function bytes", "byte"), "row": ("row written", "row"),
+      "row-byte": ("row written", "byte"), "index-entry": ("index entry written", "entry"),
+      "hash": ("state-root hashes", "hash"), "receipt-byte": ("receipt", "byte"),
+      "storage": ("storage", "GiB second"), "deploy": ("deploy", "once"),
+      "upgrade": ("upgrade", "each"), "transfer": ("top-up, transfer", "each"),
     ]
-    return rows.map { ($0.0, $0.1, scaled(UInt128($0.2.number))) }
-      + [("query, snapshot", "each", Cycles(0)), ("top-up, transfer", "each", transfer)]
+    let rows = Self.fields.map { key, price in
+      let (item, unit) = names[key] ?? (key, "each")
+      let amount = self[keyPath: price]
+      return (key, item, unit, key == "transfer" ? amount : scaled(UInt128(amount.number)))
+    }
+    return rows + [("", "query, snapshot", "each", Cycles(0))]
   }
 }

@@ -19,6 +19,16 @@ enum Machine {
     let pages = text.split(separator: " ").dropFirst().first.flatMap { UInt64($0) } ?? 0
     return pages * UInt64(max(0, sysconf(Int32(_SC_PAGESIZE))))
   }
+
+  /// Lets this process open as many files as the system's hard limit says (setrlimit(2)): a
+  /// pipeline takes three and more, a peer and a client one each.
+  static func raiseFileLimit() {
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    var limit = rlimit()
+    guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(resource, &limit)
+  }
 }
 
 /// Blocks the calling thread, which is never one of `async` code.

@@ -1,5 +1,6 @@
 import Certification
 import Gateway
+import Metering
 import Signing
 import Wire
 
@@ -173,6 +174,13 @@ extension Node: GatewayBackend {
       do throws(Refusal) { return .success(try reader.balance(of: owner)) } catch {
         return .failure(error)
       }
+    }
+  }
+
+  package func prices() async throws(Refusal) -> PriceReport {
+    let reader = parts.reader
+    return try await read {
+      do throws(Refusal) { return .success(try reader.prices()) } catch { return .failure(error) }
     }
   }
 

@@ -68,6 +68,7 @@ extension Node {
     let logger = Logger(label: "quorate") { _ in LineLog(level: level) }
     var quiet = Logger(label: "http") { _ in LineLog(level: max(level, .warning)) }
     quiet[metadataKey: "replica"] = "\(configuration.me)"
+    Machine.raiseFileLimit()
     let node = try Node(configuration, logger: logger)
     let gateway = node.gateway(tls: tls, logger: quiet, onReady: onReady)
     var settings = ServiceGroupConfiguration(

@@ -1,4 +1,5 @@
 import Certification
+import Metering
 import NIOHTTP1
 import Signing
 import Wire
@@ -73,10 +74,21 @@ extension Client {
 
   /// Cycles in a person's account, on which `f + 1` replicas agree.
   package func balance(of owner: PublicKey) async throws(ClientFailure) -> Cycles {
+    try await agreed("/v1/accounts/\(owner.hex)", "the balance cannot be read")
+  }
+
+  /// The price table in force and what is proposed in its place, on which `f + 1` replicas agree.
+  package func prices() async throws(ClientFailure) -> PriceReport {
+    try await agreed("/v1/prices", "the prices cannot be read")
+  }
+
+  /// - Parameter what: what cannot be done where they do not agree.
+  private func agreed<Value: Canonical & Hashable>(
+    _ path: String, _ what: String
+  ) async throws(ClientFailure) -> Value {
     let needed = committee.faultsMax + 1
-    return try await consult(needed, "the balance cannot be read") { replica throws(ReplicaFault) in
-      let ask = self.read("/v1/accounts/\(owner.hex)")
-      return try self.value(Cycles.self, of: try await self.exchange(ask, with: replica))
+    return try await consult(needed, what) { replica throws(ReplicaFault) in
+      try self.value(Value.self, of: try await self.exchange(self.read(path), with: replica))
     } conclude: { answers, isLast throws(ClientFailure) in
       let all = answers.map(\.value)
       if let agreed = all.first(where: { one in all.count { $0 == one } >= needed }) {
@@ -84,8 +96,8 @@ extension Client {
       }
       guard isLast, all.count >= needed else { return nil }
       throw ClientFailure(
-        .untrusted, "DISAGREEMENT", what: "the balance cannot be read",
-        why: "no \(needed) replicas say the same", next: "Ask again once they are in step")
+        .untrusted, "DISAGREEMENT", what: what, why: "no \(needed) replicas say the same",
+        next: "Ask again once they are in step")
     }
   }
 

@@ -60,6 +60,15 @@ package final class Connection {
     sqlite3_close_v2(handle)
   }
 
+  /// Deletes a file that no connection has open, and what SQLite keeps beside it. What cannot be
+  /// deleted stays.
+  package static func remove(path: String, vfs: String?) {
+    guard let system = sqlite3_vfs_find(vfs) else { return }
+    for ending in ["", "-wal", "-shm"] {
+      _ = system.pointee.xDelete(system, path + ending, 0)
+    }
+  }
+
   /// Drops all cached statements, so that the schema may change or the file be replaced.
   package func forgetStatements() {
     cache.removeAll()

@@ -16,6 +16,9 @@ package enum Method: Hashable, Canonical {
   /// Looks again at rows that a source's quarantine holds; the body says at which. Those that pass
   /// now are taken.
   case release(source: String)
+  /// The body is the canonical bytes of a price table, which comes into force once most
+  /// administrators of the subnet have sent it. The pipeline's name is empty.
+  case prices
 
   package func encode(into encoder: inout Encoder) {
     switch self {
@@ -45,12 +48,13 @@ package enum Method: Hashable, Canonical {
     case .release(let source):
       encoder.variant(7)
       encoder.text(source)
+    case .prices: encoder.variant(8)
     }
   }
 
   package init(from decoder: inout Decoder) throws(Malformed) {
     let limit = Limits.nameBytesMax
-    switch try decoder.variant(count: 8) {
+    switch try decoder.variant(count: 9) {
     case 0: self = .ingest(source: try decoder.text(limit: limit), format: try decoder.value())
     case 1: self = .procedure(try decoder.text(limit: limit))
     case 2: self = .deploy
@@ -58,7 +62,8 @@ package enum Method: Hashable, Canonical {
     case 4: self = .transfer(to: try decoder.value(), try decoder.value())
     case 5: self = .grant(role: try decoder.text(limit: limit), to: try decoder.value())
     case 6: self = .revoke(role: try decoder.text(limit: limit), from: try decoder.value())
-    default: self = .release(source: try decoder.text(limit: limit))
+    case 7: self = .release(source: try decoder.text(limit: limit))
+    default: self = .prices
     }
   }
 
@@ -73,6 +78,7 @@ package enum Method: Hashable, Canonical {
     case .grant: "grant"
     case .revoke: "revoke"
     case .release(let source): "release/\(source)"
+    case .prices: "prices"
     }
   }
 }
@@ -149,14 +155,16 @@ package struct Call: Statement {
   }
 
   /// What it takes of a block's steps: calls that run no SQL take none, whatever they declare.
-  package var stepsClaimed: UInt64 { method.hasBody ? stepLimit : 0 }
+  package var stepsClaimed: UInt64 { method.runsSQL ? stepLimit : 0 }
 }
 
 extension Method {
-  /// Whether a body belongs to it; all others are told whole by the envelope, and run no SQL.
+  package var runsSQL: Bool { hasBody && self != .prices }
+
+  /// Whether a body belongs to it; all others are told whole by the envelope.
   package var hasBody: Bool {
     switch self {
-    case .ingest, .procedure, .deploy, .release: true
+    case .ingest, .procedure, .deploy, .release, .prices: true
     case .topUp, .transfer, .grant, .revoke: false
     }
   }

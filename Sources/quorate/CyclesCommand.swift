@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Metering
+import Pipelines
 import QuorateClient
 import Signing
 import Wire
@@ -13,8 +14,11 @@ struct CyclesCommand: AsyncParsableCommand {
         quorate cycles top-up bank_reconciliation 5T
         quorate cycles report bank_reconciliation
         quorate cycles prices
+        quorate cycles change-prices step=120 storage=150k --as operator
       """,
-    subcommands: [Balance.self, TopUp.self, Transfer.self, Prices.self, Report.self])
+    subcommands: [
+      Balance.self, TopUp.self, Transfer.self, Prices.self, ChangePrices.self, Report.self,
+    ])
 
   struct Balance: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -76,7 +80,7 @@ struct CyclesCommand: AsyncParsableCommand {
 
     func run() async throws {
       let session = try Session(location, caller)
-      let fee = PriceTable.standard(replicas: session.network.committee.size).transfer
+      let fee = try await session.client.prices().table.transfer
       if let words = Self.warning(amount.cycles, fee: fee) { Terminal.warn(words) }
       let certified = try await session.submit(
         Intention(
@@ -127,25 +131,105 @@ struct CyclesCommand: AsyncParsableCommand {
   }
 
   struct Prices: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "The price table in force.")
+    static let configuration = CommandConfiguration(
+      abstract: "The price table in force, and what administrators propose in its place.")
     @OptionGroup var location: ClusterLocation
+    @OptionGroup var caller: Caller
     @Flag(help: "For programs.") var json = false
 
     func run() async throws {
-      let network = try location.network()
-      let items = PriceTable.standard(replicas: network.committee.size).lines
+      let session = try Session(location, caller)
+      let report = try await session.client.prices()
+      await session.client.close()
+      let items = report.table.lines
       if json {
         Terminal.say(
           try Terminal.json(
-            items.map { ["item": $0.item, "unit": $0.unit, "cycles": "\($0.price)"] }))
+            items.map {
+              ["key": $0.key, "item": $0.item, "unit": $0.unit, "cycles": "\($0.price)"]
+            }))
         return
       }
       Terminal.say(
         Terminal.table(
-          ["item", "unit", "cycles"],
-          items.map { [$0.item, $0.unit, grouped($0.price.number)] }))
-      Terminal.say("10^12 cycles (1 T) are pegged to one XDR. Queries are free at every trust.")
+          ["key", "item", "unit", "cycles"],
+          items.map { [$0.key, $0.item, $0.unit, grouped($0.price.number)] }))
+      Terminal.say(
+        "\(report.table.name) \(report.table.version), for \(report.table.replicas) replicas. "
+          + "10^12 cycles (1 T) are pegged to one XDR. Queries are free at every trust.")
+      for proposal in report.proposals {
+        Terminal.say(
+          "\(proposal.administrator.hex.prefix(8)) proposes version \(proposal.table.version): "
+            + Self.differences(report.table, proposal.table))
+      }
     }
+
+    /// What one table has otherwise than another, at the size of the subnet.
+    static func differences(_ old: PriceTable, _ new: PriceTable) -> String {
+      let changed = zip(old.lines, new.lines).filter { $0.price != $1.price }
+      return changed.isEmpty
+        ? "nothing else"
+        : changed.map { "\($0.key) \(grouped($0.price.number)) → \(grouped($1.price.number))" }
+          .joined(separator: ", ")
+    }
+  }
+
+  struct ChangePrices: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "change-prices",
+      abstract: "Propose other prices, as an administrator of the subnet.",
+      discussion: """
+        Prices are given for 13 replicas, as the design's table has them, and scaled by n / 13.
+        They are in force from the block after the one in which more than half of the
+        administrators have proposed the same. Storage until then is charged by the old prices.
+
+          quorate cycles change-prices step=120 storage=150k --as operator
+        """)
+    @OptionGroup var location: ClusterLocation
+    @OptionGroup var caller: Caller
+    @Argument(help: "KEY=CYCLES, keys as 'quorate cycles prices' shows them.")
+    var changes: [PriceChange]
+    @Option(help: "The idempotency key. Without it, a new one.") var key: String?
+    @Flag(help: "For programs.") var json = false
+
+    func run() async throws {
+      let session = try Session(location, caller)
+      let old = try await session.client.prices().table
+      let named = Dictionary(changes.map { ($0.key, $0.price) }) { _, last in last }
+      guard let next = old.changed(named) else {
+        let unknown = named.keys.sorted().first { !PriceTable.keys.contains($0) } ?? ""
+        let meant = Spelling.nearest(unknown, among: PriceTable.keys)
+        throw Failure(
+          "There is no price '\(unknown)'\(meant.map { "; did you mean '\($0)'?" } ?? ".") "
+            + "The keys are \(PriceTable.keys.joined(separator: ", ")).")
+      }
+      let certified = try await session.submit(
+        Intention(
+          pipeline: "", method: .prices, body: next.canonicalBytes, key: key ?? Session.freshKey(),
+          stepLimit: 0))
+      let report = try await session.client.prices()
+      await session.client.close()
+      let remark =
+        report.table.version == next.version
+        ? "In force: \(Prices.differences(old, report.table))"
+        : "Proposed by \(report.proposals.count { $0.table == next }) of "
+          + "\(report.needed) administrators that it takes: "
+          + Prices.differences(old, next)
+      Terminal.say(try ReceiptReport(certified).remarking(remark).text(json: json))
+    }
+  }
+}
+
+/// One price of the table: `step=120`.
+struct PriceChange: ExpressibleByArgument {
+  let key: String
+  let price: Cycles
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+    guard parts.count == 2, let amount = CycleAmount(argument: parts[1]) else { return nil }
+    key = parts[0]
+    price = amount.cycles
   }
 }
 

@@ -33,10 +33,11 @@ struct PipelineCommand: AsyncParsableCommand {
       let folder = URL(filePath: directory).standardizedFileURL
       let given = name ?? folder.lastPathComponent
       let name = name ?? given.replacingOccurrences(of: "-", with: "_")
-      guard name.wholeMatch(of: #/[a-z][a-z0-9_]{0,62}/#) != nil else {
+      guard name.wholeMatch(of: #/[a-z][a-z0-9_]{0,47}/#) != nil else {
         throw Failure(
-          "A pipeline cannot be called '\(given)': a name is of a-z, 0-9 and '_' and begins with a "
-            + "letter. Give one with --name\(Self.sound(given).map { " \($0)" } ?? "").")
+          "A pipeline cannot be called '\(given)': a name is of a-z, 0-9 and '_', begins with "
+            + "a letter and has at most 48. Give one with "
+            + "--name\(Self.sound(given).map { " \($0)" } ?? "").")
       }
       let template = PipelineTemplate(name: name)
       try template.write(to: folder)
@@ -50,7 +51,7 @@ struct PipelineCommand: AsyncParsableCommand {
       let kept = name.lowercased().map { character in
         character.isASCII && (character.isLetter || character.isNumber) ? character : "_"
       }
-      let sound = String(String(kept).drop { !$0.isLetter }.prefix(63))
+      let sound = String(String(kept).drop { !$0.isLetter }.prefix(48))
       return sound.isEmpty ? nil : sound
     }
   }

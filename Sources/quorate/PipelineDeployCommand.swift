@@ -67,7 +67,7 @@ extension PipelineCommand {
     /// Before anything is sent: a deploy that is paid for and a top-up that is not help nobody.
     private func refuseTooMuch(_ gift: Cycles, _ session: Session) async throws {
       guard let keys = session.keys else { return }
-      let prices = PriceTable.standard(replicas: session.network.committee.size)
+      let prices = try await session.client.prices().table
       let balance = try await session.client.balance(of: keys.publicKey)
       guard let whole = gift.plus(prices.transfer), whole <= balance else {
         throw Failure(
@@ -94,20 +94,6 @@ extension PipelineCommand {
 /// What an account must hold for a deploy to be taken in.
 enum DeployCost {
   static let stepsUsual: UInt64 = 50_000_000
-
-  /// The most that a deploy may cost, which is set aside while it runs.
-  static func most(
-    bytes: Int, steps: UInt64 = stepsUsual, isNew: Bool, replicas: Int
-  ) -> Cycles {
-    var usage = Usage()
-    usage.ingressBytes = UInt64(bytes)
-    usage.steps = min(steps, ExecutionLimits.stepsPerDeploy)
-    usage.rowBytesWritten = UInt64(bytes)
-    usage.rowsWritten = ExecutionLimits.rowsReservedPerDeploy
-    usage.hashes = 40 * ExecutionLimits.rowsReservedPerDeploy
-    usage.receiptBytes = UInt64(Limits.receiptBytesMax)
-    return PriceTable.standard(replicas: replicas).deploy(usage, first: isNew)
-  }
 
   /// Why a deploy would not be taken in; nil when the account suffices.
   static func refusal(most: Cycles, balance: Cycles, signer: String) -> String? {

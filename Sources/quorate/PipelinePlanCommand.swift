@@ -49,9 +49,9 @@ extension PipelineCommand {
       _ plan: inout PlanReport, _ package: Package, _ session: Session
     ) async throws {
       guard plan.refusal == nil, let keys = session.keys else { return }
-      let most = DeployCost.most(
-        bytes: package.canonicalBytes.count, isNew: plan.kind == "deploy",
-        replicas: session.network.committee.size)
+      let most = DeployPrice.most(
+        bytes: package.canonicalBytes.count, steps: DeployCost.stepsUsual,
+        try await session.client.prices().table, isNew: plan.kind == "deploy")
       plan.refusal = DeployCost.refusal(
         most: most, balance: try await session.client.balance(of: keys.publicKey),
         signer: session.signerName ?? "this account")

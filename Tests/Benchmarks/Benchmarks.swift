@@ -20,9 +20,9 @@ struct Benchmarks: AsyncParsableCommand {
       """)
 
   enum Name: String, CaseIterable, ExpressibleByArgument {
-    case consensus, trie, simulation, latency, updates, ingest, queries, memory
+    case consensus, trie, simulation, latency, updates, ingest, bank, queries, memory
     var needsCluster: Bool {
-      [.latency, .updates, .ingest, .queries, .memory].contains(self)
+      [.latency, .updates, .ingest, .bank, .queries, .memory].contains(self)
     }
   }
 
@@ -104,6 +104,10 @@ struct Benchmarks: AsyncParsableCommand {
     for rows in [1, 10, 100, 1_000] where wants(.ingest) {
       let name = "ingest, \(rows) a call"
       isWhole = await attempt(name, size) { try await all.ingest(rows: rows) } && isWhole
+    }
+    if wants(.bank) {
+      let bank = BankBenchmark(limits: limits, seconds: perFigure, cluster: cluster)
+      isWhole = await attempt("bank feed", size) { try await bank.run() } && isWhole
     }
     for trust in Trust.allCases where wants(.queries) {
       let name = "queries, \(trust.name)"

@@ -155,13 +155,34 @@ struct WorkMeter: Sendable {
   }
 
   private static func work(of process: String) -> Double {
-    guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
-      let end = text.lastIndex(of: ")")
-    else { return 0 }
+    stat("/proc/\(process)/stat")?.seconds ?? 0
+  }
+
+  /// Processor seconds of all replicas by the name of the thread; threads that ended are left out.
+  func threads() -> [String: Double] {
+    var sums: [String: Double] = [:]
+    for process in replicas {
+      let folder = "/proc/\(process)/task"
+      for thread in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+        guard let found = Self.stat("\(folder)/\(thread)/stat") else { continue }
+        sums[found.name, default: 0] += found.seconds
+      }
+    }
+    return sums
+  }
+
+  /// Name and processor seconds of a process or a thread (proc(5), `stat`).
+  private static func stat(_ file: String) -> (name: String, seconds: Double)? {
+    guard let text = try? String(contentsOfFile: file, encoding: .utf8),
+      let start = text.firstIndex(of: "("), let end = text.lastIndex(of: ")")
+    else { return nil }
     let fields = text[text.index(after: end)...].split(separator: " ")
     guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12])
-    else { return 0 }
-    return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    else { return nil }
+    return (
+      String(text[text.index(after: start)..<end]),
+      (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    )
   }
 }
 

@@ -191,9 +191,6 @@ private final class TemporaryFile {
     let words = DeployCost.refusal(most: 156_000_000_000, balance: 0, signer: "alice")
     #expect(words?.contains("quorate cycles transfer alice 156G") == true)
     #expect(DeployCost.refusal(most: 5, balance: 5, signer: "alice") == nil)
-    #expect(
-      DeployCost.most(bytes: 1, isNew: true, replicas: 4)
-        > DeployCost.most(bytes: 1, isNew: false, replicas: 4))
   }
 
   @Test func `of replicas that are so already is none`() {

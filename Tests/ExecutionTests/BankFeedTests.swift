@@ -31,10 +31,8 @@ private final class BankRun {
   }
 
   func send(_ table: FeedTable, _ rows: ArraySlice<[String?]>) throws {
-    let lines = [table.header.joined(separator: ",")] + rows.map(Self.line)
     let receipt = try subnet.run(
-      subnet.ingest(
-        table.source, lines.map { $0 + "\n" }.joined(), pipeline: name, steps: 50_000_000))
+      subnet.ingest(table.source, table.text(of: rows), pipeline: name, steps: 50_000_000))
     if case .refused(let refusal) = receipt.status {
       if refusal.code == "STEP_LIMIT", rows.count > 1 {
         // What the refusal says to do: smaller batches.
@@ -51,13 +49,6 @@ private final class BankRun {
     tally.quarantined += receipt.tally.quarantined
     tally.duplicates += receipt.tally.duplicates
     tally.late += receipt.tally.late
-  }
-
-  /// One line of CSV; null is a field without quotes.
-  private static func line(_ row: [String?]) -> String {
-    row.map { field in
-      field.map { "\"\($0.replacing("\"", with: "\"\""))\"" } ?? ""
-    }.joined(separator: ",")
   }
 
   func rows(_ table: String, _ columns: String) throws -> [String] {

@@ -76,6 +76,41 @@ extension Subnet {
     #expect(subnet.balance == before)
   }
 
+  @Test func `lets a retry through to its first receipt when little is left`() throws {
+    let subnet = try prepared(.daily(caller: 40_000_000), allow: Self.feed)
+    func sent(_ key: String, _ text: String) -> SignedCall {
+      subnet.ingest("orders", text, key: key, by: Subnet.stranger, steps: 20_000)
+    }
+    let first = try subnet.run(sent("first", rows("a")))
+    #expect(first.status == .applied)
+    var number = 0
+    while try subnet.admission(sent("n\(number)", rows("n\(number)"))) == nil {
+      try subnet.run(sent("n\(number)", rows("n\(number)")))
+      number += 1
+    }
+    #expect(try subnet.admission(sent("first", rows("b")))?.code == "IDEMPOTENCY_CONFLICT")
+    let again = sent("first", rows("a"))
+    #expect(try subnet.admission(again) == nil)
+    let receipt = try subnet.run(again)
+    #expect(receipt.status == .applied)
+    #expect(receipt.replayOf == Receipt.Replay(call: first.call, height: first.height))
+  }
+
+  @Test func `or a balance lets a retry of a transfer through`() throws {
+    let subnet = try Subnet()
+    let rest: Cycles = 999_800_000_000
+    func sent() -> SignedCall {
+      subnet.call(
+        "", .transfer(to: Subnet.owner.publicKey, rest), key: "once", by: Subnet.stranger)
+    }
+    let first = try subnet.run(sent())
+    #expect(first.status == .applied)
+    let again = sent()
+    #expect(try subnet.admission(again) == nil)
+    let receipt = try subnet.run(again)
+    #expect(receipt.replayOf == Receipt.Replay(call: first.call, height: first.height))
+  }
+
   @Test func `begins anew with the day of block time`() throws {
     let subnet = try prepared(.daily(caller: 6_000_000), allow: Self.feed)
     func send(_ name: String) throws -> Receipt {

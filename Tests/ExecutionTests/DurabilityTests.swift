@@ -18,12 +18,23 @@ private let totals = Model(
     select customer, sum(amount) as total from {{ source('orders') }} group by customer
     """))
 
-/// Blocks that touch the system file and two pipelines.
+/// A deploy that is refused when its model runs.
+private func refused(_ name: String, on subnet: Subnet) -> SignedCall {
+  let model = Model(
+    name: "totals", layer: .silver, kind: .full, primaryKey: ["total"],
+    sql: sql("select 9223372036854775807 + 1 as total"))
+  var package = Package.shop(models: [model])
+  package.name = name
+  return subnet.deploy(package)
+}
+
+/// Blocks that touch the system file and two pipelines, one of them at the second attempt.
 private func played(pii: Sensitivity? = nil) throws -> (Subnet, [BlockOutcome]) {
   let subnet = try Subnet()
   var outcomes: [BlockOutcome] = []
   var twin = Package.shop(sources: [.orders(pii: pii)])
   twin.name = "twin"
+  outcomes.append(try subnet.execute([refused("shop", on: subnet), refused("ghost", on: subnet)]))
   outcomes.append(
     try subnet.execute([
       subnet.deploy(.shop(sources: [.orders(pii: pii)], models: [totals])), subnet.deploy(twin),
@@ -38,7 +49,7 @@ private func played(pii: Sensitivity? = nil) throws -> (Subnet, [BlockOutcome]) 
       try subnet.execute([
         subnet.ingest("orders", header + "a\(round),anna,1.00,\n"),
         subnet.ingest("orders", header + "b\(round),ben,2.00,\n", pipeline: "twin"),
-        subnet.call("shop", .topUp(1_000)),
+        subnet.call("shop", .topUp(1_000)), subnet.call("shop", .deploy),
         subnet.call("", .transfer(to: Subnet.stranger.publicKey, 7)),
       ]))
     outcomes.append(try subnet.execute([]))
@@ -47,6 +58,26 @@ private func played(pii: Sensitivity? = nil) throws -> (Subnet, [BlockOutcome]) 
 }
 
 @Suite struct `Files of a replica` {
+  @Test func `are not made of a first deploy that is refused`() throws {
+    let subnet = try Subnet()
+    let before = try subnet.executor.components(
+      at: 0, systemRoot: subnet.executor.latest.systemRoot)
+    let receipt = try subnet.run(refused("ghost", on: subnet))
+    #expect(receipt.refusalCode != nil)
+    #expect(receipt.charged > 0)
+    let folder = subnet.path + "/pipelines"
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+    #expect(subnet.executor.pipelines.isEmpty)
+    let after = try subnet.executor.components(
+      at: 1, systemRoot: subnet.executor.latest.systemRoot)
+    #expect(after.map(\.name) == before.map(\.name))
+    // An upgrade that is refused leaves the file as it is.
+    try subnet.run(subnet.deploy(.shop()))
+    #expect(try subnet.run(refused("shop", on: subnet)).refusalCode != nil)
+    #expect(subnet.executor.pipelines["shop"]?.deployed?.package.models.isEmpty == true)
+    #expect(subnet.executor.totals.isConserved)
+  }
+
   @Test func `reopen at the same root, and go on`() throws {
     let (subnet, outcomes) = try played(pii: .direct)
     let root = subnet.root()

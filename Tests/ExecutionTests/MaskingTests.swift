@@ -105,6 +105,27 @@ private let names = [
     #expect(clerk == "\([["a", nil], ["b", nil]] as [[String?]])")
   }
 
+  private static let lists = [
+    "select value as v from json_each(json_array((select customer from orders where id = 'a')))",
+    "select j.value as v from orders o, json_each(json_array(o.customer)) j",
+    "select j.atom as v from orders o, json_tree(json_array(o.customer)) j",
+    "select json_extract(json_array(customer), '$[0]') as x from orders",
+    "select json_object('k', customer) as x from orders",
+  ]
+
+  @Test(arguments: lists)
+  func `gets no personal value out of a list of them`(text: String) throws {
+    let subnet = try prepared()
+    let owner = try subnet.answer(.sql(text), to: Subnet.owner.publicKey)
+    #expect(owner.lowercased().contains(secret), "\(owner)")
+    do throws(Refusal) {
+      let clerk = try subnet.answer(.sql(text), to: Subnet.stranger.publicKey)
+      #expect(!clerk.lowercased().contains(secret), "\(clerk)")
+    } catch {
+      #expect(!error.message.contains(secret), "\(error)")
+    }
+  }
+
   /// Each is refused, or answered without a personal value; no refusal quotes one.
   @Test(arguments: [
     "select customer from orders", "select o.customer as x from orders o",
@@ -128,7 +149,6 @@ private let names = [
     "select costumer from orders", "select add_exact(customer, 1) as x from orders",
     "select id from orders union select customer from orders",
     "select count(*) over (partition by customer) as n from orders",
-    "select value from json_each((select customer from orders where id = 'a'))",
     "with recursive n(a) as (select customer from orders union select a from n) select a from n",
     "select (select customer from orders where id = 'a') as x from (select 'z' as customer) t",
     "select (select o.customer from orders o where id = 'a') as x from (select 'z' as customer) o",

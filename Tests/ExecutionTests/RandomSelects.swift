@@ -165,6 +165,13 @@ struct SelectWriter {
       var other = Scope()
       let right = source(&other)
       let join = dice.pick(["join", "left join", "join"])
+      if dice.chance(12), let shared = shared(before, other.columns) {
+        text += " \(join) \(right) using (\(shared))"
+        scope.columns = (before + other.columns).filter { !$0.name.hasSuffix(".\(shared)") }
+        scope.key = (scope.key + other.key).filter { !$0.hasSuffix(".\(shared)") } + [shared]
+        scope.columns.append(Column(name: shared, kind: .text))
+        continue
+      }
       let left = dice.pick(before)
       let same = other.columns.filter { $0.kind == left.kind }
       let partner = same.isEmpty ? dice.pick(other.columns) : dice.pick(same)
@@ -172,7 +179,26 @@ struct SelectWriter {
       scope.columns += other.columns
       scope.key += other.key
     }
+    if dice.chance(6) { text += elements(&scope) }
     return (text, scope)
+  }
+
+  /// A text column that both sides have, without its table.
+  private mutating func shared(_ left: [Column], _ right: [Column]) -> String? {
+    func names(_ columns: [Column]) -> [String] {
+      columns.filter { $0.kind == .text }.map { String($0.name.split(separator: ".").last ?? "") }
+    }
+    let both = names(left).filter(names(right).contains)
+    return both.isEmpty ? nil : dice.pick(both)
+  }
+
+  /// The elements of a list made of two values of the row.
+  private mutating func elements(_ scope: inout Scope) -> String {
+    aliases += 1
+    let list = "json_array(\(dice.pick(scope.columns).name), \(dice.pick(scope.columns).name))"
+    scope.columns += ["fullkey", "type"].map { Column(name: "j\(aliases).\($0)", kind: .text) }
+    scope.key.append("j\(aliases).fullkey")
+    return ", \(dice.pick(["json_each", "json_tree"]))(\(list)) j\(aliases)"
   }
 
   private mutating func source(_ scope: inout Scope) -> String {
@@ -225,7 +251,9 @@ struct SelectWriter {
     let any = dice.pick(scope.columns).name
     let partition = dice.chance(60) ? "partition by \(dice.pick(scope.columns).name) " : ""
     let ordered = "\(partition)order by \(terms(scope, whole: dice.chance(75)))"
-    switch dice.roll(8) {
+    switch dice.roll(10) {
+    case 8: return "nth_value(\(any), \(1 + dice.roll(3))) over (\(ordered))"
+    case 9: return "\(dice.pick(["sum", "count", "max"]))(\(number)) over (\(ordered) \(frame()))"
     case 0: return "row_number() over (\(ordered))"
     case 1: return "\(dice.pick(["rank", "dense_rank"]))() over (\(ordered))"
     case 2: return "\(dice.pick(["lag", "lead"]))(\(any), \(1 + dice.roll(2))) over (\(ordered))"
@@ -239,9 +267,21 @@ struct SelectWriter {
     }
   }
 
+  private mutating func frame() -> String {
+    let unit = dice.pick(["rows", "groups", "range"])
+    let start = dice.pick(["unbounded preceding", "1 preceding", "current row", "2 following"])
+    let end = dice.pick(["unbounded following", "1 following", "current row", "1 preceding"])
+    let rest = dice.pick(["", "", " exclude current row", " exclude ties", " exclude group"])
+    return "\(unit) between \(start) and \(end)\(rest)"
+  }
+
   private mutating func aggregate(_ scope: Scope) -> (String, Kind) {
     let any = dice.pick(scope.columns)
-    switch dice.roll(8) {
+    switch dice.roll(10) {
+    case 8:
+      let order = dice.pick(scope.columns).name
+      return ("list_sorted(\(any.name), \(order), \(dice.pick(["', '", "''", "'é'"])))", .text)
+    case 9: return ("json_list_sorted(\(any.name), \(dice.pick(scope.columns).name))", .text)
     case 0: return ("count(*)", .number)
     case 1: return ("count(distinct \(any.name))", .number)
     case 2, 3: return ("\(dice.pick(["min", "max"]))(\(any.name))", any.kind)
@@ -282,7 +322,18 @@ struct SelectWriter {
 
   private mutating func number(_ scope: Scope, _ depth: Int) -> String {
     let a = expression(.number, scope, depth: depth)
-    switch dice.roll(12) {
+    switch dice.roll(15) {
+    case 12: return "\(dice.pick(["year", "month", "iso_week"]))(\(a))"
+    case 13:
+      return dice.pick([
+        "json_array_length(json_array(\(a), 1))", "length(json_object('k', \(a)))",
+        "cast(json_extract(json_array(\(a)), '$[0]') as integer)",
+      ])
+    case 14:
+      return dice.pick([
+        "mul_exact(\(a), 3)", "nullif(\(a), \(literal(.number)))", "add_months(\(a), -1)",
+        "date_trunc('month', \(a))", "consensus_random('\(dice.roll(3))')",
+      ])
     case 0...2:
       let operation = dice.pick(["+", "-", "*", "/", "%"])
       return "(\(a) \(operation) \(expression(.number, scope, depth: depth)))"
@@ -300,7 +351,14 @@ struct SelectWriter {
 
   private mutating func text(_ scope: Scope, _ depth: Int) -> String {
     let a = expression(.text, scope, depth: depth)
-    switch dice.roll(7) {
+    switch dice.roll(10) {
+    case 7: return "\(dice.pick(["lower", "trim", "ltrim", "hex", "typeof"]))(\(a))"
+    case 8: return "json_type(json_array(\(a), \(literal(.number))), '$[\(dice.roll(3))]')"
+    case 9:
+      return dice.pick([
+        "nullif(\(a), \(literal(.text)))", "rtrim(\(a), 'aé')", "char(97, 233)",
+        "json_extract(json_object('k', \(a)), '$.k')",
+      ])
     case 0: return "upper(\(a))"
     case 1: return "substr(\(a), 1, \(1 + dice.roll(3)))"
     case 2: return "(\(a) || \(expression(.text, scope, depth: depth)))"

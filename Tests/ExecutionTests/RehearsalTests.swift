@@ -262,7 +262,33 @@ private let twoOrders = """
     #expect(result.failures.map(\.message) == [])
   }
 
-  @Test(arguments: ["bank-reconciliation", "delivery-tracking", "feature-store", "master-data"])
+  @Test func `fails at a view that cannot be read`() throws {
+    let squares = """
+      models:
+        - name: squares
+          kind: view
+          columns: [ { name: id, type: text }, { name: square, type: "decimal(18,4)" } ]
+          sql: "select id, amount * amount as square from {{ source('orders') }}"
+      """
+    let result = try run(
+      """
+      unit_tests:
+        - name: t
+          given:
+            - { ingest: orders, rows: [ { id: a, customer: x, amount: "90000000000000.00" } ] }
+          expect: { squares: [] }
+      """, [("models/silver/squares.yaml", squares)])
+    #expect(
+      result.failures.map(\.message) == [
+        "squares cannot be read: QD22: squares overflows 64 bits: keep smaller units, or multiply "
+          + "and divide in one step with mul_div"
+      ])
+  }
+
+  @Test(
+    arguments: [
+      "bank-reconciliation", "berka", "delivery-tracking", "feature-store", "master-data",
+    ])
   func `holds for the example`(folder: String) throws {
     let home = URL(fileURLWithPath: #filePath)
       .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path

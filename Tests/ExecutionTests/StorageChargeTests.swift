@@ -9,12 +9,13 @@ import Wire
 private let header = "id,customer,amount,day\n"
 private let day: UInt64 = 86_400_000
 private let prices = PriceTable.standard(replicas: 4)
+private let schedule = PriceSchedule(replicas: 4)
 private let freezing = Freezing(prices: prices)
 
 /// An account that stores so much and holds so many cycles.
 private func account(gibibytes: Int64, _ balance: Cycles) -> PipelineAccount {
   var account = PipelineAccount()
-  account.advance(to: 1, prices)
+  account.advance(to: 1, schedule)
   account.grow(gibibytes << 30)
   _ = account.deposit(balance, freezing)
   return account
@@ -25,8 +26,8 @@ private func account(gibibytes: Int64, _ balance: Cycles) -> PipelineAccount {
   func `charged late comes to the same as charged at once`(balance: Cycles) {
     var often = account(gibibytes: 10, balance)
     var seldom = often
-    for step in 1...2_000 { often.advance(to: Moment(UInt64(step) * 300_000), prices) }
-    seldom.advance(to: 600_000_000, prices)
+    for step in 1...2_000 { often.advance(to: Moment(UInt64(step) * 300_000), schedule) }
+    seldom.advance(to: 600_000_000, schedule)
     #expect(often.cycles == seldom.cycles)
     #expect(often.burns == seldom.burns)
     #expect(often.isBalanced && seldom.isBalanced)
@@ -35,9 +36,9 @@ private func account(gibibytes: Int64, _ balance: Cycles) -> PipelineAccount {
 
   @Test func `costs what the price table says, for whole periods of block time`() {
     var account = account(gibibytes: 10, 1_000_000_000_000)
-    account.advance(to: 599_999, prices)
+    account.advance(to: 599_999, schedule)
     #expect(account.cycles.burned == 0)
-    account.advance(to: 6_000_000, prices)
+    account.advance(to: 6_000_000, schedule)
     let price = prices.storage(bytes: 10 << 30, seconds: 600)
     #expect(account.cycles.burned == Cycles(10 * price.number))
     #expect(account.burns == [BurnLine(kind: .storage, name: "", cycles: account.cycles.burned)])
@@ -45,11 +46,11 @@ private func account(gibibytes: Int64, _ balance: Cycles) -> PipelineAccount {
 
   @Test func `is archived after as long unpaid as the reserve is, until it is paid`() {
     var account = account(gibibytes: 10, 1_000_000)
-    account.advance(to: Moment(day), prices)
+    account.advance(to: Moment(day), schedule)
     #expect(account.cycles.balance == 0)
     #expect(account.condition(freezing, at: Moment(day)) == .frozen)
     let later = Moment(32 * day)
-    account.advance(to: later, prices)
+    account.advance(to: later, schedule)
     #expect(account.condition(freezing, at: later) == .archived)
     #expect(
       account.refusal(pipeline: "shop", cost: 0, freezing, at: later)?.code == "ARCHIVED")
@@ -59,10 +60,10 @@ private func account(gibibytes: Int64, _ balance: Cycles) -> PipelineAccount {
 
   @Test func `tells the burn of the day before from today's`() {
     var account = account(gibibytes: 10, 1_000_000_000_000_000)
-    account.advance(to: Moment(3 * day - 1), prices)
-    account.advance(to: Moment(3 * day), prices)
+    account.advance(to: Moment(3 * day - 1), schedule)
+    account.advance(to: Moment(3 * day), schedule)
     _ = account.charge(500, by: .procedure("close"))
-    account.advance(to: Moment(4 * day), prices)
+    account.advance(to: Moment(4 * day), schedule)
     let daily = prices.storage(bytes: 10 << 30, seconds: 600).number * 144
     #expect(account.burnedYesterday.number == daily + 500)
     #expect(account.burnedToday == 0)

@@ -8,7 +8,7 @@ import Wire
 
 /// One executor with people, a clock and a chain of blocks.
 final class Subnet {
-  let path: String
+  private(set) var path: String
   let genesis: Genesis
   var executor: Executor
   private(set) var blocks: [Block] = []
@@ -18,29 +18,29 @@ final class Subnet {
   static let owner = pair(1)
   static let stranger = pair(2)
 
-  private static func pair(_ byte: UInt8) -> KeyPair {
+  static func pair(_ byte: UInt8) -> KeyPair {
     guard let pair = KeyPair(seed: Array(repeating: byte, count: 32)) else {
       preconditionFailure("32 bytes make a key")
     }
     return pair
   }
 
-  static let genesis: Genesis = {
+  private static func genesis(_ administrators: [PublicKey]) -> Genesis {
     let members = (10..<14).map { pair(UInt8($0)).publicKey }
     return Genesis(
       name: "test", protocolVersion: 1, time: 1_767_225_600_000, members: members,
-      administrators: [owner.publicKey],
+      administrators: administrators,
       accounts: [
         .init(owner: owner.publicKey, balance: 100_000_000_000_000),
         .init(owner: stranger.publicKey, balance: 1_000_000_000_000),
       ])
-  }()
+  }
 
-  init() throws {
+  init(administrators: [PublicKey] = [Subnet.owner.publicKey]) throws {
     path =
       FileManager.default.temporaryDirectory
       .appendingPathComponent("execution-\(UUID().uuidString)").path
-    genesis = Self.genesis
+    genesis = Self.genesis(administrators)
     time = genesis.time
     executor = try Executor(directory: path, vfs: nil, genesis: genesis)
   }
@@ -49,6 +49,13 @@ final class Subnet {
 
   func reopen() throws {
     executor = try Executor(directory: path, vfs: nil, genesis: genesis)
+  }
+
+  /// Goes on from files in another folder, and lets go of those here.
+  func move(to other: String) throws {
+    executor = try Executor(directory: other, vfs: nil, genesis: genesis)
+    try FileManager.default.removeItem(atPath: path)
+    path = other
   }
 
   // MARK: Calls
@@ -189,6 +196,19 @@ extension Source {
       ],
       primaryKey: ["id"], onDuplicate: onDuplicate, version: version, eventTime: eventTime,
       expectations: expectations, allow: allow)
+  }
+}
+
+extension FeedTable {
+  /// The header and some of its rows, or others of their shape, as CSV; null is a field without
+  /// quotes.
+  func text(of rows: ArraySlice<[String?]>) -> String {
+    let lines = rows.map { row in
+      row.map { field in
+        field.map { "\"\($0.replacing("\"", with: "\"\""))\"" } ?? ""
+      }.joined(separator: ",")
+    }
+    return ([header.joined(separator: ",")] + lines).map { $0 + "\n" }.joined()
   }
 }
 

@@ -1,5 +1,6 @@
 import Certification
 import Foundation
+import Metering
 import SQL
 import Storage
 import Wire
@@ -97,15 +98,16 @@ final class TwinDatabase {
     try index()
   }
 
-  /// What a replica's receipt or answer would say, and what it took.
+  /// What a replica's answer would say.
   struct Outcome: Equatable {
     /// In the order of the statement, or of their bytes where it has none.
     var rows: [[Value]] = []
-    /// The refusal's code; empty when it ran.
-    var refusal = ""
+    /// Nil when it ran.
+    var refusal: Refusal?
   }
 
-  func run(_ checked: CheckedQuery, stepsMax: UInt64) -> (outcome: Outcome, steps: UInt64) {
+  /// - Returns: also the receipt of an update that writes these rows.
+  func run(_ checked: CheckedQuery, stepsMax: UInt64) -> (outcome: Outcome, receipt: Receipt) {
     engine.functions.begin(time: 1_767_225_600_000, randomness: .zero, call: .zero)
     var budget = StepBudget(limit: stepsMax)
     var outcome = Outcome()
@@ -121,15 +123,28 @@ final class TwinDatabase {
       }
     } catch {
       switch error {
-      case .refused(let refusal): outcome = Outcome(refusal: refusal.code)
-      case .failed(let fault): outcome = Outcome(refusal: fault.description)
+      case .refused(let refusal): outcome = Outcome(refusal: refusal)
+      case .failed(let fault): outcome = Outcome(refusal: Refusal("FAILED", fault.description))
       }
     }
     if !checked.isTotallyOrdered {
       outcome.rows = outcome.rows.map { ($0, Self.encoded($0)) }
         .sorted { $0.1.lexicographicallyPrecedes($1.1) }.map(\.0)
     }
-    return (outcome, budget.used)
+    return (outcome, receipt(of: outcome, steps: budget.used))
+  }
+
+  private func receipt(of outcome: Outcome, steps: UInt64) -> Receipt {
+    var usage = Usage()
+    usage.steps = steps
+    usage.functionBytes = engine.functions.bytes
+    usage.rowsWritten = UInt64(outcome.rows.count)
+    usage.rowBytesWritten = outcome.rows.reduce(0) { $0 + UInt64(Self.encoded($1).count) }
+    return Receipt(
+      call: .zero, height: 1, position: 0, time: 1_767_225_600_000, pipeline: "shop",
+      status: outcome.refusal.map { .refused($0) } ?? .applied, replayOf: nil, tally: RowTally(),
+      notes: [], usage: usage,
+      charged: PriceTable.standard(replicas: 13).update(usage))
   }
 
   private static func encoded(_ row: [Value]) -> [UInt8] {

@@ -83,6 +83,37 @@ private func usage(_ set: (inout Usage) -> Void) -> Usage {
     }
   }
 
+  @Test func `is changed by keys, each of them one price`() throws {
+    for key in PriceTable.keys {
+      let next = try #require(thirteen.changed([key: 7_777]))
+      #expect(next.version == thirteen.version + 1)
+      let changed = zip(thirteen.lines, next.lines).filter { $0.price != $1.price }
+      #expect(changed.map(\.1.key) == [key])
+      #expect(changed.map(\.1.price) == [7_777])
+      #expect(try PriceTable(canonicalBytes: next.canonicalBytes) == next)
+    }
+    #expect(thirteen.changed(["steps": 1]) == nil)
+  }
+
+  @Test func `holds from the block after its change, and storage up to the change's time`() throws {
+    let dear = try #require(thirteen.changed(["step": 200]))
+    let dearer = try #require(dear.changed(["step": 300]))
+    var schedule = PriceSchedule(replicas: 13)
+    schedule.add(.init(height: 5, time: 500, table: dear))
+    schedule.add(.init(height: 9, time: 900, table: dearer))
+    #expect([1, 5, 6, 9, 10].map { schedule.table(at: $0).step } == [100, 100, 200, 200, 300])
+    #expect(schedule.newest == dearer)
+    func spans(_ start: Moment, _ end: Moment) -> [[UInt64]] {
+      schedule.spans(after: start, to: end).map { [$0.end.number, $0.table.step.number] }
+    }
+    #expect(spans(0, 400) == [[400, 100]])
+    #expect(spans(0, 1_000) == [[500, 100], [900, 200], [1_000, 300]])
+    #expect(spans(500, 900) == [[900, 200]])
+    #expect(spans(600, 901) == [[900, 200], [901, 300]])
+    #expect(spans(950, 2_000) == [[2_000, 300]])
+    #expect(try PriceSchedule(canonicalBytes: schedule.canonicalBytes) == schedule)
+  }
+
   @Test func `adds usage part by part`() {
     var sum = usage { $0.steps = 5 }
     sum += usage { ($0.steps, $0.hashes) = (7, 1) }

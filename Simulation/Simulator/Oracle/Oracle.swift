@@ -28,7 +28,7 @@ final class Oracle {
     var ballots = BallotBook()
     /// Finalized up to here on its disk.
     var finalizedDurable: Height = 0
-    /// Own votes whose sync was under way when the power went: kept by the disk, or not.
+    /// Own votes whose sync was under way when the power went, or failed: kept by the disk, or not.
     var attempted: [Vote] = []
   }
 
@@ -156,7 +156,8 @@ final class Oracle {
     }
   }
 
-  /// The power went while these records were written, all by one sync that nobody hears of.
+  /// The power went while these records were written, or the sync of them failed; either way
+  /// nobody hears whether they are there.
   func attempted(_ records: [Record], on machine: Int) {
     machines[machine].attempted = records.compactMap {
       if case .vote(let vote) = $0 { vote } else { nil }

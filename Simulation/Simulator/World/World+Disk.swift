@@ -114,6 +114,8 @@ extension World {
     do {
       try machine.journal?.append(records)
     } catch {
+      // What a sync fails to make durable may be found on the disk all the same.
+      oracle.attempted(records, on: machine.index)
       diskFailed(machine, "\(error)")
       return
     }

@@ -13,7 +13,7 @@ struct PipelineView: Sendable {
   let owner: PublicKey
   /// As of `since`; `account(at:)` is as of a later time.
   private let account: PipelineAccount
-  let freezing: Freezing
+  private(set) var schedule: PriceSchedule
   /// Schemas by table, ascending by name.
   let schemas: [TableSchema]
   /// Ascending by source.
@@ -25,10 +25,11 @@ struct PipelineView: Sendable {
   let pin: Pin
 
   var package: Package { checked.package }
+  var freezing: Freezing { Freezing(prices: schedule.newest, days: package.freezingDays) }
 
   init(
     name: String, checked: CheckedPackage, digest: Digest, owner: PublicKey,
-    account: PipelineAccount, freezing: Freezing, schemas: [TableSchema],
+    account: PipelineAccount, schedule: PriceSchedule, schemas: [TableSchema],
     progress: [SourceProgress], trie: StateTrie, ledgerTrie: StateTrie, since: Height, pin: Pin
   ) {
     self.name = name
@@ -36,13 +37,20 @@ struct PipelineView: Sendable {
     self.digest = digest
     self.owner = owner
     self.account = account
-    self.freezing = freezing
+    self.schedule = schedule
     self.schemas = schemas
     self.progress = progress
     self.trie = trie
     self.ledgerTrie = ledgerTrie
     self.since = since
     self.pin = pin
+  }
+
+  /// The same file where other prices are in force.
+  func paying(by schedule: PriceSchedule) -> PipelineView {
+    var view = self
+    view.schedule = schedule
+    return view
   }
 
   /// Every role that the package names.
@@ -53,7 +61,7 @@ struct PipelineView: Sendable {
   /// The account with its storage charged up to a block time.
   func account(at time: Moment) -> PipelineAccount {
     var account = account
-    account.advance(to: time, freezing.prices)
+    account.advance(to: time, schedule)
     return account
   }
 
@@ -153,6 +161,10 @@ struct HeightView: Sendable {
   let system: Pin
   /// The height since which the system file is as it is.
   let systemSince: Height
+  let schedule: PriceSchedule
+
+  /// By which calls pay that are ordered next.
+  var prices: PriceTable { schedule.newest }
 
   func pipeline(_ name: String) -> PipelineView? { pipelines.first { $0.name == name } }
 }

@@ -12,7 +12,8 @@ extension Reader {
   /// - Parameter now: the replica's own clock, or the newest block's time if that is later.
   /// - Throws: `EXPIRED`, `LIFETIME`, `ALREADY_EXECUTED`, `STEP_LIMIT`, `IDEMPOTENCY_KEY_MISSING`,
   ///   `UNKNOWN_PIPELINE`, `UNKNOWN_SOURCE`, `UNKNOWN_PROCEDURE`, `NOT_ALLOWED`, `NOT_OWNER`,
-  ///   `UNKNOWN_ROLE`, `FROZEN`, `ARCHIVED`, `OVER_BUDGET`, `INSUFFICIENT_CYCLES`.
+  ///   `UNKNOWN_ROLE`, `FROZEN`, `ARCHIVED`, `OVER_BUDGET`, `INSUFFICIENT_CYCLES`,
+  ///   `NOT_ADMINISTRATOR`, `PRICES_MALFORMED`, `PRICES_VERSION`.
   package func admit(_ verified: VerifiedCall, at now: Moment) throws(Refusal) {
     let call = verified.signed.call
     try admitTimes(call, now)
@@ -25,11 +26,12 @@ extension Reader {
     guard let view = newest else { return }
     try refuseKnown(verified.digest, view.system)
     switch call.method {
-    case .transfer(_, let amount): try admitMove(call, amount, view)
+    case .transfer(_, let amount): try admitMove(verified, amount, view)
     case .topUp(let amount):
       _ = try pipeline(call.pipeline, in: view)
-      try admitMove(call, amount, view)
-    case .deploy: try admitDeploy(verified.signed, view)
+      try admitMove(verified, amount, view)
+    case .deploy: try admitDeploy(verified, view)
+    case .prices: try admitPrices(verified, view)
     case .grant, .revoke: try admitRole(verified, view, at: now)
     case .ingest, .procedure, .release: try admitUpdate(verified, view, at: now)
     }
@@ -47,7 +49,35 @@ extension Reader {
     try refuseKnown(verified.digest, pipeline.pin)
     var least = Usage()
     least.ingressBytes = UInt64(call.bodyBytes)
-    try admitCost(prices.update(least), pipeline, at: max(now, view.time))
+    let cost = try cost(of: verified, least, pipeline)
+    try admitCost(cost, pipeline, at: max(now, view.time))
+  }
+
+  /// Whether the idempotency key names an earlier call, whose receipt then answers this one.
+  /// - Throws: `IDEMPOTENCY_CONFLICT` where it named another payload.
+  private func isRetry(_ verified: VerifiedCall, _ pin: Pin) throws(Refusal) -> Bool {
+    let call = OrderedCall(verified)
+    let stored: [UInt8]? = try answering { () throws(Stop) in
+      try pin.with { engine throws(Stop) in
+        try machine { () throws(StorageFault) in
+          try engine.ledgerEntry(.idempotency, IdempotencyEntry.scope(call))
+        }
+      }
+    }
+    switch IdempotencyEntry.judge(call, stored: stored) {
+    case .fresh: return false
+    case .replay: return true
+    case .conflict: throw IdempotencyEntry.conflict(call.call)
+    }
+  }
+
+  /// What a pipeline must be able to pay: for a retry its bytes alone.
+  private func cost(
+    of verified: VerifiedCall, _ most: Usage, _ pipeline: PipelineView
+  ) throws(Refusal) -> Cycles {
+    let prices = pipeline.schedule.newest
+    return try isRetry(verified, pipeline.pin)
+      ? prices.ingress(bytes: most.ingressBytes) : prices.update(most)
   }
 
   private func admitCost(
@@ -89,17 +119,21 @@ extension Reader {
     }
   }
 
-  private func admitMove(_ call: Call, _ amount: Cycles, _ view: HeightView) throws(Refusal) {
-    let balance = try balance(of: try signer(call), in: view)
-    guard let whole = amount.plus(prices.transfer), whole <= balance else {
+  private func admitMove(
+    _ verified: VerifiedCall, _ amount: Cycles, _ view: HeightView
+  ) throws(Refusal) {
+    let balance = try balance(of: try signer(verified.signed.call), in: view)
+    if try isRetry(verified, view.system) { return }
+    guard let whole = amount.plus(view.prices.transfer), whole <= balance else {
       throw Refusal(
         "INSUFFICIENT_CYCLES",
-        "\(amount) cycles and a fee of \(prices.transfer) are more than the balance of \(balance)")
+        "\(amount) cycles and a fee of \(view.prices.transfer) are more than the balance "
+          + "of \(balance)")
     }
   }
 
-  private func admitDeploy(_ signed: SignedCall, _ view: HeightView) throws(Refusal) {
-    let call = signed.call
+  private func admitDeploy(_ verified: VerifiedCall, _ view: HeightView) throws(Refusal) {
+    let call = verified.signed.call
     let sender = try signer(call)
     guard PipelineName.isSound(call.pipeline) else {
       throw PipelineName.refusal(call.pipeline)
@@ -109,14 +143,20 @@ extension Reader {
       throw Refusal(
         "NOT_OWNER", "only the owner of \(call.pipeline) upgrades it: sign with its key")
     }
-    let ordered = OrderedCall(position: 0, digest: .zero, call: call, body: signed.body)
-    let most = SystemFile.most(ordered, prices, known == nil)
+    if try isRetry(verified, view.system) { return }
+    let most = SystemFile.most(OrderedCall(verified), view.prices, known == nil)
     let balance = try balance(of: sender, in: view)
     guard most <= balance else {
       throw Refusal(
         "INSUFFICIENT_CYCLES",
         "a deploy with this step limit may cost \(most) cycles and the balance is \(balance)")
     }
+  }
+
+  private func admitPrices(_ verified: VerifiedCall, _ view: HeightView) throws(Refusal) {
+    _ = try SystemFile.proposer(verified.signed.call, administrators)
+    if try isRetry(verified, view.system) { return }
+    _ = try SystemFile.proposed(verified.signed.body, view.schedule)
   }
 
   private func signer(_ call: Call) throws(Refusal) -> PublicKey {
@@ -177,7 +217,7 @@ extension Reader {
     var most = Usage()
     most.ingressBytes = UInt64(call.bodyBytes)
     most.steps = min(call.stepLimit, pipeline.package.budget.stepsPerUpdate)
-    let cost = prices.update(most)
+    let cost = try cost(of: verified, most, pipeline)
     try admitCost(cost, pipeline, at: time)
     if let refusal = allowance.refusal(of: pipeline.name, cost: cost) { throw refusal }
   }

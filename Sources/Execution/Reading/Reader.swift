@@ -14,7 +14,7 @@ import Wire
 ///   changed a file.
 package final class Reader: Sendable {
   let subnet: SubnetID
-  let prices: PriceTable
+  let administrators: [PublicKey]
   private let directory: String
   private let vfs: String?
   private let state = Mutex(State())
@@ -31,10 +31,10 @@ package final class Reader: Sendable {
     var metrics: [String: KnownMetrics] = [:]
   }
 
-  init(directory: String, vfs: String?, genesis: Genesis, prices: PriceTable) {
+  init(directory: String, vfs: String?, genesis: Genesis) {
     self.directory = directory
     self.vfs = vfs
-    self.prices = prices
+    administrators = Set(genesis.administrators).sorted()
     subnet = genesis.subnet
   }
 
@@ -192,6 +192,29 @@ package final class Reader: Sendable {
   package func balance(of pipeline: String) throws(Refusal) -> Cycles {
     let view = try view(at: nil, proven: false)
     return try self.pipeline(pipeline, in: view).account(at: view.time).cycles.balance
+  }
+
+  /// The price table in force at the newest height that can be read, and what administrators want
+  /// in its place.
+  package func prices() throws(Refusal) -> PriceReport {
+    let view = try view(at: nil, proven: false)
+    let proposals = try answering { () throws(Stop) in
+      try view.system.with { engine throws(Stop) in
+        try machine { () throws(StorageFault) in
+          var found: [PriceReport.Proposal] = []
+          for administrator in administrators {
+            guard
+              let bytes = try engine.ledgerEntry(.value, SystemFile.proposalKey(administrator)),
+              let table = try? PriceTable(canonicalBytes: bytes)
+            else { continue }
+            found.append(PriceReport.Proposal(administrator: administrator, table: table))
+          }
+          return found
+        }
+      }
+    }
+    return PriceReport(
+      table: view.prices, proposals: proposals, needed: SystemFile.needed(of: administrators))
   }
 
   /// What a pipeline holds, burns and lets in, at the newest height that can be read.

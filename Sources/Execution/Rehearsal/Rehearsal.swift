@@ -254,14 +254,19 @@ package final class Rehearsal {
   // MARK: Tables
 
   private func check(_ claim: UnitTest.TableClaim) throws(ExecutionFault) {
-    let found = try rows(claim)
-    let comparison = TableComparison(claim, found)
-    for difference in comparison.differences {
-      fail(difference.place, "\(claim.name): \(difference.text)")
+    do throws(Stop) {
+      for difference in TableComparison(claim, try rows(claim)).differences {
+        fail(difference.place, "\(claim.name): \(difference.text)")
+      }
+    } catch {
+      switch error {
+      case .failed(let fault): throw fault
+      case .refused(let refusal): fail(claim.place, "\(claim.name) cannot be read: \(refusal)")
+      }
     }
   }
 
-  private func rows(_ claim: UnitTest.TableClaim) throws(ExecutionFault) -> [[Value]] {
+  private func rows(_ claim: UnitTest.TableClaim) throws(Stop) -> [[Value]] {
     guard let file = executor.pipelines[name] else { return [] }
     let list = claim.columns.map { quoted($0.name) }.joined(separator: ", ")
     do {
@@ -269,6 +274,6 @@ package final class Rehearsal {
       var rows: [[Value]] = []
       while try scan.step() { rows.append(claim.columns.indices.map { scan.value($0) }) }
       return rows
-    } catch { throw ExecutionFault(error) }
+    } catch { throw Stop(sql: error, in: claim.name) }
   }
 }

@@ -1,3 +1,5 @@
+import Metering
+import Signing
 import Wire
 
 /// What calls of a block may know of it.
@@ -6,7 +8,11 @@ struct BlockContext {
   let time: Moment
   /// What nobody knew before the block was ordered.
   let randomness: Digest
+  let schedule: PriceSchedule
   var planted: Set<PlantedBug> = []
+
+  /// By which its calls pay.
+  var prices: PriceTable { schedule.table(at: height) }
 
   /// When a call cannot come back any more, its digest may be forgotten.
   func forgetAt(_ call: Call) -> Moment {
@@ -27,6 +33,19 @@ struct OrderedCall {
   let digest: Digest
   let call: Call
   let body: [UInt8]
+
+  init(position: UInt32, digest: Digest, call: Call, body: [UInt8]) {
+    self.position = position
+    self.digest = digest
+    self.call = call
+    self.body = body
+  }
+
+  /// A call that no block has ordered yet.
+  init(_ verified: VerifiedCall) {
+    self.init(
+      position: 0, digest: verified.digest, call: verified.signed.call, body: verified.signed.body)
+  }
 
   /// Equal for a retry that means the same: the method with its amounts, and the body.
   var payload: [UInt8] { call.method.canonicalBytes + call.bodyDigest.bytes }

@@ -23,7 +23,8 @@ struct IdempotencyEntry {
     self.height = height
   }
 
-  private static func scope(_ ordered: OrderedCall) -> [UInt8] {
+  /// The key under which a ledger knows it.
+  static func scope(_ ordered: OrderedCall) -> [UInt8] {
     let call = ordered.call
     var encoder = Encoder(capacity: 128)
     encoder.text(call.pipeline)
@@ -35,7 +36,12 @@ struct IdempotencyEntry {
   }
 
   static func judge(_ ordered: OrderedCall, in ledger: Ledger) throws(StorageFault) -> Verdict {
-    guard let bytes = try ledger.get(.idempotency, scope(ordered)) else { return .fresh }
+    judge(ordered, stored: try ledger.get(.idempotency, scope(ordered)))
+  }
+
+  /// - Parameter bytes: what a ledger holds under the call's scope.
+  static func judge(_ ordered: OrderedCall, stored bytes: [UInt8]?) -> Verdict {
+    guard let bytes else { return .fresh }
     var decoder = Decoder(bytes)
     guard let payload: Digest = try? decoder.value(), let call: Digest = try? decoder.value(),
       let height: Height = try? decoder.value()

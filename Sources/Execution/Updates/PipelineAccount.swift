@@ -42,7 +42,11 @@ struct PipelineAccount: Canonical, Hashable {
   /// Charges storage for each period that has ended by a block time, and begins a new day of the
   /// books. Bytes change in blocks alone, so charging late comes to the same as charging at once.
   /// Within a period nothing changes: a block that runs no call leaves the state as it was.
-  mutating func advance(to now: Moment, _ prices: PriceTable) {
+  mutating func advance(to now: Moment, _ schedule: PriceSchedule) {
+    for (end, table) in schedule.spans(after: chargedTo, to: now) { charge(to: end, table) }
+  }
+
+  private mutating func charge(to now: Moment, _ prices: PriceTable) {
     let periods = Freezing.storagePeriods(after: chargedTo, to: now)
     guard periods > 0 else { return }
     let period = Freezing.storagePeriod.milliseconds
@@ -145,8 +149,8 @@ struct PipelineAccount: Canonical, Hashable {
     case .ingest(let source, _), .release(let source): enter(amount, .source, source)
     case .procedure(let name): enter(amount, .procedure, name)
     case .grant, .revoke: enter(amount, .roles, "")
-    case .deploy, .topUp, .transfer:
-      preconditionFailure("\(method.label) is paid from a person's account")
+    case .deploy, .topUp, .transfer, .prices:
+      preconditionFailure("\(method.label) is not paid by a pipeline")
     }
   }
 

@@ -15,7 +15,7 @@ extension PipelineFile {
   /// Runs one call: in a savepoint of its own, billed whether it is applied or not.
   /// - Returns: nil when the call may not run: executed before, expired, or not alive yet.
   func run(
-    _ call: OrderedCall, in block: BlockContext, senderSide: Receipt?
+    _ call: OrderedCall, in block: BlockContext, isPaid: Bool
   ) throws(ExecutionFault) -> Receipt? {
     try bridged { () throws(Stop) in
       guard block.admits(call.call) else { return nil }
@@ -24,8 +24,8 @@ extension PipelineFile {
       }
       guard !isKnown else { return nil }
       switch call.call.method {
-      case .topUp(let amount): return try creditTopUp(call, amount, block, senderSide)
-      case .transfer: return nil
+      case .topUp(let amount): return try creditTopUp(call, amount, block, isPaid)
+      case .transfer, .prices: return nil
       case .deploy: return try deploy(call, in: block)
       case .grant(let role, let key):
         return try changeRole(call, RoleGrant(role: role, key: key), isGrant: true, block)
@@ -38,13 +38,11 @@ extension PipelineFile {
 
   // MARK: Cycles and grounds
 
-  /// The pipeline's side of a top-up: the sender's side is in the system file's receipt.
+  /// The pipeline's side of a top-up, which the sender has paid.
   private func creditTopUp(
-    _ call: OrderedCall, _ amount: Cycles, _ block: BlockContext, _ senderSide: Receipt?
+    _ call: OrderedCall, _ amount: Cycles, _ block: BlockContext, _ isPaid: Bool
   ) throws(Stop) -> Receipt? {
-    guard let senderSide, senderSide.status == .applied, senderSide.replayOf == nil else {
-      return nil
-    }
+    guard isPaid else { return nil }
     try machine { () throws(StorageFault) in
       guard try !ledger.contains(.credit, call.digest.bytes) else { return }
       _ = account.deposit(amount, freezing)

@@ -71,7 +71,7 @@ struct Workshop {
       guard isCopied == true else { return nil }
       do throws(ExecutionFault) {
         return try PipelineFile(
-          name: pipeline.name, engine: engine, prices: reader.prices, retaining: 1)
+          name: pipeline.name, engine: engine, prices: view.prices, retaining: 1)
       } catch { throw .failed(error) }
     }
   }
@@ -97,15 +97,16 @@ struct Workshop {
     let next = try unpacked { () throws(Stop) in try PipelineFile.checked(call) }
     let changes = next.changes(since: known?.checked)
     let block = BlockContext(
-      height: max(view.height, file.height).next, time: view.time, randomness: view.stateRoot)
+      height: max(view.height, file.height).next, time: view.time, randomness: view.stateRoot,
+      schedule: view.schedule)
     let receipts: [Receipt]
-    do { receipts = try file.execute([call], in: block, senderSide: { _ in nil }) } catch {
+    do { receipts = try file.execute([call], in: block, isPaid: { _ in false }) } catch {
       throw Refusal("READ_FAILED", "this replica cannot plan now: ask another one")
     }
     guard let ran = receipts.first else {
       throw Refusal("READ_FAILED", "the plan did not run: ask another replica")
     }
-    let cost = SystemFile.price(of: ran, reader.prices, isNew: known == nil)
+    let cost = SystemFile.price(of: ran, view.prices, isNew: known == nil)
     var table = PlanTable()
     for change in changes { table.add(change) }
     if ran.status == .applied, let deployed = file.deployed {
@@ -113,7 +114,7 @@ struct Workshop {
         var usage = Usage()
         usage.steps = done.steps
         usage.rowsWritten = done.rows
-        table.addRecomputation(done, reader.prices.work(usage))
+        table.addRecomputation(done, view.prices.work(usage))
       }
       for violation in try violations(of: changes, next, file) { table.add(violation) }
     }
@@ -124,7 +125,7 @@ struct Workshop {
   private func empty() throws(Refusal) -> PipelineFile {
     do {
       return try PipelineFile(
-        name: request.pipeline, path: ":memory:", vfs: nil, prices: reader.prices, retaining: 1)
+        name: request.pipeline, path: ":memory:", vfs: nil, prices: view.prices, retaining: 1)
     } catch { throw Refusal("READ_FAILED", "this replica cannot plan now: ask another one") }
   }
 
