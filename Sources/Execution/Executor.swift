@@ -22,7 +22,7 @@ package final class Executor {
   /// Every file is at least here.
   package private(set) var height: Height
   var latest: StoredOutcome
-  /// Block time of the last barrier.
+  /// Block time up to which every file is durable.
   private var barrier: Moment
   package let reader: Reader
   /// Rules broken on purpose; empty in every real replica.
@@ -126,6 +126,10 @@ package final class Executor {
       throw ExecutionFault(
         .mismatch, "block \(header.height) does not follow height \(height)")
     }
+    if header.time > barrier.advanced(by: ExecutionLimits.spanBetweenBarriers.milliseconds) {
+      // Before the block: it forgets receipts that a file with a lost tail would ask for.
+      try keepBarrier(at: header.time)
+    }
     let context = BlockContext(
       height: header.height, time: header.time, randomness: digest, schedule: system.schedule,
       planted: planted)
@@ -155,13 +159,14 @@ package final class Executor {
         "the cycles of height \(height) do not add up: \(totals). This replica's files are not "
           + "what it wrote; remove its state folder, and it executes everything again")
     }
-    if height.number % ExecutionLimits.heightsBetweenBarriers == 0
-      || context.time > barrier.advanced(by: ExecutionLimits.spanBetweenBarriers.milliseconds)
-    {
-      _ = try checkpoint()
-      barrier = context.time
+    if height.number % ExecutionLimits.heightsBetweenBarriers == 0 {
+      try keepBarrier(at: context.time)
     }
     publish()
+  }
+
+  private func keepBarrier(at time: Moment) throws(ExecutionFault) {
+    if try checkpoint() != nil { barrier = time }
   }
 
   private func perform(

@@ -22,7 +22,8 @@ package enum ExecutionLimits {
   package static let rowsPerDeploy: UInt64 = 1_000_000
   /// Rows whose price a deploy sets aside beforehand.
   package static let rowsReservedPerDeploy: UInt64 = 10_000
-  /// How long receipts of transfers, top-ups and deploys answer a replay, in milliseconds.
+  /// How long receipts of transfers, top-ups, deploys and price changes answer a replay, in
+  /// milliseconds.
   package static let systemRetention: UInt64 = 90 * 86_400_000
   /// Pipelines of one subnet.
   package static let pipelinesMax = 1_024
@@ -50,8 +51,8 @@ package enum ExecutionLimits {
   package static let heightsReadable = 12
   /// Every so many heights all readers let go, so that the log can start anew.
   package static let heightsBetweenBarriers: UInt64 = 100
-  /// And after so much block time: no file may lose more to a power cut than the time for which
-  /// the others keep receipts.
+  /// And before a block that is so much later: no file may lose more to a power cut than the time
+  /// for which the others keep receipts, `Limits.callLifetimeMax` at least.
   package static let spanBetweenBarriers = Span.seconds(300)
   /// Bytes of the message of a note in a receipt: with all notes, a receipt stays in its limit.
   package static let noteBytesMax = 160

@@ -6,8 +6,8 @@ import Storage
 import Wire
 
 /// The file of one pipeline: its tables, its account, its receipts and its own height. It replays
-/// alone: what a block does to it depends on the block and on this file, and on the system file's
-/// receipts where cycles come from there.
+/// alone: what a block does to it depends on the block and on this file, on where the system file
+/// sent each call, and on the prices of the height.
 ///
 /// - Safety: a block is one transaction, an update one savepoint in it; tables and tries move
 ///   together.

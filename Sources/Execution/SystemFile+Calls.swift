@@ -6,7 +6,7 @@ import Wire
 enum Route {
   /// Settled here, with a receipt.
   case settled(Receipt)
-  /// Settled here as far as cycles go; the pipeline takes its side from the receipt.
+  /// Settled here as far as cycles go; the pipeline takes its side.
   case both(Receipt)
   /// For the pipeline alone.
   case pipeline

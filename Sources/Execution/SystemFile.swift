@@ -5,10 +5,10 @@ import Storage
 import Wire
 
 /// The file of a subnet that no pipeline owns: people's accounts, cycles minted and burned, the
-/// names of pipelines, and the outcome of every height.
+/// names of pipelines, the prices, and the outcome of every height.
 ///
-/// - Safety: what a call costs or moves is taken here first; a pipeline's file reads the receipt of
-///   it and never reckons it anew.
+/// - Safety: what a call moves is taken here first; a pipeline's file takes its side of what was
+///   taken and never reckons it anew.
 final class SystemFile {
   let engine: Engine
   let ledger: Ledger

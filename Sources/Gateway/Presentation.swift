@@ -190,7 +190,7 @@ extension PriceTable {
         .list(lines) {
           .object([
             ("key", .text($0.key)), ("item", .text($0.item)), ("unit", .text($0.unit)),
-            ("cycles", .number($0.price.number)),
+            ("at13", .number($0.base.number)), ("cycles", .number($0.price.number)),
           ])
         }
       ),

@@ -57,6 +57,7 @@ package struct Problem: Error, Equatable, Sendable {
     "FROZEN": 402, "ARCHIVED": 402, "INSUFFICIENT_CYCLES": 402, "OUT_OF_CYCLES": 402,
     "OVER_BUDGET": 402,
     "FORBIDDEN": 403, "NOT_OWNER": 403, "NOT_ALLOWED": 403,
+    "NOT_ADMINISTRATOR": 403,
     "NO_ROUTE": 404, "NO_CERTIFICATE": 404,
     "IN_FLIGHT": 409,
     "BODY_TOO_LARGE": 413,

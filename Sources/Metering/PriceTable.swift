@@ -191,8 +191,19 @@ extension PriceTable {
 }
 
 extension PriceTable {
-  /// The table as people read it: key, item, unit, cycles at this subnet's size.
-  package var lines: [(key: String, item: String, unit: String, price: Cycles)] {
+  /// One price as people read it.
+  package struct Line {
+    package let key: String
+    package let item: String
+    package let unit: String
+    /// At 13 replicas, as a change gives it.
+    package let base: Cycles
+    /// At this subnet's size.
+    package let price: Cycles
+  }
+
+  /// In the order of the design.
+  package var lines: [Line] {
     let names: [String: (item: String, unit: String)] = [
       "ingress-message": ("ingress", "message"), "ingress-byte": ("ingress", "byte"),
       "update-base": ("update base", "each"), "step": ("VDBE steps", "step"),
@@ -204,9 +215,11 @@ extension PriceTable {
     ]
     let rows = Self.fields.map { key, price in
       let (item, unit) = names[key] ?? (key, "each")
-      let amount = self[keyPath: price]
-      return (key, item, unit, key == "transfer" ? amount : scaled(UInt128(amount.number)))
+      let base = self[keyPath: price]
+      return Line(
+        key: key, item: item, unit: unit, base: base,
+        price: key == "transfer" ? base : scaled(UInt128(base.number)))
     }
-    return rows + [("", "query, snapshot", "each", Cycles(0))]
+    return rows + [Line(key: "", item: "query, snapshot", unit: "each", base: 0, price: 0)]
   }
 }

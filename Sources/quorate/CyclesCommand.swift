@@ -80,8 +80,11 @@ struct CyclesCommand: AsyncParsableCommand {
 
     func run() async throws {
       let session = try Session(location, caller)
-      let fee = try await session.client.prices().table.transfer
-      if let words = Self.warning(amount.cycles, fee: fee) { Terminal.warn(words) }
+      if let fee = try? await session.client.prices().table.transfer,
+        let words = Self.warning(amount.cycles, fee: fee)
+      {
+        Terminal.warn(words)
+      }
       let certified = try await session.submit(
         Intention(
           pipeline: pipeline, method: .topUp(amount.cycles), key: key ?? Session.freshKey()))
@@ -141,36 +144,66 @@ struct CyclesCommand: AsyncParsableCommand {
       let session = try Session(location, caller)
       let report = try await session.client.prices()
       await session.client.close()
-      let items = report.table.lines
       if json {
-        Terminal.say(
-          try Terminal.json(
-            items.map {
-              ["key": $0.key, "item": $0.item, "unit": $0.unit, "cycles": "\($0.price)"]
-            }))
+        Terminal.say(try Terminal.json(PriceListing(report)))
         return
       }
       Terminal.say(
         Terminal.table(
-          ["key", "item", "unit", "cycles"],
-          items.map { [$0.key, $0.item, $0.unit, grouped($0.price.number)] }))
+          ["key", "item", "unit", "at 13 replicas", "here"],
+          report.table.lines.map {
+            [$0.key, $0.item, $0.unit, grouped($0.base.number), grouped($0.price.number)]
+          }))
       Terminal.say(
         "\(report.table.name) \(report.table.version), for \(report.table.replicas) replicas. "
           + "10^12 cycles (1 T) are pegged to one XDR. Queries are free at every trust.")
       for proposal in report.proposals {
         Terminal.say(
           "\(proposal.administrator.hex.prefix(8)) proposes version \(proposal.table.version): "
-            + Self.differences(report.table, proposal.table))
+            + Self.differences(report.table, proposal.table)
+            + "; \(report.needed) administrators must propose the same")
       }
     }
 
-    /// What one table has otherwise than another, at the size of the subnet.
+    /// What one table has otherwise than another, as a change gives it.
     static func differences(_ old: PriceTable, _ new: PriceTable) -> String {
-      let changed = zip(old.lines, new.lines).filter { $0.price != $1.price }
+      let changed = zip(old.lines, new.lines).filter { $0.base != $1.base }
       return changed.isEmpty
         ? "nothing else"
-        : changed.map { "\($0.key) \(grouped($0.price.number)) → \(grouped($1.price.number))" }
-          .joined(separator: ", ")
+        : changed.map { "\($0.key)=\($1.base) (was \($0.base))" }.joined(separator: " ")
+    }
+  }
+
+  /// The prices for programs.
+  struct PriceListing: Encodable {
+    struct Line: Encodable { let key, item, unit, at13, cycles: String }
+    struct Proposal: Encodable {
+      let administrator: String
+      let version: UInt32
+      let at13: [String: String]
+    }
+    let name: String
+    let version: UInt32
+    let replicas: UInt16
+    let needed: UInt16
+    let prices: [Line]
+    let proposals: [Proposal]
+
+    init(_ report: PriceReport) {
+      name = report.table.name
+      version = report.table.version
+      replicas = report.table.replicas
+      needed = report.needed
+      prices = report.table.lines.map {
+        Line(
+          key: $0.key, item: $0.item, unit: $0.unit, at13: "\($0.base)", cycles: "\($0.price)")
+      }
+      proposals = report.proposals.map { proposal in
+        let lines = proposal.table.lines.filter { !$0.key.isEmpty }
+        return Proposal(
+          administrator: proposal.administrator.hex, version: proposal.table.version,
+          at13: Dictionary(uniqueKeysWithValues: lines.map { ($0.key, "\($0.base)") }))
+      }
     }
   }
 
@@ -179,9 +212,10 @@ struct CyclesCommand: AsyncParsableCommand {
       commandName: "change-prices",
       abstract: "Propose other prices, as an administrator of the subnet.",
       discussion: """
-        Prices are given for 13 replicas, as the design's table has them, and scaled by n / 13.
-        They are in force from the block after the one in which more than half of the
-        administrators have proposed the same. Storage until then is charged by the old prices.
+        Prices are given for 13 replicas; all but that of a transfer are scaled by n / 13. They
+        are in force from the block after the one in which more than half of the administrators
+        have proposed the same. Storage is charged for each ten minutes by the prices in force
+        when they end.
 
           quorate cycles change-prices step=120 storage=150k --as operator
         """)
@@ -203,19 +237,47 @@ struct CyclesCommand: AsyncParsableCommand {
           "There is no price '\(unknown)'\(meant.map { "; did you mean '\($0)'?" } ?? ".") "
             + "The keys are \(PriceTable.keys.joined(separator: ", ")).")
       }
+      guard zip(old.lines, next.lines).contains(where: { $0.base != $1.base }) else {
+        await session.client.close()
+        Terminal.say("These prices are in force already, \(old.name) \(old.version).")
+        return
+      }
       let certified = try await session.submit(
         Intention(
           pipeline: "", method: .prices, body: next.canonicalBytes, key: key ?? Session.freshKey(),
           stepLimit: 0))
-      let report = try await session.client.prices()
+      let report = await seen(next, session)
       await session.client.close()
-      let remark =
-        report.table.version == next.version
-        ? "In force: \(Prices.differences(old, report.table))"
-        : "Proposed by \(report.proposals.count { $0.table == next }) of "
-          + "\(report.needed) administrators that it takes: "
-          + Prices.differences(old, next)
-      Terminal.say(try ReceiptReport(certified).remarking(remark).text(json: json))
+      Terminal.say(
+        try ReceiptReport(certified).remarking(report.map { Self.remark(old, next, $0) })
+          .text(json: json))
+    }
+
+    private static func remark(
+      _ old: PriceTable, _ next: PriceTable, _ report: PriceReport
+    ) -> String {
+      if report.table == next { return "In force: \(Prices.differences(old, next))" }
+      guard report.table.version < next.version else {
+        return "Other prices came into force meanwhile: \(Prices.differences(old, report.table))"
+      }
+      return "Proposed by \(report.proposals.count { $0.table == next }) of "
+        + "\(report.needed) administrators that it takes: \(Prices.differences(old, next))"
+    }
+
+    /// The prices once replicas read the height of this proposal; nil when they do not soon.
+    private func seen(_ table: PriceTable, _ session: Session) async -> PriceReport? {
+      for _ in 0..<40 {
+        if let report = try? await session.client.prices() {
+          let isThere =
+            report.table.version >= table.version
+            || report.proposals.contains {
+              $0.administrator == session.keys?.publicKey && $0.table == table
+            }
+          if isThere { return report }
+        }
+        try? await Task.sleep(for: .milliseconds(50))
+      }
+      return nil
     }
   }
 }

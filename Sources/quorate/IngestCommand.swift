@@ -65,8 +65,7 @@ struct IngestCommand: AsyncParsableCommand {
     let width = batchesInFlight(found)
     let prefix = try key ?? keyOfFile()
     let done = try Acknowledged(
-      file: location.folder.appending(
-        path: "ingests/\(prefix.replacingOccurrences(of: "/", with: "_"))"),
+      file: location.folder.appending(path: progressName(prefix, session)),
       resume: resume)
     let rows = try RowStream(
       path: file, format: rowFormat, hasHeader: !noHeader, rowsMax: batch, skipping: done.known
@@ -108,6 +107,16 @@ struct IngestCommand: AsyncParsableCommand {
       throw Failure(rows.emptiness(columns: columns, source: source))
     }
     try report(tally.withLock { $0 }, width, skipped: rows.skipped, failure: nil)
+  }
+
+  /// Apart for each subnet, pipeline, source and sender: what one acknowledged another has not.
+  private func progressName(_ prefix: String, _ session: Session) -> String {
+    let who = session.keys.map { String($0.publicKey.hex.prefix(8)) } ?? "nobody"
+    let parts = [
+      String(session.network.subnet.hex.prefix(8)), pipeline, source, "\(who)-\(prefix)",
+    ]
+    return "ingests/"
+      + parts.map { $0.replacingOccurrences(of: "/", with: "_") }.joined(separator: "/")
   }
 
   /// What was asked for, or what the source's rule for late rows allows.

@@ -11,10 +11,10 @@ extension PipelineCommand {
       commandName: "test",
       abstract: "Run the package's tests/*.yaml: in memory, without a cluster.",
       discussion: """
-        The engine is the one that replicas run, with their rules and prices, so the cycles of
-        each update are what it would cost on 13 replicas. After each step every model must be
-        what its SELECT gives as a whole (incremental equals full), and every table must hold the
-        same rows where all keys descend. Exit status 1 when a test fails.
+        The engine is the one that replicas run, with their rules, so the cycles of each update
+        are what it would cost on 13 replicas at the first price table. After each step every
+        model must be what its SELECT gives as a whole (incremental equals full), and every table
+        must hold the same rows where all keys descend. Exit status 1 when a test fails.
 
           quorate pipeline test my-pipeline
           quorate pipeline test my-pipeline --only late --junit report.xml

@@ -20,6 +20,8 @@ struct Load {
     /// Shares of all the cores' time.
     var replicasShare = 0.0
     var clientShare = 0.0
+    /// Processor seconds of all replicas by the name of the thread.
+    var threads: [String: Double] = [:]
     /// Heights that were certified meanwhile.
     var blocks = 0.0
 
@@ -73,8 +75,11 @@ struct Load {
       return try await group.reduce(into: [(Int, [Double])]()) { $0.append($1) }
     }
     outcome.elapsed = watch.seconds - warm
-    let (before, first) = try await begin
+    let (before, threads, first) = try await begin
     let after = meter.work()
+    outcome.threads = meter.threads().reduce(into: [:]) {
+      $0[$1.key] = $1.value - (threads[$1.key] ?? 0)
+    }
     outcome.done = results.map(\.0).reduce(0, +)
     outcome.latencies = results.flatMap(\.1).sorted()
     let all = outcome.elapsed * Double(cores)
@@ -89,9 +94,11 @@ struct Load {
   /// Work done and the height reached when the time begins to count.
   private static func begin(
     _ client: Client, _ meter: WorkMeter, at seconds: Double
-  ) async throws -> (work: (replicas: Double, client: Double), height: Height) {
+  ) async throws -> (
+    work: (replicas: Double, client: Double), threads: [String: Double], height: Height
+  ) {
     try await Task.sleep(for: .seconds(seconds))
-    return (meter.work(), await height(client))
+    return (meter.work(), meter.threads(), await height(client))
   }
 
   /// The highest height that a replica holds a certificate of.

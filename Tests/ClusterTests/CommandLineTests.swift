@@ -79,6 +79,22 @@ private final class TemporaryFile {
     #expect(Acknowledged.read("0 aa\n\n1 bb\n2 c") == [0: "aa", 1: "bb"])
   }
 
+  @Test func `that a torn file of progress tells of are those that were acknowledged`() {
+    let digests = (0..<5).map { String(repeating: "a\($0)", count: 4) }
+    let text = digests.enumerated().map { "\($0.offset) \($0.element)\n" }.joined()
+    for length in 0...text.utf8.count {
+      // The run that goes on begins a line of its own behind what was torn.
+      let torn = String(text.prefix(length))
+      for file in [torn, torn + "\n", torn + "\n\(digests.count) \(digests[0])\n"] {
+        for (number, digest) in Acknowledged.read(file) where number < digests.count {
+          #expect(digest == digests[number] || digest.count < digests[number].count, "\(length)")
+        }
+      }
+      let whole = torn.split(separator: "\n", omittingEmptySubsequences: false).count - 1
+      #expect(Acknowledged.read(torn).count == whole, "\(length)")
+    }
+  }
+
   @Test func `of a folder are none`() {
     #expect { try RowStream.check(FileManager.default.temporaryDirectory.path) } throws: {
       "\($0)".contains("is a folder; name a file")

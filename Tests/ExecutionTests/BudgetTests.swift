@@ -84,10 +84,13 @@ extension Subnet {
     let first = try subnet.run(sent("first", rows("a")))
     #expect(first.status == .applied)
     var number = 0
-    while try subnet.admission(sent("n\(number)", rows("n\(number)"))) == nil {
+    var refused: Refusal?
+    while refused == nil {
       try subnet.run(sent("n\(number)", rows("n\(number)")))
       number += 1
+      refused = try subnet.admission(sent("n\(number)", rows("n\(number)")))
     }
+    #expect(refused?.code == "OVER_BUDGET")
     #expect(try subnet.admission(sent("first", rows("b")))?.code == "IDEMPOTENCY_CONFLICT")
     let again = sent("first", rows("a"))
     #expect(try subnet.admission(again) == nil)

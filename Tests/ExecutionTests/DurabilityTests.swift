@@ -58,6 +58,18 @@ private func played(pii: Sensitivity? = nil) throws -> (Subnet, [BlockOutcome]) 
 }
 
 @Suite struct `Files of a replica` {
+  @Test func `are synced before a block that comes long after the last sync`() throws {
+    func pagesInLog(gap: UInt64) throws -> Int {
+      let (subnet, _) = try played()
+      try subnet.execute([], after: gap)
+      try subnet.run(subnet.ingest("orders", header + "later,anna,1.00,\n"))
+      let file = try #require(subnet.executor.pipelines["shop"])
+      return try file.engine.connection.checkpoint(.passive).pagesInLog
+    }
+    // A log that was synced begins anew.
+    #expect(try pagesInLog(gap: 301_000) < pagesInLog(gap: 1_000))
+  }
+
   @Test func `are not made of a first deploy that is refused`() throws {
     let subnet = try Subnet()
     let before = try subnet.executor.components(

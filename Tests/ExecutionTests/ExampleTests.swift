@@ -1,4 +1,5 @@
 import Certification
+import Certification
 import Foundation
 import Pipelines
 import Testing
@@ -114,6 +115,79 @@ struct FedExample: Sendable, CustomTestStringConvertible {
     #expect([costs.accepted, costs.quarantined, costs.late] == [40, 1, 1])
     let again = try send("\(feeds)/costs.csv", to: "costs", of: name, subnet, rows: 41)
     #expect([again.accepted, again.duplicates, again.quarantined] == [0, 40, 1])
+  }
+}
+
+/// An example with rows in it, certified.
+private func filled(_ folder: String) throws -> (Subnet, String) {
+  let (subnet, name) = try deployed(folder)
+  try subnet.execute([], after: 200 * 86_400_000)
+  let home = "\(home)/deploy/pipelines/\(folder)"
+  for feed in FedExample.all.first(where: { $0.folder == folder })?.feeds ?? [] {
+    _ = try send("\(home)/feeds/\(feed.file).csv", to: feed.source, of: name, subnet, rows: 1_000)
+  }
+  if folder == "berka" {
+    _ = try send("\(home)/tests/movements.csv", to: "transactions", of: name, subnet, rows: 10)
+  }
+  if folder == "bank-reconciliation" {
+    let feed = FeedGenerator(seed: 3, rows: 60)
+    for table in [feed.institutions, feed.transactions, feed.lifecycle, feed.audit] {
+      let text = table.text(of: table.rows[...])
+      try subnet.run(subnet.ingest(table.source, text, pipeline: name, steps: 50_000_000))
+    }
+  }
+  try subnet.certify()
+  return (subnet, name)
+}
+
+@Suite struct `The named queries of an example` {
+  /// Of a name that a table has as a column the first value; else what lets everything in.
+  private func value(
+    of argument: Pipelines.Argument, _ subnet: Subnet, _ name: String
+  ) throws -> Value {
+    let file = try #require(subnet.executor.pipelines[name])
+    for table in file.data.tables.keys.sorted() {
+      guard
+        file.data.tables[table]?.schema.columns.contains(where: { $0.name == argument.name })
+          == true
+      else { continue }
+      let select = try file.engine.connection.prepare(
+        "SELECT min(\"\(argument.name)\") FROM \"\(table)\"")
+      if try select.step(), !select.isNull(0) { return select.value(0) }
+    }
+    let isEnd = argument.name != "from"
+    switch argument.type {
+    case .date: return .int(isEnd ? 30_000 : 0)
+    case .timestamp: return .int(isEnd ? 2_000_000_000_000 : 0)
+    case .int: return .int(isEnd ? 1_000_000_000 : 0)
+    default: return .text("none")
+    }
+  }
+
+  @Test(
+    arguments: [
+      "bank-reconciliation", "berka", "delivery-tracking", "feature-store", "master-data",
+    ])
+  func `answer their owner, alike at each trust, and mostly with rows`(folder: String) throws {
+    let (subnet, name) = try filled(folder)
+    let package = try #require(subnet.executor.pipelines[name]?.deployed?.package)
+    #expect(!package.queries.isEmpty)
+    var withRows = 0
+    for query in package.queries {
+      let arguments = try query.args.map {
+        Certification.Argument(name: $0.name, value: try value(of: $0, subnet, name))
+      }.sorted { $0.name < $1.name }
+      let answers = try [Trust.replica, .quorum].map { trust in
+        try subnet.executor.reader.query(
+          QueryRequest(
+            subnet: subnet.genesis.subnet, pipeline: name, question: .named(query.name),
+            arguments: arguments, height: nil, trust: trust, caller: Subnet.owner.publicKey)
+        ).result.texts
+      }
+      #expect(answers[0] == answers[1], "\(query.name)")
+      withRows += answers[0].isEmpty ? 0 : 1
+    }
+    #expect(withRows * 2 > package.queries.count, "\(withRows) of \(package.queries.count)")
   }
 }
 

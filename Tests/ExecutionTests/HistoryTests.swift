@@ -114,16 +114,16 @@ private struct Bill: Equatable {
     "3.40.1": (325_068, 98_791_263)
   ]
 
-  private func bills(_ course: Course) throws -> (bills: [Bill], roots: [Digest?]) {
+  private func bills(_ course: Course) throws -> (bills: [Bill], roots: [Digest]) {
     let feed = FeedGenerator(seed: 9, rows: 240)
     let life = try Life(course)
     var bills: [Bill] = []
-    var roots: [Digest?] = []
+    var roots: [Digest] = []
     func send(_ table: FeedTable, from first: Int, to last: Int, steps: UInt64) throws {
       let rows = table.rows
       let part = rows[min(first, rows.count)..<min(last, rows.count)]
       bills.append(Bill(try life.send(table, part, steps: steps)))
-      roots.append(life.subnet.root(name))
+      roots.append(try #require(life.subnet.root(name)))
     }
     try send(feed.institutions, from: 0, to: .max, steps: 50_000_000)
     try send(feed.transactions, from: 0, to: 100, steps: 50_000_000)

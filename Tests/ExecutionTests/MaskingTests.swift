@@ -122,7 +122,7 @@ private let names = [
       let clerk = try subnet.answer(.sql(text), to: Subnet.stranger.publicKey)
       #expect(!clerk.lowercased().contains(secret), "\(clerk)")
     } catch {
-      #expect(!error.message.contains(secret), "\(error)")
+      #expect(!error.message.lowercased().contains(secret), "\(error)")
     }
   }
 
@@ -149,6 +149,7 @@ private let names = [
     "select costumer from orders", "select add_exact(customer, 1) as x from orders",
     "select id from orders union select customer from orders",
     "select count(*) over (partition by customer) as n from orders",
+    "select value from json_each((select customer from orders where id = 'a'))",
     "with recursive n(a) as (select customer from orders union select a from n) select a from n",
     "select (select customer from orders where id = 'a') as x from (select 'z' as customer) t",
     "select (select o.customer from orders o where id = 'a') as x from (select 'z' as customer) o",

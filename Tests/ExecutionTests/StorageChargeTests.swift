@@ -78,7 +78,7 @@ private func account(gibibytes: Int64, _ balance: Cycles) -> PipelineAccount {
     let before = subnet.executor.pipelines["shop"]?.account.storedBytes
     try subnet.run(subnet.ingest("orders", body, key: "one"))
     #expect(try #require(subnet.executor.pipelines["shop"]?.account.storedBytes) > before ?? 0)
-    try subnet.execute([], after: 120_000)
+    try subnet.execute([], after: 700_000)
     // A refused stranger brings the file a block, and adds nothing itself.
     try subnet.run(subnet.ingest("orders", body, by: Subnet.stranger))
     #expect(subnet.executor.pipelines["shop"]?.account.storedBytes == before)

@@ -106,7 +106,8 @@ final class TwinDatabase {
     var refusal: Refusal?
   }
 
-  /// - Returns: also the receipt of an update that writes these rows.
+  /// - Returns: also the receipt of an update that writes these rows, but for its hashes and index
+  ///   entries, which follow from the rows alone.
   func run(_ checked: CheckedQuery, stepsMax: UInt64) -> (outcome: Outcome, receipt: Receipt) {
     engine.functions.begin(time: 1_767_225_600_000, randomness: .zero, call: .zero)
     var budget = StepBudget(limit: stepsMax)

@@ -148,6 +148,9 @@ import Wire
         try StateCertificate(canonicalBytes: certificate.bytes)
           == subnet.ledger.certificate(at: 1))
       let owner = subnet.owner.publicKey.hex
+      let prices = try await http("GET", "/v1/prices", port: port)
+      #expect(prices.body.contains(#""version":1,"replicas":4"#))
+      #expect(prices.body.contains(#""key":"step","item":"VDBE steps","unit":"step","at13":100"#))
       let account = try await http("GET", "/v1/accounts/\(owner)", port: port)
       #expect(account.json["balance"] == .integer(77))
       #expect(try await http("GET", "/v1/accounts/me", port: port).status == 400)

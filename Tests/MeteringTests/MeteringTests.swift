@@ -87,9 +87,9 @@ private func usage(_ set: (inout Usage) -> Void) -> Usage {
     for key in PriceTable.keys {
       let next = try #require(thirteen.changed([key: 7_777]))
       #expect(next.version == thirteen.version + 1)
-      let changed = zip(thirteen.lines, next.lines).filter { $0.price != $1.price }
+      let changed = zip(thirteen.lines, next.lines).filter { $0.base != $1.base }
       #expect(changed.map(\.1.key) == [key])
-      #expect(changed.map(\.1.price) == [7_777])
+      #expect(changed.map(\.1.base) == [7_777])
       #expect(try PriceTable(canonicalBytes: next.canonicalBytes) == next)
     }
     #expect(thirteen.changed(["steps": 1]) == nil)

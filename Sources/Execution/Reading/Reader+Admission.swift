@@ -11,9 +11,10 @@ extension Reader {
   ///
   /// - Parameter now: the replica's own clock, or the newest block's time if that is later.
   /// - Throws: `EXPIRED`, `LIFETIME`, `ALREADY_EXECUTED`, `STEP_LIMIT`, `IDEMPOTENCY_KEY_MISSING`,
-  ///   `UNKNOWN_PIPELINE`, `UNKNOWN_SOURCE`, `UNKNOWN_PROCEDURE`, `NOT_ALLOWED`, `NOT_OWNER`,
-  ///   `UNKNOWN_ROLE`, `FROZEN`, `ARCHIVED`, `OVER_BUDGET`, `INSUFFICIENT_CYCLES`,
-  ///   `NOT_ADMINISTRATOR`, `PRICES_MALFORMED`, `PRICES_VERSION`.
+  ///   `IDEMPOTENCY_CONFLICT`, `UNSIGNED`, `PIPELINE_NAME`, `PIPELINE_NAMED`, `UNKNOWN_PIPELINE`,
+  ///   `UNKNOWN_SOURCE`, `UNKNOWN_PROCEDURE`, `NOT_ALLOWED`, `NOT_OWNER`, `UNKNOWN_ROLE`, `FROZEN`,
+  ///   `ARCHIVED`, `OVER_BUDGET`, `INSUFFICIENT_CYCLES`, `NOT_ADMINISTRATOR`, `PRICES_MALFORMED`,
+  ///   `PRICES_VERSION`, `TOO_MANY_PRICES`.
   package func admit(_ verified: VerifiedCall, at now: Moment) throws(Refusal) {
     let call = verified.signed.call
     try admitTimes(call, now)

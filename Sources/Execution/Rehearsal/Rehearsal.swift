@@ -1,6 +1,7 @@
 /// Runs the tests of a package on an executor of its own, without a cluster.
 ///
-/// - Safety: what runs is what replicas run: the same engine, rules, prices and receipts.
+/// - Safety: what runs is what replicas run: the same engine, rules and receipts, at the
+///   first price table.
 import Certification
 import Metering
 import Pipelines

@@ -14,9 +14,11 @@ struct BlockContext {
   /// By which its calls pay.
   var prices: PriceTable { schedule.table(at: height) }
 
-  /// When a call cannot come back any more, its digest may be forgotten.
+  /// When a call cannot come back any more, and no file that lost its tail asks for its receipt,
+  /// its digest may be forgotten.
   func forgetAt(_ call: Call) -> Moment {
-    call.expiry.advanced(by: Limits.clockDrift.milliseconds)
+    max(call.expiry, time.advanced(by: Limits.callLifetimeMax.milliseconds))
+      .advanced(by: Limits.clockDrift.milliseconds)
   }
 
   /// Whether the call may run now. One that may not leaves no receipt: nothing final is said of it.
@@ -27,7 +29,8 @@ struct BlockContext {
   }
 }
 
-/// A call at its place in a block. Its envelope was verified before the block was voted for.
+/// A call at its place in a block, or with place 0 before a block orders it. Its envelope is
+/// verified.
 struct OrderedCall {
   let position: UInt32
   let digest: Digest
