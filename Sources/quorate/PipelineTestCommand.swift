@@ -26,7 +26,7 @@ extension PipelineCommand {
     @Flag(help: "For programs.") var json = false
 
     func run() async throws {
-      let (package, all) = try PackageFolder.readWithTests(directory)
+      let (package, all) = try readReporting()
       let tests = all.filter { only.map($0.name.contains) ?? true }
       guard !tests.isEmpty else {
         throw Failure(
@@ -45,12 +45,7 @@ extension PipelineCommand {
         withExtendedLifetime(disk) {}
         if !json { Terminal.say(run.text) }
       }
-      if let junit {
-        do {
-          try Data(TestRun.junit(runs, of: package.package.name).utf8)
-            .write(to: URL(filePath: junit))
-        } catch { throw Failure("Cannot write \(junit): \(error.localizedDescription)") }
-      }
+      try write(TestRun.junit(runs, of: package.package.name))
       let failed = runs.count { !$0.result.failures.isEmpty }
       if json {
         Terminal.say(try Terminal.json(runs.map(TestReport.init)))
@@ -60,6 +55,21 @@ extension PipelineCommand {
             + (failed == 0 ? "" : "; '-' is what was expected, '+' what was found"))
       }
       if failed > 0 { throw ExitCode(1) }
+    }
+
+    /// A package that cannot be read is an error in the report too.
+    private func readReporting() throws -> (checked: CheckedPackage, tests: [UnitTest]) {
+      do { return try PackageFolder.readWithTests(directory) } catch {
+        try write(TestRun.junit(refused: "\(error)", of: directory))
+        throw error
+      }
+    }
+
+    private func write(_ report: String) throws {
+      guard let junit else { return }
+      do { try Data(report.utf8).write(to: URL(filePath: junit)) } catch {
+        throw Failure("Cannot write \(junit): \(error.localizedDescription)")
+      }
     }
   }
 }
@@ -117,6 +127,24 @@ struct TestRun {
     ]
     for run in runs { lines += run.junitCase(package) }
     return (lines + ["  </testsuite>", "</testsuites>", ""]).joined(separator: "\n")
+  }
+
+  /// - Parameter words: why no test could run.
+  static func junit(refused words: String, of package: String) -> String {
+    let head = "tests=\"1\" failures=\"0\" errors=\"1\" time=\"0\""
+    let name = escaped(package)
+    let first = escaped(String(words.prefix { $0 != "\n" }))
+    return """
+      <?xml version="1.0" encoding="UTF-8"?>
+      <testsuites \(head)>
+        <testsuite name="\(name)" \(head)>
+          <testcase classname="\(name)" name="the package is sound" time="0">
+            <error message="\(first)">\(escaped(words))</error>
+          </testcase>
+        </testsuite>
+      </testsuites>
+
+      """
   }
 
   private func junitCase(_ package: String) -> [String] {

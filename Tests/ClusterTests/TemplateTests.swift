@@ -52,5 +52,11 @@ private final class Elements: NSObject, XMLParserDelegate {
     #expect((bad.counts["failure"] ?? 0) > 0)
     #expect(bad.counts["testcase"] == good.counts["testcase"])
     #expect(bad.attributes["testsuite"]?["failures"] != "0")
+    try text.replacing("ingest: entries", with: "ingest: entires")
+      .write(to: tests, atomically: true, encoding: .utf8)
+    await #expect(throws: (any Error).self) { try await command.run() }
+    let refused = try Elements(of: report)
+    #expect(refused.counts["error"] == 1)
+    #expect(refused.attributes["error"]?["message"]?.contains("entires") == true)
   }
 }

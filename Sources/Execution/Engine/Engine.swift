@@ -39,8 +39,7 @@ final class Engine {
     sqlite3_set_authorizer(
       connection.handle, Guardian.judge, Unmanaged.passUnretained(guardian).toOpaque())
     sqlite3_progress_handler(
-      connection.handle, ExecutionLimits.stepsBetweenLooks, StepMeter.look,
-      Unmanaged.passUnretained(meter).toOpaque())
+      connection.handle, ExecutionLimits.stepsBetweenLooks, StepMeter.look, meter.context)
   }
 
   deinit {
@@ -198,36 +197,58 @@ final class Guardian {
 /// (https://sqlite.org/c3ref/progress_handler.html), so the handler stops at the same step on
 /// every machine. The exact count of a whole statement comes from the statement itself.
 final class StepMeter {
-  private var limit: UInt64 = .max
-  private var passed: UInt64 = 0
+  /// SQLite looks at each step, so this is plain memory: no reference is counted and no access
+  /// checked. The connection's one thread alone touches it.
+  private struct Count {
+    var limit: UInt64 = .max
+    var passed: UInt64 = 0
+    var sinceClock: UInt32 = 0
+    var isOverTime: (() -> Bool)?
+  }
+
+  private let count: UnsafeMutablePointer<Count>
+
+  init() {
+    count = .allocate(capacity: 1)
+    count.initialize(to: Count())
+  }
+
+  deinit {
+    count.deinitialize(count: 1)
+    count.deallocate()
+  }
+
+  /// What `look` is given; valid while the meter lives.
+  var context: UnsafeMutableRawPointer { UnsafeMutableRawPointer(count) }
+
   /// Wall-clock brake of queries; nil in updates.
-  var isOverTime: (() -> Bool)?
-  private var sinceClock: UInt32 = 0
+  var isOverTime: (() -> Bool)? {
+    get { count.pointee.isOverTime }
+    set { count.pointee.isOverTime = newValue }
+  }
 
   /// A statement begins that may take so many steps.
   func allow(_ steps: UInt64) {
-    limit = steps
-    passed = 0
+    count.pointee.limit = steps
+    count.pointee.passed = 0
   }
 
   /// The statement at hand has taken so many steps, exactly.
-  func reached(_ steps: UInt64) { passed = steps }
+  func reached(_ steps: UInt64) { count.pointee.passed = steps }
 
   static let look: @convention(c) (UnsafeMutableRawPointer?) -> Int32 = { context in
-    guard let context else { return 0 }
-    return Unmanaged<StepMeter>.fromOpaque(context).takeUnretainedValue().isOver() ? 1 : 0
+    guard let count = context?.assumingMemoryBound(to: Count.self),
+      count.pointee.limit != .max
+    else { return 0 }
+    count.pointee.passed += 1
+    if count.pointee.isOverTime != nil, isTimeOver(count) { return 1 }
+    return count.pointee.passed > count.pointee.limit ? 1 : 0
   }
 
-  private func isOver() -> Bool {
-    guard limit != .max else { return false }
-    passed += 1
-    if let isOverTime {
-      sinceClock += 1
-      if sinceClock >= ExecutionLimits.stepsBetweenClocks {
-        sinceClock = 0
-        if isOverTime() { return true }
-      }
-    }
-    return passed > limit
+  private static func isTimeOver(_ count: UnsafeMutablePointer<Count>) -> Bool {
+    count.pointee.sinceClock += 1
+    guard count.pointee.sinceClock >= ExecutionLimits.stepsBetweenClocks else { return false }
+    count.pointee.sinceClock = 0
+    return count.pointee.isOverTime?() ?? false
   }
 }
