@@ -83,6 +83,20 @@ extension SystemFile {
     return receipt
   }
 
+  /// The receipt of a call whose key named one before; nil for a fresh one.
+  func answered(_ call: OrderedCall, _ block: BlockContext) throws(StorageFault) -> Receipt? {
+    switch try IdempotencyEntry.judge(call, in: ledger) {
+    case .conflict:
+      return try record(call, block, .refused(IdempotencyEntry.conflict(call.call)))
+    case .replay(let entry):
+      let original = try ledger.receipt(of: entry.call)
+      return try record(
+        call, block, original?.status ?? .applied,
+        replayOf: Receipt.Replay(call: entry.call, height: entry.height))
+    case .fresh: return nil
+    }
+  }
+
   // MARK: Transfers
 
   /// - Parameter owner: nil moves to the pipeline that the call names.
@@ -96,16 +110,7 @@ extension SystemFile {
     guard !call.call.idempotencyKey.isEmpty else {
       return try record(call, block, .refused(IdempotencyEntry.missing))
     }
-    switch try IdempotencyEntry.judge(call, in: ledger) {
-    case .conflict:
-      return try record(call, block, .refused(IdempotencyEntry.conflict(call.call)))
-    case .replay(let entry):
-      let original = try ledger.receipt(of: entry.call)
-      return try record(
-        call, block, original?.status ?? .applied,
-        replayOf: Receipt.Replay(call: entry.call, height: entry.height))
-    case .fresh: break
-    }
+    if let receipt = try answered(call, block) { return receipt }
     if owner == nil, !pipelines.contains(call.call.pipeline) {
       return try record(
         call, block, .refused(PipelineFile.unknownPipeline(call.call.pipeline)))
@@ -146,16 +151,7 @@ extension SystemFile {
     guard !call.call.idempotencyKey.isEmpty else {
       return .settled(try record(call, block, .refused(IdempotencyEntry.missing)))
     }
-    switch try IdempotencyEntry.judge(call, in: ledger) {
-    case .conflict:
-      return .settled(try record(call, block, .refused(IdempotencyEntry.conflict(call.call))))
-    case .replay(let entry):
-      return .settled(
-        try record(
-          call, block, .applied,
-          replayOf: Receipt.Replay(call: entry.call, height: entry.height)))
-    case .fresh: break
-    }
+    if let receipt = try answered(call, block) { return .settled(receipt) }
     let isNew = !pipelines.contains(call.call.pipeline)
     guard !isNew || pipelines.count < ExecutionLimits.pipelinesMax else {
       return .settled(

@@ -19,15 +19,7 @@ extension SystemFile {
     do throws(Refusal) { sender = try Self.proposer(call.call, administrators) } catch {
       return try record(call, block, .refused(error))
     }
-    switch try IdempotencyEntry.judge(call, in: ledger) {
-    case .conflict:
-      return try record(call, block, .refused(IdempotencyEntry.conflict(call.call)))
-    case .replay(let entry):
-      return try record(
-        call, block, .applied,
-        replayOf: Receipt.Replay(call: entry.call, height: entry.height))
-    case .fresh: break
-    }
+    if let receipt = try answered(call, block) { return receipt }
     let table: PriceTable
     do throws(Refusal) {
       // Of two that follow one another in a block the second would hold from the same height.
@@ -53,6 +45,11 @@ extension SystemFile {
       let key = Self.proposalKey(administrator)
       if try ledger.contains(.value, key) { try ledger.remove(.value, key) }
     }
+  }
+
+  /// Each once, ascending.
+  static func administrators(of genesis: Genesis) -> [PublicKey] {
+    Set(genesis.administrators).sorted()
   }
 
   /// More than half.

@@ -25,7 +25,7 @@ final class SystemFile {
   var schedule: PriceSchedule
 
   init(path: String, vfs: String?, genesis: Genesis, retaining: UInt64) throws(ExecutionFault) {
-    administrators = Set(genesis.administrators).sorted()
+    administrators = Self.administrators(of: genesis)
     schedule = PriceSchedule(replicas: genesis.members.count)
     do {
       engine = try Engine(path: path, access: .create, vfs: vfs, profile: .update)

@@ -34,7 +34,7 @@ package final class Reader: Sendable {
   init(directory: String, vfs: String?, genesis: Genesis) {
     self.directory = directory
     self.vfs = vfs
-    administrators = Set(genesis.administrators).sorted()
+    administrators = SystemFile.administrators(of: genesis)
     subnet = genesis.subnet
   }
 
