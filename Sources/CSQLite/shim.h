@@ -8,6 +8,8 @@ static const int QUORATE_SQLITE_IOERR_SHORT_READ = SQLITE_IOERR_SHORT_READ;
 static const int QUORATE_SQLITE_IOERR_FSYNC = SQLITE_IOERR_FSYNC;
 static const int QUORATE_SQLITE_IOERR_WRITE = SQLITE_IOERR_WRITE;
 static const int QUORATE_SQLITE_IOERR_READ = SQLITE_IOERR_READ;
+// Of SQLite 3.45: earlier headers lack it, and earlier libraries ignore it.
+static const int QUORATE_SQLITE_RESULT_SUBTYPE = 0x001000000;
 
 // sqlite3_db_config is variadic; Swift imports no variadic C functions.
 static inline int quorate_sqlite3_db_config_int(sqlite3 *db, int option, int value) {

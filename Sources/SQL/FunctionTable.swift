@@ -70,6 +70,14 @@ package enum FunctionTable {
     entry("upper", 1...1, .fixed(.text), keepsNotNull: true),
   ]
 
+  /// What text that is printed calls around the arguments of JSON functions; nobody may write it.
+  package static let meter = "metered"
+
+  /// Whether a function goes through JSON, or makes it.
+  static func readsJSON(_ name: String) -> Bool {
+    name.hasPrefix("json_") && name != "json_list_sorted"
+  }
+
   private static let aggregates: [FunctionSignature] = [
     entry("count", 0...1, .fixed(.integer), .aggregate, keepsNotNull: true),
     entry("sum", 1...1, .argument(0), .aggregate),

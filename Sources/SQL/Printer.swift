@@ -136,7 +136,7 @@ struct Printer {
       if let alias = item.alias { put(" AS \(quoted(alias))") }
     case .function(let name, let arguments):
       put("\(quoted(name.folded))(")
-      list(arguments) { $0.expression($1) }
+      list(arguments) { $0.metered($1) }
       put(")")
       if let alias = item.alias { put(" AS \(quoted(alias))") }
     }
@@ -229,7 +229,7 @@ struct Printer {
       put(")")
     case .binary(let operation, let left, let right):
       put("(")
-      chain(left, of: operation)
+      if operation.readsJSON { metered(left) } else { chain(left, of: operation) }
       put(" \(operation.rawValue) ")
       self.expression(right)
       put(")")
@@ -267,7 +267,7 @@ struct Printer {
   /// The left side of an operator: one that binds as tightly needs no parentheses of its own.
   /// SQLite's parser holds 100 entries, so a long chain must not open one a link.
   private mutating func chain(_ left: Expression, of operation: BinaryOperator) {
-    guard case .binary(let inner, let first, let second) = left.kind,
+    guard case .binary(let inner, let first, let second) = left.kind, !inner.readsJSON,
       inner.strength == operation.strength, ![4, 5].contains(inner.strength)
     else {
       expression(left)
@@ -276,6 +276,14 @@ struct Printer {
     chain(first, of: inner)
     put(" \(inner.rawValue) ")
     expression(second)
+  }
+
+  /// SQLite's own JSON functions take a step however long a text is: its bytes are metered before.
+  private mutating func metered(_ expression: Expression) {
+    if case .literal = expression.kind { return self.expression(expression) }
+    put("\(FunctionTable.meter)(")
+    self.expression(expression)
+    put(")")
   }
 
   private mutating func predicate(_ expression: Expression) {
@@ -349,7 +357,8 @@ struct Printer {
     put("\(call.name)(")
     if call.star { put("*") }
     if call.distinct { put("DISTINCT ") }
-    list(call.arguments) { $0.expression($1) }
+    let readsJSON = FunctionTable.readsJSON(call.name)
+    list(call.arguments) { readsJSON ? $0.metered($1) : $0.expression($1) }
     put(")")
     if let filter = call.filter {
       put(" FILTER (WHERE ")

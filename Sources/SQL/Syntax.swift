@@ -90,6 +90,8 @@ package enum BinaryOperator: String, Sendable {
     }
   }
 
+  var readsJSON: Bool { self == .arrow || self == .arrowText }
+
   /// Binding strength as in SQLite's grammar (https://sqlite.org/lang_expr.html), 1 is weakest.
   var strength: Int {
     switch self {

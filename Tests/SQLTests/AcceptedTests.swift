@@ -176,6 +176,26 @@ import Testing
     #expect(real.contains("(\"a\".\"amount\" + 1.5)"))
   }
 
+  @Test(arguments: [
+    ("json_array(t.side, 1)", #"json_array(metered("t"."side"), 1)"#),
+    (
+      "cast(json_array(t.side) ->> '$[0]' as text)",
+      #"(metered(json_array(metered("t"."side"))) ->> '$[0]')"#
+    ),
+    (
+      "(select count(*) from json_each(json_array(t.side)) j)",
+      #""json_each"(metered(json_array(metered("t"."side")))) AS "j""#
+    ),
+  ])
+  func `meters what JSON functions read, which nobody may call`(
+    expression: String, printed: String
+  ) throws {
+    let rows = "from {{ ref('slv_transactions') }} t"
+    let text = try Example.check("select \(expression) as x \(rows)").print()
+    #expect(text.contains(printed), "\(text)")
+    #expect(throws: (any Error).self) { try Example.check("select metered(t.side) as x \(rows)") }
+  }
+
   @Test func `restricts a source, not the result`() throws {
     let checked = try Example.check(
       "select t.bank_id, count(*) as n from {{ ref('slv_transactions') }} t group by t.bank_id")

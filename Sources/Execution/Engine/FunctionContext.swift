@@ -53,6 +53,10 @@ struct Invocation {
 
   func type(_ index: Int) -> Int32 { sqlite3_value_type(values?[index]) }
   func isNull(_ index: Int) -> Bool { type(index) == SQLITE_NULL }
+  /// Reading its bytes would turn it into a text.
+  func isNumber(_ index: Int) -> Bool {
+    [SQLITE_INTEGER, SQLITE_FLOAT].contains(type(index))
+  }
   var anyNull: Bool { (0..<count).contains { isNull($0) } }
 
   /// nil unless the argument is stored as an integer.
@@ -87,6 +91,8 @@ struct Invocation {
   }
 
   func give(_ value: Int64) { sqlite3_result_int64(context, value) }
+  /// The first argument, with its subtype.
+  func giveArgument() { sqlite3_result_value(context, values?[0]) }
   func giveNull() { sqlite3_result_null(context) }
 
   func give(_ text: String) {

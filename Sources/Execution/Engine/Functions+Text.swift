@@ -1,5 +1,6 @@
 import CSQLite
 import Pipelines
+import SQL
 import Signing
 
 extension Functions {
@@ -20,6 +21,10 @@ extension Functions {
     Scalar(name: "glob", arguments: 2) { context, count, values in
       Invocation(context, count, values)?.glob()
     },
+    Scalar(
+      name: FunctionTable.meter, arguments: 1,
+      subtype: SQLITE_SUBTYPE | QUORATE_SQLITE_RESULT_SUBTYPE
+    ) { context, count, values in Invocation(context, count, values)?.metered() },
   ]
 }
 
@@ -45,6 +50,12 @@ extension Invocation {
     out.append(contentsOf: text[index...])
     state.meter(bytes: out.count)
     out.withUnsafeBytes { give(utf8: $0) }
+  }
+
+  /// The argument as it is.
+  func metered() {
+    if !isNumber(0) { state.meter(bytes: bytes(0).count) }
+    giveArgument()
   }
 
   /// `instr(text, part)`: from 1, in characters of a text, in bytes of two blobs; 0: not there.

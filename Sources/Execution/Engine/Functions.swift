@@ -11,7 +11,8 @@ enum Functions {
     @convention(c) (OpaquePointer?, Int32, UnsafeMutablePointer<OpaquePointer?>?) -> Void
 
   /// What the parser's table offers, and the operators that are functions to SQLite.
-  static let offered: [String] = FunctionTable.offered.map(\.name) + ["->", "->>"]
+  static let offered: [String] =
+    FunctionTable.offered.map(\.name) + ["->", "->>", FunctionTable.meter]
 
   /// Floating point: for queries that one replica answers alone.
   static let replicaOnly: [String] = ["avg", "total", "round"]
@@ -34,7 +35,8 @@ enum Functions {
       try connection.check(
         sqlite3_create_function_v2(
           connection.handle, function.name, function.arguments,
-          SQLITE_UTF8 | SQLITE_INNOCUOUS | (function.isPure ? SQLITE_DETERMINISTIC : 0), user,
+          SQLITE_UTF8 | SQLITE_INNOCUOUS | function.subtype
+            | (function.isPure ? SQLITE_DETERMINISTIC : 0), user,
           function.body, nil, nil, nil),
         "adding the function \(function.name)")
     }
@@ -82,6 +84,8 @@ enum Functions {
     let arguments: Int32
     /// Same arguments, same result, within one statement.
     var isPure = true
+    /// Whether what says that a text is JSON goes from the arguments to the result.
+    var subtype: Int32 = 0
     let body: Body
   }
 
