@@ -162,8 +162,8 @@ let package = Package(
     tests(
       "ClusterTests",
       [
-        "Wire", "Signing", "Certification", "SQL", "Pipelines", "Transport", "Gateway", "NodeShell",
-        "QuorateClient", "quorate", "GatewayFixture", logging,
+        "Wire", "Signing", "Metering", "Certification", "SQL", "Pipelines", "Transport", "Gateway",
+        "NodeShell", "QuorateClient", "quorate", "GatewayFixture", logging,
       ]),
     tests(
       "NodeShellTests",

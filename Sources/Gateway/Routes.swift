@@ -104,7 +104,9 @@ struct Routes: Sendable {
       known = catalog.pipelines.map(\.name)
     }
     let wanted = catalog.pipelines.contains { $0.name == pipeline } ? name : pipeline
-    guard let nearest = nearest(to: wanted, among: known) else { return problem }
+    guard let nearest = nearest(to: wanted, among: known), nearest != wanted else {
+      return problem
+    }
     var suggesting = problem
     suggesting.detail += "; did you mean \(nearest)?"
     return suggesting.with("didYouMean", .text(nearest))

@@ -263,7 +263,7 @@ struct PlanReport: Encodable {
     if let warnings { lines.append("Warnings: \(warnings)") }
     if let refusal {
       lines.append("This deploy would be refused. \(refusal)")
-      if refusal.contains("[DROP_REFUSED]"),
+      if refusal.hasPrefix("DROP_REFUSED"),
         let advice = Advice.after("DROP_REFUSED", refusal, signer: "")
       {
         lines.append(advice)

@@ -66,7 +66,9 @@ struct QueryCommand: AsyncParsableCommand {
     let session = try Session(location, caller)
     let answer: VerifiedAnswer
     do { answer = try await ask(session) } catch let failure as ClientFailure {
-      throw Failure(await session.explained(failure) + (await meantTable(failure, session)))
+      throw Failure(
+        await session.explained(failure) + (await meantTable(failure, session))
+          + (await wholeCommand(failure, session)))
     }
     await session.client.close()
     if let save { try session.save(answer.saved, to: save) }
@@ -80,6 +82,15 @@ struct QueryCommand: AsyncParsableCommand {
     else { return "" }
     let proof = table.isCertified ? ", or its rows with proofs: --trust certified" : ""
     return "\n\(name) is a table: --sql 'select * from \(name)'\(proof)"
+  }
+
+  /// The command with every argument, where one was missing or wrong.
+  private func wholeCommand(_ failure: ClientFailure, _ session: Session) async -> String {
+    guard failure.code == "ARGUMENTS", let name,
+      let query = try? await session.pipeline(pipeline).queries.first(where: { $0.name == name })
+    else { return "" }
+    let words = query.fields.map { " --arg \($0.name)=VALUE" }.joined()
+    return "\nNext: quorate query \(pipeline) \(name)\(words)"
   }
 
   private func ask(_ session: Session) async throws -> VerifiedAnswer {
@@ -127,9 +138,10 @@ struct QueryCommand: AsyncParsableCommand {
       let name = try SubmitCommand.pair(text).name
       guard !names.contains(name) else { continue }
       let known = query.fields.map { "\($0.name): \($0.type)" }.joined(separator: ", ")
+      let hint = Spelling.hint(name, among: names)
       throw Failure(
         "\(query.name) has no argument '\(name)'; it takes "
-          + "\(known.isEmpty ? "none" : known)\(Spelling.hint(name, among: names)).")
+          + "\(known.isEmpty ? "none" : known)\(hint.isEmpty ? "." : hint)")
     }
   }
 

@@ -120,7 +120,10 @@ extension Session {
   func explained(_ failure: ClientFailure) async -> String {
     if failure.nobodyListens { return "\(failure)\n\(await awaited().text)" }
     let name = signerName ?? "NAME"
+    // One that was ordered is paid for, refused or not.
+    let cost = failure.receipt.map { $0.proof.receipt.charged.number } ?? 0
     return "\(failure)"
+      + (cost > 0 ? "\nIt cost \(grouped(cost)) cycles all the same." : "")
       + (Advice.after(failure.code, failure.why, signer: name).map { "\n\($0)" } ?? "")
   }
 }

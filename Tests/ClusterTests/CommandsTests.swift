@@ -4,39 +4,10 @@ import Signing
 import Testing
 import Wire
 
-extension ProcessCluster {
-  struct Ended {
-    let status: Int32
-    let output: String
-    let errors: String
-  }
-
-  /// Runs `quorate` with this cluster's folder, as a person would.
-  func quorate(_ arguments: String..., more: [String] = []) throws -> Ended {
-    let process = Process()
-    process.executableURL = try #require(Program.url)
-    process.arguments = arguments + more
-    process.environment = ProcessInfo.processInfo.environment.merging(
-      ["QUORATE_CLUSTER": folder.path]
-    ) { _, ours in ours }
-    let (output, errors) = (Pipe(), Pipe())
-    process.standardOutput = output
-    process.standardError = errors
-    try process.run()
-    let said = output.fileHandleForReading.readDataToEndOfFile()
-    let wrong = errors.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return Ended(
-      status: process.terminationStatus, output: String(decoding: said, as: UTF8.self),
-      errors: String(decoding: wrong, as: UTF8.self))
-  }
-}
-
 @Suite(.serialized, .enabled(if: Program.url != nil, "the program was not built"))
 struct `The command line` {
-  private static let bank = URL(filePath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "deploy/pipelines/bank-reconciliation").path
+  private static let bank = Program.home.appending(path: "deploy/pipelines/bank-reconciliation")
+    .path
   private static let name = "bank_reconciliation"
 
   @Test(.timeLimit(.minutes(4)))
@@ -77,7 +48,7 @@ struct `The command line` {
     let whole = try String(
       contentsOf: cluster.folder.appending(path: "\(source).csv"), encoding: .utf8)
     let lines = whole.split(separator: "\n").map(String.init)
-    func ingest(_ text: String, _ more: String...) throws -> ProcessCluster.Ended {
+    func ingest(_ text: String, _ more: String...) throws -> Program.Ended {
       try Data(text.utf8).write(to: file)
       return try cluster.quorate(
         "ingest", Self.name, source, file.path, "--batch", "1", "--in-flight", "1", more: more)

@@ -7,15 +7,6 @@ import Signing
 import Testing
 import Wire
 
-/// The program that was built beside these tests; nil when only tests were built.
-enum Program {
-  static let url: URL? = {
-    let beside = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-      .deletingLastPathComponent().appending(path: "quorate")
-    return FileManager.default.isExecutableFile(atPath: beside.path) ? beside : nil
-  }()
-}
-
 /// A subnet of one process a replica, as `quorate cluster up` starts it.
 final class ProcessCluster {
   let folder: URL
@@ -24,13 +15,15 @@ final class ProcessCluster {
   let operatorKey: KeyPair
   private var processes: [Process?]
 
-  init(size: Int) throws {
+  /// - Parameter others: identities that are administrators beside the operator.
+  init(size: Int, administrators others: [String] = []) throws {
     folder = FileManager.default.temporaryDirectory.appending(
       path: "quorate-processes-\(UUID().uuidString)")
     var settings = ReplicaSettings()
     settings.diskReserveBytes = 0
-    network = try ClusterFolder.create(
+    let created = try ClusterFolder.create(
       folder, replicas: size, basePort: try freeBasePort(2 * size), settings: settings)
+    network = try Self.administered(created, by: others, in: folder)
     let seed = try String(
       contentsOf: folder.appending(path: "identities/operator.key"), encoding: .utf8
     ).trimmingCharacters(in: .newlines)
@@ -43,6 +36,27 @@ final class ProcessCluster {
   deinit {
     for index in processes.indices { kill(index) }
     try? FileManager.default.removeItem(at: folder)
+  }
+
+  /// The same subnet with more administrators, whose keys come to lie beside the operator's.
+  private static func administered(
+    _ network: Network, by names: [String], in folder: URL
+  ) throws -> Network {
+    guard !names.isEmpty else { return network }
+    let old = network.genesis
+    var administrators = old.administrators
+    for name in names {
+      let pair = KeyPair.generate()
+      try Data((pair.seed.hex + "\n").utf8)
+        .write(to: folder.appending(path: "identities/\(name).key"))
+      administrators.append(pair.publicKey)
+    }
+    let genesis = Genesis(
+      name: old.name, protocolVersion: old.protocolVersion, time: old.time, members: old.members,
+      administrators: administrators, accounts: old.accounts)
+    let changed = try Network(genesis: genesis, members: network.members)
+    try Data(changed.json).write(to: ClusterFolder.networkFile(folder))
+    return changed
   }
 
   func folder(of index: Int) -> URL {
