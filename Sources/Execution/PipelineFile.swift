@@ -27,6 +27,7 @@ final class PipelineFile {
   private var accountStored = PipelineAccount()
   var owner: PublicKey?
   var deployed: Deployment?
+  var reach = UpdateReach()
 
   convenience init(
     name: String, path: String, vfs: String?, prices: PriceTable, retaining: UInt64,

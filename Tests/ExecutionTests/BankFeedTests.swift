@@ -1,3 +1,4 @@
+import Certification
 import Foundation
 import Pipelines
 import Testing
@@ -5,76 +6,8 @@ import Wire
 
 @testable import Execution
 
-private let home = URL(fileURLWithPath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-private let name = "bank_reconciliation"
-private let gold = [
-  "slv_matches", "slv_match_exceptions", "fct_transaction_audit", "mtr_rolling_30d_balance",
-  "mtr_late_streaks",
-]
-
-/// Batches for the bank reconciliation, on a subnet of their own.
-private final class BankRun {
-  let subnet: Subnet
-  private(set) var tally = RowTally()
-  private(set) var refused = 0
-  /// By batch: its rows and the steps it took.
-  private(set) var costs: [(rows: Int, steps: UInt64)] = []
-
-  init() throws {
-    subnet = try Subnet()
-    let package = try PackageReader.read(
-      directory: "\(home)/deploy/pipelines/bank-reconciliation")
-    let receipt = try subnet.run(subnet.deploy(package))
-    if case .refused(let refusal) = receipt.status { throw refusal }
-    try subnet.fund(name, 90_000_000_000_000)
-  }
-
-  func send(_ table: FeedTable, _ rows: ArraySlice<[String?]>) throws {
-    let receipt = try subnet.run(
-      subnet.ingest(table.source, table.text(of: rows), pipeline: name, steps: 50_000_000))
-    if case .refused(let refusal) = receipt.status {
-      if refusal.code == "STEP_LIMIT", rows.count > 1 {
-        // What the refusal says to do: smaller batches.
-        let middle = rows.startIndex + rows.count / 2
-        try send(table, rows[..<middle])
-        return try send(table, rows[middle...])
-      }
-      // A batch of which more than half is bad is refused whole.
-      #expect(refusal.code == "EXPECTATION_FAILED", "\(refusal)")
-      refused += 1
-    }
-    costs.append((rows.count, receipt.usage.steps))
-    tally.accepted += receipt.tally.accepted
-    tally.quarantined += receipt.tally.quarantined
-    tally.duplicates += receipt.tally.duplicates
-    tally.late += receipt.tally.late
-  }
-
-  func rows(_ table: String, _ columns: String) throws -> [String] {
-    try subnet.rows(table, pipeline: name, columns: columns)
-  }
-
-  /// A table's declared columns: the salts of personal values differ from run to run.
-  func table(_ table: String) throws -> [String] {
-    let schema = try #require(subnet.executor.pipelines[name]?.data.tables[table]?.schema)
-    return try rows(table, schema.columns.map(\.name).joined(separator: ", "))
-  }
-
-  /// Nothing differs when each stored model is computed whole.
-  func expectIncrementalEqualsFull() throws {
-    let file = try #require(subnet.executor.pipelines[name])
-    let deployed = try #require(file.deployed)
-    let refresher = Refresher(
-      models: deployed.models, package: deployed.checked, engine: file.engine, data: file.data)
-    for model in deployed.models where model.table != nil && model.kind != .seed {
-      var budget = StepBudget(limit: .max)
-      let found = try refresher.compare(model, &budget)
-      #expect(found.isEqual, "\(model.name) differs at \(found.keys)")
-    }
-  }
-}
-
+/// The bank reconciliation on generated rows in any order, against the same rows in theirs and
+/// against plain Python.
 @Suite struct `A shuffled bank feed` {
   /// Set QUORATE_FEED_ROWS=100000 for the large run.
   private let rowCount =
@@ -91,10 +24,14 @@ private final class BankRun {
   }
 
   /// Sends all tables but the banks in random batches, which of them next at random too.
-  private mutating func sendAtRandom(_ feed: FeedGenerator, to run: BankRun) throws {
-    var rest = [feed.transactions, feed.lifecycle, feed.audit].map { table in
-      (table: table, rows: shuffled(table.rows)[...])
-    }
+  private mutating func sendAtRandom(
+    _ feed: FeedGenerator, _ lines: [[String?]], to run: BankRun
+  ) throws {
+    var rest = [
+      (table: feed.transactions, rows: shuffled(lines)[...]),
+      (table: feed.lifecycle, rows: shuffled(feed.lifecycle.rows)[...]),
+      (table: feed.audit, rows: shuffled(feed.audit.rows)[...]),
+    ]
     var batches = 0
     while !rest.isEmpty {
       let next = dice.roll(rest.count)
@@ -110,9 +47,12 @@ private final class BankRun {
   }
 
   /// The accepted lines in the order of their days, a thousand a batch.
-  private func sendInOrder(_ feed: FeedGenerator, accepted: Set<String>, to run: BankRun) throws {
+  private func sendInOrder(
+    _ feed: FeedGenerator, _ lines: [[String?]], accepted: Set<String>, to run: BankRun
+  ) throws {
     var seen: Set<String> = []
-    let lines = feed.transactions.rows
+    let lines =
+      lines
       .filter { accepted.contains($0[0] ?? "") && seen.insert($0[0] ?? "").inserted }
       .sorted { ($0[6] ?? "", $0[0] ?? "") < ($1[6] ?? "", $1[0] ?? "") }
     for (table, rows) in [
@@ -127,68 +67,74 @@ private final class BankRun {
 
   @Test mutating func `comes to the gold of the same rows in order, and of plain Python`() throws {
     let feed = FeedGenerator(seed: 5, rows: rowCount)
+    let moved = BankDays.moved(feed.transactions.rows)
     let mixed = try BankRun()
     try mixed.send(feed.institutions, feed.institutions.rows[...])
-    try sendAtRandom(feed, to: mixed)
+    try sendAtRandom(feed, moved, to: mixed)
     let lines = try mixed.rows("bronze_financial_transactions", "transaction_id")
     #expect(lines.count > rowCount / 2)
     #expect(mixed.tally.late > 0 && mixed.tally.duplicates > 0 && mixed.tally.quarantined > 0)
     let ordered = try BankRun()
     try ordered.send(feed.institutions, feed.institutions.rows[...])
-    try sendInOrder(feed, accepted: Set(lines), to: ordered)
+    try sendInOrder(feed, moved, accepted: Set(lines), to: ordered)
     #expect(ordered.tally.late == 0 && ordered.tally.duplicates == 0)
-    for table in gold {
-      #expect(try mixed.table(table) == ordered.table(table), "\(table)")
+    // Views look at block time, by the day.
+    #expect(mixed.today == ordered.today)
+    let models = try mixed.models()
+    for model in models {
+      let rows = try mixed.contents(of: model)
+      #expect(!rows.isEmpty, "\(model.name)")
+      #expect(try rows == ordered.contents(of: model), "\(model.name)")
     }
-    report(mixed)
-    try compareWithPython(mixed)
+    mixed.report()
+    let python = try BankInPython()
+    defer { python.remove() }
+    let questions = BankDays.questions(banks: feed.institutions.rows.compactMap { $0[0] })
+    guard try python.run(on: mixed, questions) else { return }
+    for model in models {
+      #expect(try mixed.contents(of: model) == python.lines(model.name).sorted(), "\(model.name)")
+    }
+    var withRows = 0
+    for (number, question) in questions.enumerated() {
+      let answer = try mixed.answer(question)
+      withRows += answer.isEmpty ? 0 : 1
+      #expect(try answer == python.lines("answer_\(number)"), "\(question)")
+    }
+    #expect(withRows * 2 > questions.count)
   }
 
-  private func report(_ run: BankRun) {
-    let sent = run.costs.reduce(0) { $0 + $1.rows }
-    let steps = run.costs.reduce(0) { $0 + $1.steps }
-    print(
-      "Bank feed: \(sent) rows in \(run.costs.count) batches, \(run.tally.accepted) accepted, "
-        + "\(run.tally.late) late, \(run.tally.duplicates) duplicates, "
-        + "\(run.tally.quarantined) quarantined, \(run.refused) batches refused; "
-        + "\(steps / UInt64(max(1, sent))) steps a row, \(run.costs.last?.steps ?? 0) for the last "
-        + "batch of \(run.costs.last?.rows ?? 0)")
+  /// Ten lines of a customer, and one that pairs with the third of them.
+  private var own: [[String?]] {
+    let ledger: [[String?]] = (1...10).map { number in
+      let day = "2024-10-\(10 + number)"
+      return [
+        "X\(number)", "B01", "LEDGER", "XX", "\(number).00", "EUR", day, day, "XX-\(number)", nil,
+      ]
+    }
+    return ledger + [
+      ["X11", "B01", "BANK", "XX", "3.00", "EUR", "2024-10-13", nil, "xx 3", nil]
+    ]
   }
 
-  // MARK: Python
-
-  private func compareWithPython(_ run: BankRun) throws {
-    let folder = FileManager.default.temporaryDirectory
-      .appendingPathComponent("bank-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    for (file, table, columns) in [
-      (
-        "transactions", "bronze_financial_transactions",
-        "transaction_id, bank_id, side, customer_id, amount, currency, value_date, due_date, "
-          + "reference"
-      ),
-      ("lifecycle", "bronze_lifecycle_associations", "transaction_id, seq, stage"),
-      ("audit", "bronze_audit_logs", "audit_id, transaction_id, at"),
-    ] {
-      let text = try run.rows(table, columns).map { $0 + "\n" }.joined()
-      try Data(text.utf8).write(to: folder.appendingPathComponent("\(file).txt"))
+  @Test func `costs for one more line no more where there are ten times as many`() throws {
+    var steps: [UInt64] = []
+    for count in [600, 6_000] {
+      let feed = FeedGenerator(seed: 6, rows: count)
+      let run = try BankRun()
+      try run.send(feed.institutions, feed.institutions.rows[...])
+      try run.send(feed.transactions, own.prefix(10))
+      let rows = feed.transactions.rows
+      for start in stride(from: 0, to: rows.count, by: 1_000) {
+        try run.send(feed.transactions, rows[start..<min(start + 1_000, rows.count)])
+      }
+      let accepted = Int(run.tally.accepted)
+      #expect(accepted > count * 8 / 10)
+      try run.send(feed.transactions, own.suffix(1))
+      #expect(Int(run.tally.accepted) == accepted + 1)
+      #expect(try run.rows("slv_matches WHERE match_ref = 'XX3'", "match_rule") == ["EXACT"])
+      steps.append(try #require(run.costs.last?.steps))
     }
-    let python = Process()
-    python.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    python.arguments = ["python3", "\(home)/Tests/Independent/bank_reconciliation.py", folder.path]
-    try python.run()
-    python.waitUntilExit()
-    guard python.terminationStatus != 127 else {
-      print("There is no python3 here; gold is not compared with plain Python.")
-      return
-    }
-    #expect(python.terminationStatus == 0)
-    for table in gold {
-      let text = try String(
-        contentsOf: folder.appendingPathComponent("\(table).txt"), encoding: .utf8)
-      let lines = text.split(separator: "\n").map(String.init)
-      #expect(try run.table(table) == lines, "\(table)")
-    }
+    print("Bank feed: one more line takes \(steps[0]) steps at 600 rows, \(steps[1]) at 6,000.")
+    #expect(steps[0] > 0 && steps[1] <= 2 * steps[0])
   }
 }

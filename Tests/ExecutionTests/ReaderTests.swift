@@ -167,6 +167,34 @@ extension Subnet {
     #expect(masked.rows[0].cells[1].digest == shown.rows[0].cells[1].digest)
   }
 
+  @Test func `makes no salt of the ids of calls and the keys of rows`() throws {
+    let subnet = try prepared(pii: .direct)
+    let ids = subnet.blocks.flatMap(\.header.calls)
+    let seeds = subnet.blocks.flatMap { block in
+      let context = BlockContext(
+        height: block.header.height, time: block.header.time, randomness: block.header.digest,
+        schedule: subnet.executor.system.schedule)
+      return block.calls.map { signed in
+        OrderedCall(
+          position: 0, digest: signed.call.digest, call: signed.call, body: signed.body
+        ).seed(in: context)
+      }
+    }
+    #expect(ids.count == 3 && Set(seeds + ids).count == 6)
+    let tables = try #require(subnet.executor.pipelines["shop"]?.data.tables)
+    let (bronze, model) = (try #require(tables["bronze_orders"]), try #require(tables["ledger"]))
+    for (number, id) in ["a", "b", "c"].enumerated() {
+      let place = (table: bronze.schema.id, row: UInt32(number + 1))
+      let sent = try #require(try bronze.row(key: [.text(id)])?.nonce)
+      #expect(seeds.map { Ingest.nonce($0, table: place.table, row: place.row) }.contains(sent))
+      #expect(!ids.map { Ingest.nonce($0, table: place.table, row: place.row) }.contains(sent))
+      let derived = try #require(try model.row(key: [.text(id)]))
+      let (nonce, key) = (try #require(derived.nonce), try model.schema.key(of: derived.values))
+      #expect(seeds.map { Refresher.nonce($0, key: key) }.contains(nonce))
+      #expect(!ids.map { Refresher.nonce($0, key: key) }.contains(nonce))
+    }
+  }
+
   @Test func `tells balances and the catalog`() throws {
     let subnet = try prepared()
     let catalog = try subnet.executor.reader.catalog()

@@ -11,6 +11,8 @@ final class FunctionContext {
   /// The digest of the block: what nobody knew before it was ordered.
   var randomness: Digest = .zero
   var call: Digest = .zero
+  /// What the nonces of the call's rows are made from: no function gives it.
+  private(set) var seed: Digest = .zero
   /// Bytes over the free ones that costly functions went through.
   var bytes: UInt64 = 0
   /// Rows that the batch at hand has quarantined, and all it has, for `quarantined_ppm()`.
@@ -21,9 +23,15 @@ final class FunctionContext {
     self.time = time
     self.randomness = randomness
     self.call = call
+    seed = .zero
     bytes = 0
     rowsQuarantined = 0
     rowsInBatch = 0
+  }
+
+  func begin(_ call: OrderedCall, in block: BlockContext) {
+    begin(time: block.time, randomness: block.randomness, call: call.digest)
+    seed = call.seed(in: block)
   }
 
   func meter(bytes count: Int) {

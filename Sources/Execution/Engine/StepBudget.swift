@@ -8,6 +8,8 @@ import Wire
 struct StepBudget {
   let limit: UInt64
   private(set) var used: UInt64 = 0
+  /// Rows that statements gave while it lasted.
+  fileprivate(set) var rows: UInt64 = 0
 
   init(limit: UInt64) { self.limit = limit }
 
@@ -45,6 +47,7 @@ extension Engine {
     }
     do {
       while try statement.step() {
+        budget.rows += 1
         meter.reached(statement.stepsSoFar)
         do { try body(statement) } catch { throw RowStop(stop: error) }
       }

@@ -303,7 +303,7 @@ struct Refresher {
     _ values: [Value], to rows: inout KeyedRows, _ table: StoredTable, _ model: ModelPlan
   ) throws(Stop) {
     let key = try key(values, table, model)
-    let nonce = table.hasNonce ? nonce(key) : nil
+    let nonce = table.hasNonce ? Self.nonce(engine.functions.seed, key: key) : nil
     rows.add(StoredRow(values: values, nonce: nonce), key: key)
     guard rows.count <= ExecutionLimits.rowsPerModelMax else {
       throw .refused(
@@ -313,10 +313,11 @@ struct Refresher {
     }
   }
 
-  private func nonce(_ key: [UInt8]) -> Digest {
+  /// As of a batch's row, by the primary key in place of a number.
+  static func nonce(_ seed: Digest, key: [UInt8]) -> Digest {
     var encoder = Encoder(capacity: 96)
     encoder.byte(0x07)
-    encoder.value(engine.functions.call)
+    encoder.value(seed)
     encoder.blob(key)
     return sha256(encoder.bytes)
   }

@@ -53,6 +53,18 @@ struct OrderedCall {
   /// Equal for a retry that means the same: the method with its amounts, and the body.
   var payload: [UInt8] { call.method.canonicalBytes + call.bodyDigest.bytes }
 
+  /// What the nonces of its rows are made from.
+  ///
+  /// - Safety: made of the whole call, which its id tells nobody. Whoever can make it knows the
+  ///   digest of the body, and so the batch, beside the sender's key, the expiry and the block.
+  func seed(in block: BlockContext) -> Digest {
+    var encoder = Encoder(capacity: 320)
+    encoder.byte(0x09)
+    encoder.value(block.randomness)
+    encoder.value(call)
+    return sha256(encoder.bytes)
+  }
+
   func receipt(
     _ block: BlockContext, _ status: Receipt.Status, tally: RowTally = RowTally(),
     notes: [Note] = [], usage: Usage = Usage(), charged: Cycles = 0,

@@ -196,12 +196,17 @@ struct Ingest {
     return false
   }
 
-  /// Chance that came with the row: known to all replicas, not to be guessed once it is erased.
   private func nonce(_ table: StoredTable, _ row: UInt32) -> Digest {
+    Self.nonce(functions.seed, table: table.schema.id, row: row)
+  }
+
+  /// Chance that came with the row: known to all replicas, not to be guessed by who knows the ids
+  /// of calls and the places of rows.
+  static func nonce(_ seed: Digest, table: UInt32, row: UInt32) -> Digest {
     var encoder = Encoder(capacity: 64)
     encoder.byte(0x07)
-    encoder.value(call.digest)
-    encoder.integer(table.schema.id)
+    encoder.value(seed)
+    encoder.integer(table)
     encoder.integer(row)
     return sha256(encoder.bytes)
   }

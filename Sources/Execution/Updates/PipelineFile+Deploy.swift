@@ -9,7 +9,7 @@ extension PipelineFile {
   /// Deploys or upgrades the package in a call's body. The receipt says what it used; the deployer
   /// pays in the system file.
   func deploy(_ call: OrderedCall, in block: BlockContext) throws(Stop) -> Receipt {
-    engine.functions.begin(time: block.time, randomness: block.randomness, call: call.digest)
+    engine.functions.begin(call, in: block)
     var budget = StepBudget(limit: min(call.call.stepLimit, ExecutionLimits.stepsPerDeploy))
     let marks = (ledger.trie.mark, data.trie.mark)
     let before = (deployed: deployed, owner: owner)
@@ -337,7 +337,7 @@ extension PipelineFile {
   private func fallbackNonce(_ row: StoredRow) -> Digest {
     var encoder = Encoder()
     encoder.byte(0x08)
-    encoder.value(engine.functions.call)
+    encoder.value(engine.functions.seed)
     encoder.list(row.values)
     return sha256(encoder.bytes)
   }

@@ -115,13 +115,14 @@ extension PipelineFile {
     _ call: OrderedCall, _ task: Task, _ block: BlockContext, _ allowance: Allowance,
     stepLimit: UInt64
   ) throws(Stop) -> Receipt {
-    engine.functions.begin(time: block.time, randomness: block.randomness, call: call.digest)
+    engine.functions.begin(call, in: block)
     var budget = StepBudget(limit: stepLimit)
     let marks = (ledger.trie.mark, data.trie.mark)
     // Nothing else runs on this file, so all that the caller may burn is set aside for the update.
     let reservation = account.reserve(upTo: allowance.left, freezing)
     let most = reservation.amount
     var models: [ModelWork] = []
+    defer { reach = UpdateReach(rowsGiven: budget.rows, models: models) }
     let receipt: Receipt
     do {
       receipt = try inSavepoint { () throws(Stop) in

@@ -11,6 +11,14 @@ struct UpdateResult {
   var models: [ModelWork] = []
 }
 
+/// How far the update came that ran last in this process, applied or not: what no receipt tells.
+struct UpdateReach {
+  /// Rows that its statements gave until it ended.
+  var rowsGiven: UInt64 = 0
+  /// Of an applied one: what each model took that was computed.
+  var models: [ModelWork] = []
+}
+
 extension PipelineFile {
   /// Runs one call: in a savepoint of its own, billed whether it is applied or not.
   /// - Returns: nil when the call may not run: executed before, expired, or not alive yet.
