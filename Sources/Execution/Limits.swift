@@ -22,8 +22,8 @@ package enum ExecutionLimits {
   package static let rowsPerDeploy: UInt64 = 1_000_000
   /// Rows whose price a deploy sets aside beforehand.
   package static let rowsReservedPerDeploy: UInt64 = 10_000
-  /// How long receipts of transfers, top-ups, deploys and price changes answer a replay, in
-  /// milliseconds.
+  /// How long receipts of transfers, top-ups, deploys and administrators' calls answer a
+  /// replay, in milliseconds.
   package static let systemRetention: UInt64 = 90 * 86_400_000
   /// Pipelines of one subnet.
   package static let pipelinesMax = 1_024
@@ -68,6 +68,8 @@ package enum ExecutionLimits {
   package static let rowsReleasedMax = 10_000
   /// Keys that are named of the rows in which two tables differ.
   package static let differencesShownMax = 5
+  /// Accepted engines that are named where another one is refused, the newest.
+  static let enginesShownMax = 4
   /// Bytes of a pipeline's file that is copied for a plan or a check.
   package static let copyBytesMax: Int64 = 512 << 20
   /// Read connections a pipeline, for heights and for queries at one height together.

@@ -62,6 +62,7 @@ extension SystemFile {
     case .topUp(let amount): return Self.sides(try move(call, amount, to: nil, block))
     case .deploy: return try reserve(call, block)
     case .prices: return .settled(try changePrices(call, block))
+    case .engines: return .settled(try acceptEngine(call, block))
     }
   }
 

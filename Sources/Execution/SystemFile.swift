@@ -5,7 +5,7 @@ import Storage
 import Wire
 
 /// The file of a subnet that no pipeline owns: people's accounts, cycles minted and burned, the
-/// names of pipelines, the prices, and the outcome of every height.
+/// names of pipelines, the prices, the accepted engines, and the outcome of every height.
 ///
 /// - Safety: what a call moves is taken here first; a pipeline's file takes its side of what was
 ///   taken and never reckons it anew.
@@ -21,11 +21,14 @@ final class SystemFile {
   private(set) var peopleTotal: UInt64 = 0
   private(set) var pipelines: Set<String> = []
   let administrators: [PublicKey]
+  /// The engines that the genesis accepts.
+  let foundingEngines: [EngineFingerprint]
   /// The prices of all heights.
   var schedule: PriceSchedule
 
   init(path: String, vfs: String?, genesis: Genesis, retaining: UInt64) throws(ExecutionFault) {
     administrators = Self.administrators(of: genesis)
+    foundingEngines = genesis.engines
     schedule = PriceSchedule(replicas: genesis.members.count)
     do {
       engine = try Engine(path: path, access: .create, vfs: vfs, profile: .update)
@@ -48,6 +51,7 @@ final class SystemFile {
     static let minted = Array("minted".utf8)
     static let burned = Array("burned".utf8)
     static let prices = Array("prices".utf8)
+    static let engines = Array("engines".utf8)
   }
 
   /// Writes height 0.

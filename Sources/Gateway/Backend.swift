@@ -37,6 +37,8 @@ package protocol GatewayBackend: Sendable {
   func balance(of owner: PublicKey) async throws(Refusal) -> Cycles
   /// The prices in force and those proposed, at the highest height that can be read.
   func prices() async throws(Refusal) -> PriceReport
+  /// The engines accepted and those proposed, at the highest height that can be read.
+  func engines() async throws(Refusal) -> EngineReport
   func status() async -> ReplicaStatus
   func certificate(at height: Height) async throws(Refusal) -> StateCertificate
   /// Prometheus text, version 0.0.4.

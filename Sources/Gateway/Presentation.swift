@@ -198,6 +198,29 @@ extension PriceTable {
   }
 }
 
+extension EngineReport {
+  var json: JSON {
+    .object([
+      ("accepted", .list(accepted) { $0.json }), ("needed", .number(UInt64(needed))),
+      (
+        "proposals",
+        .list(proposals) {
+          .object([("administrator", .text($0.administrator.hex)), ("engine", $0.engine.json)])
+        }
+      ),
+    ])
+  }
+}
+
+extension EngineFingerprint {
+  var json: JSON {
+    .object([
+      ("source", .text(source)), ("options", .digest(options)), ("probe", .digest(probe)),
+      ("hex", .text(hex)),
+    ])
+  }
+}
+
 extension CatalogPipeline {
   var json: JSON {
     .object([

@@ -47,6 +47,13 @@ extension Routes {
     return reply(report, report.json, to: request)
   }
 
+  /// The engines that replicas may execute with, and those that administrators propose.
+  func engines(_ request: Request, _ context: GatewayContext) async throws -> Response {
+    try admission.read(from: context.address, at: backend.now())
+    let report = try await backend.engines()
+    return reply(report, report.json, to: request)
+  }
+
   func network(_ request: Request, _ context: GatewayContext) -> Response {
     Response(
       status: .ok, headers: [.contentType: MediaType.json],

@@ -27,6 +27,7 @@ struct Routes: Sendable {
     router.get("/v1/catalog", use: catalog)
     router.get("/v1/accounts/:key", use: accounts)
     router.get("/v1/prices", use: prices)
+    router.get("/v1/engines", use: engines)
     router.get("/v1/network", use: network)
     router.get("/v1/certificates/:height", use: certificates)
     router.get("/v1/events", use: events)
@@ -43,7 +44,8 @@ struct Routes: Sendable {
       "GET /v1/pipelines/{pipeline}/tables/{table}", "GET /v1/pipelines/{pipeline}/report",
       "POST /v1/queries", "POST /v1/rows",
       "GET /v1/status", "GET /v1/catalog", "GET /v1/accounts/{key}", "GET /v1/prices",
-      "GET /v1/network", "GET /v1/certificates/{height}", "GET /v1/events", "GET /healthz",
+      "GET /v1/engines", "GET /v1/network", "GET /v1/certificates/{height}", "GET /v1/events",
+      "GET /healthz",
       "GET /readyz",
       "GET /metrics",
     ]

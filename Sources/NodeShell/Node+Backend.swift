@@ -184,6 +184,13 @@ extension Node: GatewayBackend {
     }
   }
 
+  package func engines() async throws(Refusal) -> EngineReport {
+    let reader = parts.reader
+    return try await read {
+      do throws(Refusal) { return .success(try reader.engines()) } catch { return .failure(error) }
+    }
+  }
+
   package func certificate(at height: Height) async throws(Refusal) -> StateCertificate {
     let reader = parts.journalReader
     return try await read {

@@ -40,6 +40,9 @@ struct OpenedFiles {
       throw NodeFault(
         "the pipelines' files in \(configuration.stateDirectory.path) cannot be opened: \(error)")
     }
+    do throws(ExecutionFault) { try executor.judge(try EngineFingerprint.own()) } catch {
+      throw NodeFault(error.description)
+    }
     try OpenedFiles.noteStart(configuration)
     var core = Configuration(
       committee: configuration.network.committee, me: configuration.me,

@@ -1,4 +1,5 @@
 import Certification
+import Execution
 import Foundation
 import Glibc
 import Signing
@@ -11,6 +12,8 @@ package struct ReplicaCard: Codable, Sendable, Equatable {
   package var peerPort: UInt16
   package var httpPort: UInt16
   package var certificate: String
+  /// The fingerprint of its machine's SQLite: canonical bytes, hexadecimal.
+  package var engine: String
 }
 
 /// The folder of one replica.
@@ -52,7 +55,7 @@ package enum ReplicaFolder {
     }
     let card = ReplicaCard(
       key: key.publicKey.hex, host: host, peerPort: peerPort, httpPort: httpPort,
-      certificate: identity.certificatePEM)
+      certificate: identity.certificatePEM, engine: try engine().hex)
     try makeFolder(folder)
     try write(json(settings), to: folder.appending(path: settingsName))
     try write(json(card), to: folder.appending(path: cardName))
@@ -66,6 +69,14 @@ package enum ReplicaFolder {
       to: folder.appending(path: newName))
     try write(Array((key.seed.hex + "\n").utf8), to: keyFile, mode: 0o600)
     return card
+  }
+
+  private static func engine() throws(NodeFault) -> EngineFingerprint {
+    do throws(ExecutionFault) { return try EngineFingerprint.own() } catch {
+      throw NodeFault(
+        "this machine's SQLite cannot be told from others: \(error). Install libsqlite3 3.40 or "
+          + "later")
+    }
   }
 
   // MARK: Files
@@ -207,7 +218,8 @@ package enum ClusterFolder {
     let genesis = Genesis(
       name: name, protocolVersion: protocolVersion, time: Clocks.wall,
       members: members.map(\.key), administrators: [operatorKey.publicKey],
-      accounts: [.init(owner: operatorKey.publicKey, balance: cycles)])
+      accounts: [.init(owner: operatorKey.publicKey, balance: cycles)],
+      engines: [try engine(of: cards)])
     let network: Network
     do throws(NetworkFault) {
       network = try Network(genesis: genesis, members: members)
@@ -221,6 +233,28 @@ package enum ClusterFolder {
       to: identities.appending(path: "\(operatorName).key"), mode: 0o600)
     try ReplicaFolder.write(network.json, to: networkFile(folder))
     return network
+  }
+
+  /// The engine that all replicas have (QD28).
+  private static func engine(of cards: [ReplicaCard]) throws(NodeFault) -> EngineFingerprint {
+    var first: EngineFingerprint?
+    for (index, card) in cards.enumerated() {
+      guard let engine = EngineFingerprint(hex: card.engine) else {
+        throw NodeFault(
+          "the card of replica \(index) is damaged: its engine is none. Take replica.card.json "
+            + "from its machine again")
+      }
+      guard engine == first ?? engine else {
+        throw NodeFault(
+          "QD28: replica \(index) (\(card.host)) executes with \(engine), replica 0 "
+            + "(\(cards[0].host)) with \(first ?? engine). They may plan statements otherwise and "
+            + "count other steps: install the same libsqlite3 on both, and on the one that changed "
+            + "remove the replica's folder and make it anew with `quorate replica init`")
+      }
+      first = engine
+    }
+    guard let first else { preconditionFailure("a subnet of no replicas") }
+    return first
   }
 
   /// The version of messages and of execution that a new subnet starts with.

@@ -82,6 +82,11 @@ extension Client {
     try await agreed("/v1/prices", "the prices cannot be read")
   }
 
+  /// The engines accepted and those proposed, on which `f + 1` replicas agree.
+  package func engines() async throws(ClientFailure) -> EngineReport {
+    try await agreed("/v1/engines", "the accepted engines cannot be read")
+  }
+
   /// - Parameter what: what cannot be done where they do not agree.
   private func agreed<Value: Canonical & Hashable>(
     _ path: String, _ what: String

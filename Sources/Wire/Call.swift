@@ -19,6 +19,9 @@ package enum Method: Hashable, Canonical {
   /// The body is the canonical bytes of a price table, which comes into force once most
   /// administrators of the subnet have sent it. The pipeline's name is empty.
   case prices
+  /// The body is the canonical bytes of an engine's fingerprint. Replicas may execute with it once
+  /// most administrators of the subnet have sent it. The pipeline's name is empty.
+  case engines
 
   package func encode(into encoder: inout Encoder) {
     switch self {
@@ -49,12 +52,13 @@ package enum Method: Hashable, Canonical {
       encoder.variant(7)
       encoder.text(source)
     case .prices: encoder.variant(8)
+    case .engines: encoder.variant(9)
     }
   }
 
   package init(from decoder: inout Decoder) throws(Malformed) {
     let limit = Limits.nameBytesMax
-    switch try decoder.variant(count: 9) {
+    switch try decoder.variant(count: 10) {
     case 0: self = .ingest(source: try decoder.text(limit: limit), format: try decoder.value())
     case 1: self = .procedure(try decoder.text(limit: limit))
     case 2: self = .deploy
@@ -63,7 +67,8 @@ package enum Method: Hashable, Canonical {
     case 5: self = .grant(role: try decoder.text(limit: limit), to: try decoder.value())
     case 6: self = .revoke(role: try decoder.text(limit: limit), from: try decoder.value())
     case 7: self = .release(source: try decoder.text(limit: limit))
-    default: self = .prices
+    case 8: self = .prices
+    default: self = .engines
     }
   }
 
@@ -79,6 +84,7 @@ package enum Method: Hashable, Canonical {
     case .revoke: "revoke"
     case .release(let source): "release/\(source)"
     case .prices: "prices"
+    case .engines: "engines"
     }
   }
 }
@@ -159,12 +165,17 @@ package struct Call: Statement {
 }
 
 extension Method {
-  package var runsSQL: Bool { hasBody && self != .prices }
+  package var runsSQL: Bool {
+    switch self {
+    case .ingest, .procedure, .deploy, .release: true
+    case .topUp, .transfer, .grant, .revoke, .prices, .engines: false
+    }
+  }
 
   /// Whether a body belongs to it; all others are told whole by the envelope.
   package var hasBody: Bool {
     switch self {
-    case .ingest, .procedure, .deploy, .release, .prices: true
+    case .ingest, .procedure, .deploy, .release, .prices, .engines: true
     case .topUp, .transfer, .grant, .revoke: false
     }
   }

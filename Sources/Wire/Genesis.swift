@@ -9,6 +9,8 @@ package struct Genesis: Hashable, Canonical {
   package let administrators: [PublicKey]
   /// Cycles minted at the start, ascending by key.
   package let accounts: [Account]
+  /// The engines that replicas may execute with. Administrators accept others later.
+  package let engines: [EngineFingerprint]
 
   package struct Account: Hashable, Canonical {
     package let owner: PublicKey
@@ -29,7 +31,7 @@ package struct Genesis: Hashable, Canonical {
 
   package init(
     name: String, protocolVersion: UInt32, time: Moment, members: [PublicKey],
-    administrators: [PublicKey], accounts: [Account]
+    administrators: [PublicKey], accounts: [Account], engines: [EngineFingerprint] = []
   ) {
     self.name = name
     self.protocolVersion = protocolVersion
@@ -37,6 +39,7 @@ package struct Genesis: Hashable, Canonical {
     self.members = members
     self.administrators = administrators
     self.accounts = accounts.sorted { $0.owner < $1.owner }
+    self.engines = engines
   }
 
   package func encode(into encoder: inout Encoder) {
@@ -46,6 +49,7 @@ package struct Genesis: Hashable, Canonical {
     encoder.list(members)
     encoder.list(administrators)
     encoder.list(accounts)
+    encoder.list(engines)
   }
   package init(from decoder: inout Decoder) throws(Malformed) {
     name = try decoder.text(limit: Limits.nameBytesMax)
@@ -54,5 +58,6 @@ package struct Genesis: Hashable, Canonical {
     members = try decoder.list(limit: Limits.membersMax)
     administrators = try decoder.list(limit: Limits.membersMax)
     accounts = try decoder.list(limit: Limits.digestsPerMessageMax)
+    engines = try decoder.list(limit: Limits.enginesMax)
   }
 }

@@ -2,6 +2,9 @@
 package enum Limits {
   // The committee.
   package static let membersMax = 128
+  /// Engines that a subnet accepts.
+  package static let enginesMax = 100
+  package static let engineSourceBytesMax = 128
 
   // Calls.
   /// Bytes of a call's body: a batch of rows, arguments, a package.

@@ -16,7 +16,8 @@ struct ClusterCommand: AsyncParsableCommand {
       """,
     subcommands: [
       Init.self, Up.self, StatusCommand.self, WhyCommand.self, Stop.self, Kill.self, Start.self,
-      Pause.self, Resume.self, LogsCommand.self, Down.self,
+      Pause.self, Resume.self, LogsCommand.self, Down.self, EnginesCommand.self,
+      AcceptEngineCommand.self,
     ])
 
   struct Init: AsyncParsableCommand {

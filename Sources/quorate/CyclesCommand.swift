@@ -246,7 +246,14 @@ struct CyclesCommand: AsyncParsableCommand {
         Intention(
           pipeline: "", method: .prices, body: next.canonicalBytes, key: key ?? Session.freshKey(),
           stepLimit: 0))
-      let report = await seen(next, session)
+      let report = await session.seen {
+        try await session.client.prices()
+      } where: { report in
+        report.table.version >= next.version
+          || report.proposals.contains {
+            $0.administrator == session.keys?.publicKey && $0.table == next
+          }
+      }
       await session.client.close()
       Terminal.say(
         try ReceiptReport(certified).remarking(report.map { Self.remark(old, next, $0) })
@@ -262,22 +269,6 @@ struct CyclesCommand: AsyncParsableCommand {
       }
       return "Proposed by \(report.proposals.count { $0.table == next }) of "
         + "\(report.needed) administrators that it takes: \(Prices.differences(old, next))"
-    }
-
-    /// The prices once replicas read the height of this proposal; nil when they do not soon.
-    private func seen(_ table: PriceTable, _ session: Session) async -> PriceReport? {
-      for _ in 0..<40 {
-        if let report = try? await session.client.prices() {
-          let isThere =
-            report.table.version >= table.version
-            || report.proposals.contains {
-              $0.administrator == session.keys?.publicKey && $0.table == table
-            }
-          if isThere { return report }
-        }
-        try? await Task.sleep(for: .milliseconds(50))
-      }
-      return nil
     }
   }
 }

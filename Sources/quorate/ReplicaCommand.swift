@@ -9,8 +9,9 @@ struct ReplicaCommand: AsyncParsableCommand {
     discussion: """
         quorate replica init r0 --host replica-0.example.org
         quorate replica run r0
+        quorate replica engine
       """,
-    subcommands: [Init.self, Run.self])
+    subcommands: [Init.self, Run.self, EngineCommand.self])
 
   struct Init: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

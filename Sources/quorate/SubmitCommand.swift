@@ -99,6 +99,17 @@ struct Session {
   /// An idempotency key that nobody has used.
   static func freshKey() -> String { UUID().uuidString.lowercased() }
 
+  /// What replicas report once they read the height of a proposal; nil when they do not soon.
+  func seen<Report: Sendable>(
+    _ read: () async throws -> Report, where isThere: (Report) -> Bool
+  ) async -> Report? {
+    for _ in 0..<40 {
+      if let report = try? await read(), isThere(report) { return report }
+      try? await Task.sleep(for: .milliseconds(50))
+    }
+    return nil
+  }
+
   func save(_ answer: SavedAnswer, to path: String) throws {
     do { try Data(answer.file).write(to: URL(filePath: path)) } catch {
       throw Failure("Cannot write \(path): \(error.localizedDescription)")

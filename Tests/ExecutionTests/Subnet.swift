@@ -25,7 +25,9 @@ final class Subnet {
     return pair
   }
 
-  private static func genesis(_ administrators: [PublicKey]) -> Genesis {
+  private static func genesis(
+    _ administrators: [PublicKey], _ engines: [EngineFingerprint]
+  ) -> Genesis {
     let members = (10..<14).map { pair(UInt8($0)).publicKey }
     return Genesis(
       name: "test", protocolVersion: 1, time: 1_767_225_600_000, members: members,
@@ -33,14 +35,16 @@ final class Subnet {
       accounts: [
         .init(owner: owner.publicKey, balance: 100_000_000_000_000),
         .init(owner: stranger.publicKey, balance: 1_000_000_000_000),
-      ])
+      ], engines: engines)
   }
 
-  init(administrators: [PublicKey] = [Subnet.owner.publicKey]) throws {
+  init(
+    administrators: [PublicKey] = [Subnet.owner.publicKey], engines: [EngineFingerprint] = []
+  ) throws {
     path =
       FileManager.default.temporaryDirectory
       .appendingPathComponent("execution-\(UUID().uuidString)").path
-    genesis = Self.genesis(administrators)
+    genesis = Self.genesis(administrators, engines)
     time = genesis.time
     executor = try Executor(directory: path, vfs: nil, genesis: genesis)
   }

@@ -13,6 +13,7 @@ package struct Faults: Sendable {
   /// Its newest height is so far behind.
   package var lag: UInt64 = 0
   package var balance: Cycles = 77
+  package var engines = [EngineFingerprint(source: "a build", options: sha256([1]), probe: .zero)]
   package var answer: @Sendable (SignedAnswer) -> SignedAnswer = { $0 }
   package var rows: @Sendable (CertifiedRows) -> CertifiedRows = { $0 }
   package var receipt: @Sendable (CertifiedReceipt) -> CertifiedReceipt = { $0 }
@@ -173,6 +174,10 @@ package final class SmallReplica: GatewayBackend {
 
   package func prices() async throws(Refusal) -> PriceReport {
     PriceReport(table: .standard(replicas: 4), proposals: [], needed: 1)
+  }
+
+  package func engines() async throws(Refusal) -> EngineReport {
+    EngineReport(accepted: faults.engines, proposals: [], needed: 1)
   }
 
   package func balance(of owner: PublicKey) async throws(Refusal) -> Cycles {

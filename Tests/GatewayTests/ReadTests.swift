@@ -151,6 +151,13 @@ import Wire
       let prices = try await http("GET", "/v1/prices", port: port)
       #expect(prices.body.contains(#""version":1,"replicas":4"#))
       #expect(prices.body.contains(#""key":"step","item":"VDBE steps","unit":"step","at13":100"#))
+      let engines = try await http("GET", "/v1/engines", port: port)
+      #expect(engines.body.contains(#""accepted":[{"source":"a build","options":""#))
+      #expect(engines.json["needed"] == .integer(1))
+      let accepted = try await http(
+        "GET", "/v1/engines", port: port, headers: [("Accept", MediaType.canonical)])
+      #expect(
+        try EngineReport(canonicalBytes: accepted.bytes).accepted.map(\.source) == ["a build"])
       let account = try await http("GET", "/v1/accounts/\(owner)", port: port)
       #expect(account.json["balance"] == .integer(77))
       #expect(try await http("GET", "/v1/accounts/me", port: port).status == 400)

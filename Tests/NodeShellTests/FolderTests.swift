@@ -87,6 +87,21 @@ final class ScratchFolder {
     let loaded = try NodeConfiguration.load(directory: elsewhere)
     #expect(loaded.me == 1)
     #expect(loaded.settings.peerHost == "0.0.0.0")
+    let own = network.genesis.engines
+    #expect(own.map(\.hex) == [cards[0].engine])
+    let other = EngineFingerprint(source: "another build", options: .zero, probe: .zero)
+    cards[1].engine = other.hex
+    let fault = #expect(throws: NodeFault.self) {
+      try ClusterFolder.join(folder.url.appending(path: "c"), name: "two", cards: cards)
+    }
+    for part in ["QD28", "\(own[0])", "\(other)", "replica 1 (b.example)"] {
+      #expect(fault?.description.contains(part) == true, "\(part)")
+    }
+    cards[1].engine = "00"
+    #expect(throws: NodeFault.self) {
+      try ClusterFolder.join(folder.url.appending(path: "c"), name: "two", cards: cards)
+    }
+    cards[1].engine = cards[0].engine
     cards[1].certificate = "none"
     #expect(throws: NodeFault.self) {
       try ClusterFolder.join(folder.url.appending(path: "c"), name: "two", cards: cards)
@@ -182,6 +197,26 @@ final class ScratchFolder {
     try FileManager.default.removeItem(at: replica.appending(path: "state"))
     try FileManager.default.removeItem(at: replica.appending(path: "started"))
     #expect(try starts(configuration) == Start(isFirst: false, findsJournal: false))
+  }
+
+  @Test func `of a subnet that accepts other engines alone does not start, and stays new`() throws {
+    let folder = try ScratchFolder()
+    let network = try ClusterFolder.create(folder.url, replicas: 1, basePort: 21_000)
+    let other = EngineFingerprint(source: "another build", options: .zero, probe: .zero)
+    let genesis = Genesis(
+      name: network.name, protocolVersion: network.genesis.protocolVersion,
+      time: network.genesis.time, members: network.genesis.members,
+      administrators: network.genesis.administrators, accounts: [], engines: [other])
+    let elsewhere = try Network(genesis: genesis, members: network.members)
+    try folder.write(String(decoding: elsewhere.json, as: UTF8.self), to: "network.json")
+    let replica = ClusterFolder.replica(0, in: folder.url)
+    let configuration = try NodeConfiguration.load(directory: replica)
+    let fault = #expect(throws: NodeFault.self) { try starts(configuration) }
+    for part in ["QD28", "\(network.genesis.engines[0])", "\(other)", "accept-engine"] {
+      #expect(fault?.description.contains(part) == true, "\(part)")
+    }
+    #expect(FileManager.default.fileExists(atPath: configuration.newFile.path))
+    #expect(!FileManager.default.fileExists(atPath: configuration.markerFile.path))
   }
 
   private struct Start: Equatable {

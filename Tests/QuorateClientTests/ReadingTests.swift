@@ -242,6 +242,27 @@ import Wire
   }
 }
 
+private func build(_ source: String) -> EngineFingerprint {
+  EngineFingerprint(source: source, options: .zero, probe: .zero)
+}
+
+@Suite struct `The engines accepted` {
+  @Test func `are those that f + 1 replicas say`() async throws {
+    try await SmallSubnet.serving { subnet in
+      let client = try subnet.client()
+      subnet.replicas[0].fail { $0.engines = [build("planted")] }
+      for _ in 0..<4 {
+        #expect(try await client.engines().accepted.map(\.source) == ["a build"])
+      }
+      subnet.replicas[1].fail { $0.engines = [] }
+      subnet.replicas[2].fail { $0.engines = [build("older")] }
+      let failed = await failure { _ = try await client.engines() }
+      #expect(failed?.code == "DISAGREEMENT")
+      await client.close()
+    }
+  }
+}
+
 @Suite struct `Every replica's status` {
   @Test func `comes with what is proven of it, and with who does not answer`() async throws {
     try await SmallSubnet.serving { subnet in

@@ -69,7 +69,7 @@ enum Samples {
   static let methods: [Method] = [
     .ingest(source: "orders", format: .ndjson), .procedure("close"), .deploy, .topUp(7),
     .transfer(to: key(0xaa), 9), .grant(role: "auditor", to: key(0xaa)),
-    .revoke(role: "auditor", from: key(0xaa)),
+    .revoke(role: "auditor", from: key(0xaa)), .engines,
   ]
   static let signed = SignedCall(
     call: call(.ingest(source: "orders", format: .csv), sender: key(0xcc)),
@@ -117,7 +117,12 @@ enum Samples {
 
   static let genesis = Genesis(
     name: "demo", protocolVersion: 1, time: 1_700_000_000_000, members: [key(1), key(2)],
-    administrators: [key(3)], accounts: [.init(owner: key(4), balance: 1_000_000_000_000)])
+    administrators: [key(3)], accounts: [.init(owner: key(4), balance: 1_000_000_000_000)],
+    engines: [engine])
+  static let engine = EngineFingerprint(
+    source: "2022-12-28 14:03:47 df5c", options: digest(0x0e), probe: digest(0x0f))
+  static let engines = EngineReport(
+    accepted: [engine], proposals: [.init(administrator: key(0xaa), engine: engine)], needed: 2)
 
   static let messages: [Sample] = [
     Sample("proposal", Message.proposal(header: header, inlined: [signed], vote: vote)),
@@ -161,6 +166,7 @@ enum Samples {
       Sample("receipt", receipt),
       Sample("refused receipt", refused),
       Sample("genesis", genesis),
+      Sample("engine report", engines),
       Sample("committee", Committee(subnet: subnet, epoch: 2, keys: [key(1), key(2), key(3)])),
     ] + methods.map { Sample("call to \($0.label)", call($0, sender: key(0xcc))) }
 

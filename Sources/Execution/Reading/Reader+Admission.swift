@@ -14,7 +14,8 @@ extension Reader {
   ///   `IDEMPOTENCY_CONFLICT`, `UNSIGNED`, `PIPELINE_NAME`, `PIPELINE_NAMED`, `UNKNOWN_PIPELINE`,
   ///   `UNKNOWN_SOURCE`, `UNKNOWN_PROCEDURE`, `NOT_ALLOWED`, `NOT_OWNER`, `UNKNOWN_ROLE`, `FROZEN`,
   ///   `ARCHIVED`, `OVER_BUDGET`, `INSUFFICIENT_CYCLES`, `NOT_ADMINISTRATOR`, `PRICES_MALFORMED`,
-  ///   `PRICES_VERSION`, `TOO_MANY_PRICES`.
+  ///   `PRICES_VERSION`, `TOO_MANY_PRICES`, `ENGINE_MALFORMED`, `ENGINE_ACCEPTED`,
+  ///   `TOO_MANY_ENGINES`.
   package func admit(_ verified: VerifiedCall, at now: Moment) throws(Refusal) {
     let call = verified.signed.call
     try admitTimes(call, now)
@@ -33,6 +34,7 @@ extension Reader {
       try admitMove(verified, amount, view)
     case .deploy: try admitDeploy(verified, view)
     case .prices: try admitPrices(verified, view)
+    case .engines: try admitEngine(verified, view)
     case .grant, .revoke: try admitRole(verified, view, at: now)
     case .ingest, .procedure, .release: try admitUpdate(verified, view, at: now)
     }
@@ -155,9 +157,20 @@ extension Reader {
   }
 
   private func admitPrices(_ verified: VerifiedCall, _ view: HeightView) throws(Refusal) {
-    _ = try SystemFile.proposer(verified.signed.call, administrators)
+    _ = try Matter.prices.proposer(verified.signed.call, administrators)
     if try isRetry(verified, view.system) { return }
     _ = try SystemFile.proposed(verified.signed.body, view.schedule)
+  }
+
+  private func admitEngine(_ verified: VerifiedCall, _ view: HeightView) throws(Refusal) {
+    _ = try Matter.engines.proposer(verified.signed.call, administrators)
+    if try isRetry(verified, view.system) { return }
+    let accepted: [EngineFingerprint] = try answering { () throws(Stop) in
+      try view.system.with { engine throws(Stop) in
+        try machine { () throws(StorageFault) in try acceptedEngines(engine) }
+      }
+    }
+    _ = try SystemFile.proposedEngine(verified.signed.body, beside: accepted)
   }
 
   private func signer(_ call: Call) throws(Refusal) -> PublicKey {

@@ -15,6 +15,7 @@ import Wire
 package final class Reader: Sendable {
   let subnet: SubnetID
   let administrators: [PublicKey]
+  let foundingEngines: [EngineFingerprint]
   private let directory: String
   private let vfs: String?
   private let state = Mutex(State())
@@ -35,6 +36,7 @@ package final class Reader: Sendable {
     self.directory = directory
     self.vfs = vfs
     administrators = SystemFile.administrators(of: genesis)
+    foundingEngines = genesis.engines
     subnet = genesis.subnet
   }
 
@@ -201,20 +203,36 @@ package final class Reader: Sendable {
     let proposals = try answering { () throws(Stop) in
       try view.system.with { engine throws(Stop) in
         try machine { () throws(StorageFault) in
-          var found: [PriceReport.Proposal] = []
-          for administrator in administrators {
-            guard
-              let bytes = try engine.ledgerEntry(.value, SystemFile.proposalKey(administrator)),
-              let table = try? PriceTable(canonicalBytes: bytes)
-            else { continue }
-            found.append(PriceReport.Proposal(administrator: administrator, table: table))
+          try self.proposals(.prices, engine, as: PriceTable.self).map {
+            PriceReport.Proposal(administrator: $0.administrator, table: $0.proposal)
           }
-          return found
         }
       }
     }
     return PriceReport(
       table: view.prices, proposals: proposals, needed: SystemFile.needed(of: administrators))
+  }
+
+  /// The engines that are accepted at the newest height that can be read, and those that
+  /// administrators want accepted too.
+  package func engines() throws(Refusal) -> EngineReport {
+    let view = try view(at: nil, proven: false)
+    return try answering { () throws(Stop) in
+      try view.system.with { engine throws(Stop) in
+        try machine { () throws(StorageFault) in
+          EngineReport(
+            accepted: try acceptedEngines(engine),
+            proposals: try proposals(.engines, engine).map {
+              EngineReport.Proposal(administrator: $0.administrator, engine: $0.proposal)
+            }, needed: SystemFile.needed(of: administrators))
+        }
+      }
+    }
+  }
+
+  func acceptedEngines(_ engine: Engine) throws(StorageFault) -> [EngineFingerprint] {
+    foundingEngines
+      + (try SystemFile.engines(stored: try engine.ledgerEntry(.value, SystemFile.Key.engines)))
   }
 
   /// What a pipeline holds, burns and lets in, at the newest height that can be read.

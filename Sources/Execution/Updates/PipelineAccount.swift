@@ -149,7 +149,7 @@ struct PipelineAccount: Canonical, Hashable {
     case .ingest(let source, _), .release(let source): enter(amount, .source, source)
     case .procedure(let name): enter(amount, .procedure, name)
     case .grant, .revoke: enter(amount, .roles, "")
-    case .deploy, .topUp, .transfer, .prices:
+    case .deploy, .topUp, .transfer, .prices, .engines:
       preconditionFailure("\(method.label) is not paid by a pipeline")
     }
   }

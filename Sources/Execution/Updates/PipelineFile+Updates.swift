@@ -33,7 +33,7 @@ extension PipelineFile {
       guard !isKnown else { return nil }
       switch call.call.method {
       case .topUp(let amount): return try creditTopUp(call, amount, block, isPaid)
-      case .transfer, .prices: return nil
+      case .transfer, .prices, .engines: return nil
       case .deploy: return try deploy(call, in: block)
       case .grant(let role, let key):
         return try changeRole(call, RoleGrant(role: role, key: key), isGrant: true, block)
