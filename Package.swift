@@ -129,7 +129,7 @@ let package = Package(
       "ExecutionTests",
       [
         "Wire", "Signing", "Metering", "Certification", "SQL", "Pipelines", "Storage", "Execution",
-        "CSQLite",
+        "CSQLite", "SourceRules",
       ]),
     tests("ConsensusTests", ["Wire", "Signing", "Consensus"]),
     tests("ReplicationTests", ["Wire", "Signing", "Consensus", "Replication"]),
@@ -140,7 +140,8 @@ let package = Package(
         "CSQLite",
       ]),
     tests("ScenarioTests", ["Simulator"]),
-    tests("TidyTests", []),
+    .target(name: "SourceRules", path: "Tests/SourceRules", swiftSettings: strict),
+    tests("TidyTests", ["SourceRules"]),
     tests("WireTests", ["Wire"]),
     tests("SigningTests", ["Wire", "Signing"]),
     tests("MeteringTests", ["Wire", "Metering"]),

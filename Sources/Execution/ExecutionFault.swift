@@ -25,7 +25,10 @@ package struct ExecutionFault: Error, CustomStringConvertible {
 
   package init(_ fault: StorageFault) {
     kind = fault.isFull ? .full : .environment
-    description = fault.description
+    description =
+      fault.isEnvironment
+      ? "\(fault): this machine's own trouble, so no call is refused for it (QD37)"
+      : fault.description
   }
 }
 
@@ -73,8 +76,8 @@ enum Stop: Error {
     case 25:
       "overflows 64 bits: keep smaller units, or multiply and divide in one step with mul_div"
     default:
-      "fails: a function was given what it does not take, or a value "
-        + "is malformed"
+      "fails: a function was given what it does not take, or a value is malformed. SQLite's own "
+        + "words change from version to version, so no receipt holds them (QD40)"
     }
   }
 }

@@ -35,7 +35,7 @@ final class SystemFile {
       ledger = try Ledger(on: engine.connection, retaining: retaining)
       try engine.connection.execute(
         "CREATE TABLE IF NOT EXISTS ledger_touched(pipeline TEXT PRIMARY KEY, "
-          + "height INTEGER NOT NULL) STRICT")
+          + "height INTEGER NOT NULL) STRICT, WITHOUT ROWID")
       if try ledger.get(.value, Key.genesis) == nil { try Self.found(genesis, in: ledger) }
       try reload()
     } catch { throw ExecutionFault(error) }

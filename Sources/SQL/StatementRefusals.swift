@@ -30,7 +30,7 @@ struct StatementRefusals {
     case "explain":
       return source.refusal(
         "QD31", at: first.place, "EXPLAIN", because: "plans differ between SQLite versions",
-        fix: "remove EXPLAIN; `quorate explain` shows the plan of this machine")
+        fix: "remove EXPLAIN; `quorate pipeline plan` tells what each model of a package costs")
     default: return notSelect(first)
     }
   }

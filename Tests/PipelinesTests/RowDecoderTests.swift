@@ -33,7 +33,7 @@ import Wire
     #expect(
       rejected.errors == """
         id: 13 bytes; at most 8 are allowed; \
-        amount: "x" is no decimal number such as -12.50; \
+        amount: "x" is no decimal number such as -12.50 (QD23); \
         side: "UP" is none of IN, OUT
         """)
   }
@@ -134,10 +134,10 @@ import Wire
     #expect(batch.rowCount == 0)
     #expect(
       batch.rejected.map(\.errors) == [
-        "id: \"7\" is a JSON number; write text as a string",
-        "amount: \"1e2\" is no decimal number such as -12.50",
+        "id: \"7\" is a JSON number; write text as a string (QD23)",
+        "amount: \"1e2\" is no decimal number such as -12.50 (QD23)",
         "amount: \"true\" is a JSON boolean; write decimal(6,2) as a string, or a number without "
-          + "exponent",
+          + "exponent (QD23)",
         "no column reads the field \"extra\"",
       ])
     #expect(batch.rejected[0].kept.fields == ["7", "1", nil, nil])
@@ -297,8 +297,9 @@ import Wire
     #expect(batch.row(0) == [.text("a"), .integer(1_250), .null, .text("IN")])
     #expect(
       batch.rejected.map(\.errors) == [
-        "amount: 100000000 is out of the range of decimal(6,2)",
-        "amount: a value of another kind than decimal(6,2); side: \"UP\" is none of IN, OUT",
+        "amount: 100000000 is out of the range of decimal(6,2) (QD23)",
+        "amount: a value of another kind than decimal(6,2) (QD23); "
+          + "side: \"UP\" is none of IN, OUT",
       ])
     #expect(throws: Refusal.self) { try decoder.admit(columns: ["nope"], rows: []) }
   }
@@ -317,7 +318,7 @@ import Wire
     }
     #expect(
       refusal?.message == """
-        bank_id: missing; from: "31.1.26" is no date such as 2026-01-31; \
+        bank_id: missing; from: "31.1.26" is no date such as 2026-01-31 (QD23); \
         no argument is called "bnk"; it takes bank_id text, from date
         """)
   }

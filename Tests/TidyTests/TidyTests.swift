@@ -1,4 +1,5 @@
 import Foundation
+import SourceRules
 import Testing
 
 @Suite struct `The source tree` {
@@ -54,10 +55,20 @@ import Testing
 
   @Test(arguments: SourceTree.shared.deterministic)
   func `iterates no dictionary in hash order`(file: SourceTree.File) {
-    for line in hashOrdered(in: file.lines) {
-      let words = file.lines[line - 1].trimmingCharacters(in: .whitespaces)
-      Issue.record("\(file.path):\(line): QD45: \(words): sort what a dictionary or a set holds")
+    for fault in SourceRule.hashOrder.faults(in: file.lines) {
+      Issue.record("\(file.path):\(fault)")
     }
+  }
+
+  @Test func `gives a connection its hooks where it is opened`() {
+    let ours = tree.swift.filter { !$0.path.hasPrefix("Tests/") }
+    for file in ours {
+      for fault in SourceRule.hooks.faults(in: file.lines) {
+        Issue.record("\(file.path):\(fault)")
+      }
+    }
+    let engine = ours.filter { $0.path == "Sources/Execution/Engine/Engine.swift" }
+    #expect(engine.contains { $0.lines.contains { $0.contains("sqlite3_set_authorizer(") } })
   }
 
   @Test func `keeps Foundation out of the replica core`() {
@@ -152,5 +163,22 @@ func longFunctions(in lines: [String]) -> [String] {
       "  for call in calls { use(call) }", "}",
     ]
     #expect(hashOrdered(in: lines) == [])
+  }
+}
+
+@Suite struct `The lint of hooks` {
+  @Test func `QD47 finds one that is given later, and passes those of an initializer`() {
+    let later = [
+      "  func watch() {", "    if isOpen {", "      sqlite3_preupdate_hook(handle, note, nil)",
+      "    }",
+      "  }",
+    ]
+    #expect(strayHooks(in: later) == [3])
+    let first = [
+      "  let handle: OpaquePointer", "", "  init(", "    path: String", "  ) throws {",
+      "    sqlite3_set_authorizer(", "      handle, judge, nil)", "  }", "", "  deinit {",
+      "    sqlite3_set_authorizer(handle, nil, nil)", "  }",
+    ]
+    #expect(strayHooks(in: first) == [])
   }
 }

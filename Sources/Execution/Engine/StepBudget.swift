@@ -54,6 +54,13 @@ extension Engine {
     } catch let stop as RowStop {
       throw stop.stop
     } catch let fault as StorageFault {
+      if fault.kind == .interrupted, profile == .update, statement.stepsSoFar <= budget.left {
+        throw .failed(
+          ExecutionFault(
+            .environment,
+            "\(what()) was interrupted before its steps ran out: an update ends by its steps alone "
+              + "(QD38)"))
+      }
       throw Stop(sql: fault, in: what())
     } catch { preconditionFailure("an error of no known kind: \(error)") }
     guard statement.stepsSoFar <= budget.left else {

@@ -99,7 +99,8 @@ struct ColumnReader: Sendable {
   func told(_ fault: FieldFault) -> FieldFault {
     guard column.pii != nil, fault.rule != "required" else { return fault }
     return FieldFault(
-      fault.rule, "a personal value, which is not shown, breaks \(fault.rule) of \(column.type)")
+      fault.rule, "a personal value, which is not shown, breaks \(fault.rule) of \(column.type)",
+      hazard: fault.hazard)
   }
 
   func read(
@@ -214,7 +215,7 @@ struct ColumnReader: Sendable {
     do {
       canonical = try CanonicalJSON.text(bytes, range)
     } catch {
-      throw .type("no JSON that can be stored: \(error.message)")
+      throw .type("no JSON that can be stored: \(error.message)", hazard: "QD26")
     }
     try checkLength(canonical.count)
     guard Normalization.isComposed(canonical.span, 0..<canonical.count) else {

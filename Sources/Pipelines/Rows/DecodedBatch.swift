@@ -105,7 +105,7 @@ package struct RejectedRow: Sendable, Hashable {
       self.column = column
       self.message = message
     }
-    /// `amount: "12.345" has 3 digits after the point; decimal(18,2) has 2`
+    /// `amount: "12.345" has 3 digits after the point; decimal(18,2) has 2 (QD23)`
     package var description: String { column.isEmpty ? message : "\(column): \(message)" }
   }
 

@@ -2,13 +2,19 @@
 struct FieldFault: Error, Sendable {
   let rule: String
   let message: String
+  /// The rule of deterministic SQL that asks for it, told with the row: `QD23`.
+  let hazard: String?
 
-  init(_ rule: String, _ message: String) {
+  init(_ rule: String, _ message: String, hazard: String? = nil) {
     self.rule = rule
     self.message = message
+    self.hazard = hazard
   }
 
-  static func type(_ message: String) -> FieldFault { FieldFault("type", message) }
+  /// A value is typed before SQL sees it, since SQLite would take '12' for 12.
+  static func type(_ message: String, hazard: String = "QD23") -> FieldFault {
+    FieldFault("type", message, hazard: hazard)
+  }
 }
 
 /// Reads the text of one field as a stored value. No allocation unless it fails.

@@ -277,8 +277,9 @@ struct RowCollector {
   mutating func add(_ cell: Cell) { batch.cells.append(cell) }
 
   mutating func reject(_ fault: FieldFault, column: String) {
+    let number = fault.hazard.map { " (\($0))" } ?? ""
     reasons.append(
-      RejectedRow.Reason(rule: fault.rule, column: column, message: fault.message))
+      RejectedRow.Reason(rule: fault.rule, column: column, message: fault.message + number))
     batch.cells.append(.null)
   }
 

@@ -3,7 +3,7 @@
 ///
 /// It knows what the lines themselves declare, and `keys` and `values` of anything. A line that
 /// sorts is in order.
-func hashOrdered(in lines: [String]) -> [Int] {
+package func hashOrdered(in lines: [String]) -> [Int] {
   let declaration =
     #/
     \b (?:var|let) \s (?<name> [A-Za-z_]+ ) (?: :\s | \s=\s )
