@@ -29,6 +29,9 @@ extension Checker {
     if readers.contains(call.name), let value = call.arguments.first, let known = typed.first {
       canonicalJSON(known, value)
     }
+    if ["like", "glob"].contains(call.name), let pattern = call.arguments.first {
+      patternIsShort(pattern)
+    }
     if call.over != nil { windowOrder(call, at: place) }
     return result(of: signature, call, typed, at: place)
   }

@@ -160,19 +160,22 @@ extension Checker {
       _ = walk(&mark, in: position)
       escape = mark
     }
-    if case .literal(.text(let text)) = pattern.kind,
-      text.utf8.count > SQLLimits.likePatternBytesMax
-    {
-      refuse(
-        "QD41", at: pattern.place, "a pattern of \(text.utf8.count) bytes",
-        because: "long patterns cost more than they are billed for",
-        fix: "at most \(SQLLimits.likePatternBytesMax) bytes")
-    }
+    patternIsShort(pattern)
     let kind = ExpressionKind.like(
       LikeMatch(
         value: value, pattern: pattern, escape: escape, glob: match.glob, negated: match.negated))
     expression = rebuilt(expression, kind)
     return typed.with(.bool)
+  }
+
+  mutating func patternIsShort(_ pattern: Expression) {
+    guard case .literal(.text(let text)) = pattern.kind,
+      text.utf8.count > SQLLimits.likePatternBytesMax
+    else { return }
+    refuse(
+      "QD41", at: pattern.place, "a pattern of \(text.utf8.count) bytes",
+      because: "long patterns cost more than they are billed for",
+      fix: "at most \(SQLLimits.likePatternBytesMax) bytes")
   }
 
   private mutating func cast(_ typed: Typed, to target: CastTarget, at place: Place) -> Typed {

@@ -246,6 +246,11 @@ extension Parser {
       throw source.refusal(
         "QD02", at: at, word.uppercased(), because: "each replica has its own clock",
         fix: word == "current_date" ? "consensus_date()" : "consensus_time_ms()")
+    // Operators between two values, functions before a parenthesis.
+    case "like" where token(ahead: 1).kind == .symbol(.open),
+      "glob" where token(ahead: 1).kind == .symbol(.open):
+      advance()
+      return try call(word, at)
     default: return try name(at)
     }
   }
