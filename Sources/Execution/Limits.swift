@@ -41,6 +41,13 @@ package enum ExecutionLimits {
   package static let keysAlwaysOneByOne = 256
   /// Keys of a model that `pipeline test` computes one by one after each step.
   static let keysComparedMax = 1_000
+  /// Rows that `pipeline test` makes up for each table: enough for ties, and few enough that a join
+  /// of all with all ends soon.
+  static let tiedRows = 40
+  /// Lists of arguments that it makes up for each query and procedure.
+  static let tiedArguments = 12
+  /// Steps of one SELECT over made-up rows.
+  static let stepsPerTiedSelect: UInt64 = 5_000_000
   /// Rows of one model that are computed at once, and rows that a procedure gives.
   package static let rowsPerModelMax = 1_000_000
   /// Pages that a writer keeps in memory; more dirty ones are written before the commit.

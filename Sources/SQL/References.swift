@@ -3,7 +3,11 @@ extension Query {
   /// once; inner queries are looked into.
   package var references: [TableName] {
     var found: Set<TableName> = []
-    collect(&found)
+    visit(
+      table: { name in
+        if case .plain = name { return }
+        found.insert(name)
+      }, expression: { _ in })
     func rank(_ name: TableName) -> String {
       switch name {
       case .ref(let name): "1\(name)"
@@ -15,43 +19,45 @@ extension Query {
     return found.sorted { rank($0) < rank($1) }
   }
 
-  fileprivate func collect(_ found: inout Set<TableName>) {
-    for table in commonTables { table.query.collect(&found) }
-    for select in [first] + rest.map(\.select) { select.collect(&found) }
-    for term in order { term.expression.collect(&found) }
-    limit?.count.collect(&found)
-    limit?.offset?.collect(&found)
+  /// Goes through all names of tables and all expressions, those of inner queries too.
+  func visit(table: (TableName) -> Void, expression: (Expression) -> Void) {
+    for common in commonTables { common.query.visit(table: table, expression: expression) }
+    for select in [first] + rest.map(\.select) {
+      select.visit(table: table, expression: expression)
+    }
+    for term in order { term.expression.visit(table: table, expression: expression) }
+    limit?.count.visit(table: table, expression: expression)
+    limit?.offset?.visit(table: table, expression: expression)
   }
 }
 
 extension Select {
-  fileprivate func collect(_ found: inout Set<TableName>) {
+  fileprivate func visit(table: (TableName) -> Void, expression: (Expression) -> Void) {
+    var parts: [Expression] = []
     for item in from {
       switch item.relation {
-      case .table(.plain): break
-      case .table(let name): found.insert(name)
-      case .subquery(let inner): inner.collect(&found)
-      case .function(_, let arguments): for argument in arguments { argument.collect(&found) }
+      case .table(let name): table(name)
+      case .subquery(let inner): inner.visit(table: table, expression: expression)
+      case .function(_, let arguments): parts += arguments
       case .resolved, .common: break
       }
-      item.on?.collect(&found)
+      parts += [item.on].compactMap(\.self)
     }
-    for case .expression(let expression, _) in items { expression.collect(&found) }
-    for expression in [filter, having].compactMap(\.self) + group { expression.collect(&found) }
-    for (_, window) in windows {
-      for expression in window.partition + window.order.map(\.expression) {
-        expression.collect(&found)
-      }
-    }
+    for case .expression(let value, _) in items { parts.append(value) }
+    parts += [filter, having].compactMap(\.self) + group
+    for (_, window) in windows { parts += window.partition + window.order.map(\.expression) }
+    for part in parts { part.visit(table: table, expression: expression) }
   }
 }
 
 extension Expression {
-  fileprivate func collect(_ found: inout Set<TableName>) {
+  fileprivate func visit(table: (TableName) -> Void, expression: (Expression) -> Void) {
+    expression(self)
     switch kind {
-    case .exists(let inner), .scalar(let inner), .inQuery(_, let inner, _): inner.collect(&found)
+    case .exists(let inner), .scalar(let inner), .inQuery(_, let inner, _):
+      inner.visit(table: table, expression: expression)
     default: break
     }
-    for part in parts { part.collect(&found) }
+    for part in parts { part.visit(table: table, expression: expression) }
   }
 }

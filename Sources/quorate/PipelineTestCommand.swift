@@ -14,7 +14,8 @@ extension PipelineCommand {
         The engine is the one that replicas run, with their rules, so the cycles of each update
         are what it would cost on 13 replicas at the first price table. After each step every
         model must be what its SELECT gives as a whole (incremental equals full), and every table
-        must hold the same rows where all keys descend. Exit status 1 when a test fails.
+        must hold the same rows where all keys descend. One test more than the package has runs its
+        SELECTs on made-up rows full of ties. Exit status 1 when a test fails.
 
           quorate pipeline test my-pipeline
           quorate pipeline test my-pipeline --only late --junit report.xml
@@ -27,23 +28,29 @@ extension PipelineCommand {
 
     func run() async throws {
       let (package, all) = try readReporting()
-      let tests = all.filter { only.map($0.name.contains) ?? true }
-      guard !tests.isEmpty else {
+      func isWanted(_ name: String) -> Bool { only.map(name.contains) ?? true }
+      let tests = all.filter { isWanted($0.name) }
+      guard !all.isEmpty else {
         throw Failure(
-          only == nil
-            ? "\(directory) has no tests; write tests/first.yaml, see 'quorate pipeline new'."
-            : "No test of \(directory) is called so; it has "
-              + all.map(\.name).joined(separator: ", ") + ".")
+          "\(directory) has no tests; write tests/first.yaml, see 'quorate pipeline new'.")
+      }
+      guard !tests.isEmpty || isWanted(Rehearsal.tiesName) else {
+        throw Failure(
+          "No test of \(directory) is called so; it has "
+            + (all.map(\.name) + [Rehearsal.tiesName]).joined(separator: ", ") + ".")
       }
       var runs: [TestRun] = []
       for (index, test) in tests.enumerated() {
-        let started = ContinuousClock.now
-        let disk = SimulatedDisk(seed: UInt64(index))
-        let result = try Rehearsal.run(test, of: package, directory: "test", vfs: disk.name)
-        let run = TestRun(result: result, duration: ContinuousClock.now - started)
-        runs.append(run)
-        withExtendedLifetime(disk) {}
-        if !json { Terminal.say(run.text) }
+        runs.append(
+          try run(index) { vfs in
+            try Rehearsal.run(test, of: package, directory: "test", vfs: vfs)
+          })
+      }
+      if isWanted(Rehearsal.tiesName) {
+        runs.append(
+          try run(tests.count) { vfs in
+            try Rehearsal.runTies(of: package, directory: "ties", vfs: vfs)
+          })
       }
       try write(TestRun.junit(runs, of: package.package.name))
       let failed = runs.count { !$0.result.failures.isEmpty }
@@ -55,6 +62,19 @@ extension PipelineCommand {
             + (failed == 0 ? "" : "; '-' is what was expected, '+' what was found"))
       }
       if failed > 0 { throw ExitCode(1) }
+    }
+
+    /// Runs a test on a disk of its own, and tells what it came to.
+    private func run(
+      _ number: Int, _ rehearsal: (_ vfs: String) throws -> RehearsalResult
+    ) throws -> TestRun {
+      let started = ContinuousClock.now
+      let disk = SimulatedDisk(seed: UInt64(number))
+      let result = try rehearsal(disk.name)
+      let run = TestRun(result: result, duration: ContinuousClock.now - started)
+      withExtendedLifetime(disk) {}
+      if !json { Terminal.say(run.text) }
+      return run
     }
 
     /// A package that cannot be read is an error in the report too.
@@ -86,13 +106,21 @@ struct TestRun {
   var text: String {
     let verdict = result.failures.isEmpty ? "ok    " : "FAILED"
     var lines = ["\(verdict) \(result.test.name)"]
-    for step in result.steps { lines.append("         " + Self.text(step)) }
+    for line in result.steps.map(Self.text) + notes { lines.append("         " + line) }
     for failure in result.failures {
       lines.append("  \(Self.place(failure)):")
       lines += failure.message.split(separator: "\n", omittingEmptySubsequences: false)
         .map { "    \($0)" }
     }
     return lines.joined(separator: "\n")
+  }
+
+  /// What made-up rows showed, and what they could not.
+  var notes: [String] {
+    guard let ties = result.ties else { return [] }
+    return ["\(counted(ties.selects, "SELECT")), \(grouped(ties.withRows)) with rows"]
+      + ties.tooLong.map { "not compared, since it takes too many steps: \($0)" }
+      + ties.failing.map { "not compared, since it fails in whatever order: \($0)" }
   }
 
   private static func place(_ failure: RehearsalResult.Failure) -> String {
@@ -153,13 +181,15 @@ struct TestRun {
       "    <testcase classname=\"\(Self.escaped(package))\" name=\"\(Self.escaped(test.name))\" "
       + "file=\"\(Self.escaped(test.place.file))\" line=\"\(test.place.line)\" "
       + "time=\"\(fixed(seconds, 3))\""
-    guard !result.failures.isEmpty else { return [head + "/>"] }
+    guard !result.failures.isEmpty || !notes.isEmpty else { return [head + "/>"] }
     let failures = result.failures.map { failure in
       let first = failure.message.prefix { $0 != "\n" }
       return "      <failure message=\"\(Self.escaped(String(first)))\">"
         + Self.escaped("\(Self.place(failure))\n\(failure.message)") + "</failure>"
     }
-    return [head + ">"] + failures + ["    </testcase>"]
+    let said = notes.isEmpty ? "" : Self.escaped(notes.joined(separator: "\n"))
+    let output = said.isEmpty ? [] : ["      <system-out>\(said)</system-out>"]
+    return [head + ">"] + failures + output + ["    </testcase>"]
   }
 
   private static func escaped(_ text: String) -> String {
@@ -185,6 +215,8 @@ private struct TestReport: Encodable {
   let name: String
   let passed: Bool
   let failures: [String]
+  /// What was not compared, and how much was.
+  let notes: [String]
   let steps: [Step]
 
   struct Step: Encodable {
@@ -201,6 +233,7 @@ private struct TestReport: Encodable {
     failures = run.result.failures.map {
       "\($0.place.file):\($0.place.line):\($0.place.column): \($0.message)"
     }
+    notes = run.notes
     steps = run.result.steps.map { step in
       var status = "applied"
       if case .refused(let refusal) = step.receipt.status { status = refusal.code }

@@ -40,6 +40,8 @@ private final class Elements: NSObject, XMLParserDelegate {
     #expect((good.counts["testcase"] ?? 0) > 0)
     #expect(good.counts["failure"] == nil)
     #expect(good.attributes["testsuite"]?["failures"] == "0")
+    #expect(good.attributes["testcase"]?["name"]?.contains("full of ties") == true)
+    #expect(good.counts["system-out"] == 1)
     // What is expected now is not there: a quote, a bracket and an ampersand must not break it.
     let tests = folder.appending(path: "tests/entries.yaml")
     let text = try String(contentsOf: tests, encoding: .utf8)

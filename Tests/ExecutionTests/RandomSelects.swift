@@ -35,6 +35,14 @@ struct SelectWriter {
     var columns: [Column] = []
     /// What orders every two rows, as far as the writer knows.
     var key: [String] = []
+    /// Columns of JSON.
+    var documents: [String] = []
+
+    mutating func join(_ other: Scope) {
+      columns += other.columns
+      key += other.key
+      documents += other.documents
+    }
   }
 
   var dice: Dice
@@ -170,14 +178,14 @@ struct SelectWriter {
         scope.columns = (before + other.columns).filter { !$0.name.hasSuffix(".\(shared)") }
         scope.key = (scope.key + other.key).filter { !$0.hasSuffix(".\(shared)") } + [shared]
         scope.columns.append(Column(name: shared, kind: .text))
+        scope.documents += other.documents
         continue
       }
       let left = dice.pick(before)
       let same = other.columns.filter { $0.kind == left.kind }
       let partner = same.isEmpty ? dice.pick(other.columns) : dice.pick(same)
       text += " \(join) \(right) on \(left.name) = \(partner.name)"
-      scope.columns += other.columns
-      scope.key += other.key
+      scope.join(other)
     }
     if dice.chance(6) { text += elements(&scope) }
     return (text, scope)
@@ -192,10 +200,13 @@ struct SelectWriter {
     return both.isEmpty ? nil : dice.pick(both)
   }
 
-  /// The elements of a list made of two values of the row.
+  /// The elements of a list made of two values of the row, or of its JSON.
   private mutating func elements(_ scope: inout Scope) -> String {
     aliases += 1
-    let list = "json_array(\(dice.pick(scope.columns).name), \(dice.pick(scope.columns).name))"
+    let list =
+      !scope.documents.isEmpty && dice.chance(70)
+      ? dice.pick(scope.documents)
+      : "json_array(\(dice.pick(scope.columns).name), \(dice.pick(scope.columns).name))"
     scope.columns += ["fullkey", "type"].map { Column(name: "j\(aliases).\($0)", kind: .text) }
     scope.key.append("j\(aliases).fullkey")
     return ", \(dice.pick(["json_each", "json_tree"]))(\(list)) j\(aliases)"
@@ -216,7 +227,9 @@ struct SelectWriter {
     for column in table.shape.columns {
       switch column.type.family {
       case .integer: scope.columns.append(Column(name: "\(alias).\(column.name)", kind: .number))
-      case .text where column.type != .json:
+      case .text where column.type == .json:
+        scope.documents.append("\(alias).\(column.name)")
+      case .text:
         scope.columns.append(Column(name: "\(alias).\(column.name)", kind: .text))
       default: continue
       }
@@ -320,7 +333,27 @@ struct SelectWriter {
       : dice.pick(["'a'", "'B'", "'b'", "''", "'é'", "'k1'"])
   }
 
+  /// A value out of a row's JSON; nil where it has none, and mostly else.
+  private mutating func read(_ kind: Kind, _ scope: Scope) -> String? {
+    guard !scope.documents.isEmpty, dice.chance(30) else { return nil }
+    let document = dice.pick(scope.documents)
+    let path = dice.pick(["$.a", "$.b", "$.b[0]", "$[1]", "$.b.c"])
+    guard kind == .text else {
+      return dice.pick([
+        "json_array_length(\(document))", "json_array_length(\(document), '\(path)')",
+        "cast(json_extract(\(document), '\(path)') as integer)",
+        "cast(\(document) ->> '\(path)' as integer)", "length(\(document))",
+      ])
+    }
+    return dice.pick([
+      "json_type(\(document), '\(path)')", "cast(json_extract(\(document), '\(path)') as text)",
+      "cast(\(document) ->> '\(path)' as text)", "cast(\(document) -> '\(path)' as text)",
+      "cast(\(document) as text)",
+    ])
+  }
+
   private mutating func number(_ scope: Scope, _ depth: Int) -> String {
+    if let value = read(.number, scope) { return value }
     let a = expression(.number, scope, depth: depth)
     switch dice.roll(15) {
     case 12: return "\(dice.pick(["year", "month", "iso_week"]))(\(a))"
@@ -350,6 +383,7 @@ struct SelectWriter {
   }
 
   private mutating func text(_ scope: Scope, _ depth: Int) -> String {
+    if let value = read(.text, scope) { return value }
     let a = expression(.text, scope, depth: depth)
     switch dice.roll(10) {
     case 7: return "\(dice.pick(["lower", "trim", "ltrim", "hex", "typeof"]))(\(a))"

@@ -300,6 +300,32 @@ private let twoOrders = """
       #expect(result.failures.map(\.message) == [], "\(test.name)")
     }
   }
+
+  @Test(
+    arguments: [
+      "bank-reconciliation", "berka", "delivery-tracking", "feature-store", "master-data",
+    ])
+  func `gives the same in whatever order on made-up rows, as the example does`(
+    folder: String
+  ) throws {
+    let home = URL(fileURLWithPath: #filePath)
+      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    let (checked, _) = try PackageReader.readWithTests(
+      PackageFiles(directory: "\(home)/deploy/pipelines/\(folder)"))
+    let place = FileManager.default.temporaryDirectory
+      .appendingPathComponent("rehearsal-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: place) }
+    let result = try Rehearsal.runTies(of: checked, directory: place, vfs: nil)
+    #expect(result.failures.map(\.message) == [])
+    let tally = try #require(result.ties)
+    print("\(folder): \(tally)")
+    #expect(
+      tally.selects == checked.models.count { $0.query != nil } + checked.procedures.count
+        + checked.queries.count + checked.metrics.count)
+    #expect(tally.tooLong == [])
+    #expect(tally.failing == [])
+    #expect(tally.withRows * 2 > tally.selects)
+  }
 }
 
 @Suite struct `A file of tests` {

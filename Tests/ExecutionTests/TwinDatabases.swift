@@ -16,8 +16,8 @@ struct Layout: Sendable {
   var order = Order.ascending
   /// Indexes are dropped and made again, in their one order, after the rows are there.
   var rebuilds = false
-  /// Every key and index runs the other way.
-  var descends = false
+  /// Which way keys and indexes run.
+  var keys = KeyOrder.ascending
 
   enum Order: Sendable { case ascending, descending, mixed }
 
@@ -27,7 +27,11 @@ struct Layout: Sendable {
     Layout(name: "small pages", pageSize: 512, cacheKibibytes: 16, order: .descending),
     Layout(name: "large pages", pageSize: 65_536, order: .mixed, rebuilds: true),
   ]
-  static let reversed = Layout(name: "descending keys", order: .mixed, descends: true)
+  /// Those of other directions.
+  static let reversed = [
+    Layout(name: "descending keys", order: .mixed, keys: .descending),
+    Layout(name: "the last column of each key descending", order: .mixed, keys: .lastDescending),
+  ]
 }
 
 /// The tables of some packages in one layout, filled with rows full of ties.
@@ -57,13 +61,12 @@ final class TwinDatabase {
   private static func make(
     _ table: TableShape, _ layout: Layout, on connection: Connection
   ) throws {
-    let turn = layout.descends ? " DESC" : ""
     let key = table.keys.first ?? ["_n"]
     var parts = table.columns.map { column in
-      "\(marked(column.name)) \(column.type.stored)\(column.nullable ? "" : " NOT NULL")"
+      "\(marked(column.name)) \(column.type.shown.storage)\(column.nullable ? "" : " NOT NULL")"
     }
     if table.keys.isEmpty { parts.append("_n INTEGER NOT NULL") }
-    parts.append("PRIMARY KEY(\(key.map { marked($0) + turn }.joined(separator: ", ")))")
+    parts.append("PRIMARY KEY(\(layout.keys.key(key)))")
     let name = marked(table.name)
     try connection.execute(
       "CREATE TABLE \(name)(\(parts.joined(separator: ", "))) STRICT, WITHOUT ROWID")
@@ -71,13 +74,13 @@ final class TwinDatabase {
     let indexes = [others.prefix(1), others.dropFirst().prefix(2)].filter { !$0.isEmpty }
     func index() throws {
       for (number, columns) in indexes.enumerated() {
-        let list = columns.map { marked($0) + turn }.joined(separator: ", ")
+        let list = layout.keys.index(Array(columns))
         try connection.execute(
           "CREATE INDEX \(marked("\(table.name)_i\(number)")) ON \(name)(\(list))")
       }
     }
     try index()
-    var rows = Rows.of(table)
+    var rows = Self.rows(of: table)
     switch layout.order {
     case .ascending: break
     case .descending: rows.reverse()
@@ -98,115 +101,60 @@ final class TwinDatabase {
     try index()
   }
 
-  /// What a replica's answer would say.
-  struct Outcome: Equatable {
-    /// In the order of the statement, or of their bytes where it has none.
-    var rows: [[Value]] = []
-    /// Nil when it ran.
-    var refusal: Refusal?
+  /// Rows whose values repeat; some of the numbers overflow sums.
+  private static func rows(of table: TableShape) -> [[Value]] {
+    var ties = TieRows(
+      table: table.name,
+      columns: table.columns.map {
+        TableSchema.Column(
+          name: $0.name, type: $0.type.shown, nullable: $0.nullable, personal: false)
+      }, keys: table.keys)
+    ties.count = 24
+    ties.numbers += [-1, 0, 4_000_000_000, 9_000_000_000_000_000_000]
+    return ties.rows.enumerated().map { number, row in
+      table.keys.isEmpty ? row + [.int(Int64(number))] : row
+    }
   }
 
-  /// - Returns: also the receipt of an update that writes these rows, but for its hashes and index
-  ///   entries, which follow from the rows alone.
-  func run(_ checked: CheckedQuery, stepsMax: UInt64) -> (outcome: Outcome, receipt: Receipt) {
-    engine.functions.begin(time: 1_767_225_600_000, randomness: .zero, call: .zero)
+  /// What a replica's answer would say, and its bill.
+  struct Answer {
+    let outcome: SelectOutcome
+    let usage: Usage
+
+    /// The receipt of an update that writes these rows, but for its hashes and index entries, which
+    /// follow from the rows alone.
+    var receipt: Receipt { receipt(of: usage) }
+
+    /// Without the steps, which differ with the direction of keys.
+    var receiptWithoutSteps: Receipt {
+      var usage = usage
+      usage.steps = 0
+      return receipt(of: usage)
+    }
+
+    private func receipt(of usage: Usage) -> Receipt {
+      Receipt(
+        call: .zero, height: 1, position: 0, time: 1_767_225_600_000, pipeline: "shop",
+        status: outcome.refusal.map { .refused($0) } ?? .applied, replayOf: nil, tally: RowTally(),
+        notes: [], usage: usage, charged: PriceTable.standard(replicas: 13).update(usage))
+    }
+  }
+
+  func run(_ checked: CheckedQuery, stepsMax: UInt64) throws -> Answer {
     var budget = StepBudget(limit: stepsMax)
-    var outcome = Outcome()
-    do throws(Stop) {
-      let statement = try engine.cachedUser(checked.print(), "the sample")
-      try engine.run(statement, &budget, "the sample") { row throws(Stop) in
-        var values: [Value] = []
-        for column in 0..<row.columnCount {
-          guard row.type(column) != .real else { throw .refused(Refusal("QD48", "REAL")) }
-          values.append(row.value(column))
-        }
-        outcome.rows.append(values)
-      }
-    } catch {
-      switch error {
-      case .refused(let refusal): outcome = Outcome(refusal: refusal)
-      case .failed(let fault): outcome = Outcome(refusal: Refusal("FAILED", fault.description))
-      }
-    }
-    if !checked.isTotallyOrdered {
-      outcome.rows = outcome.rows.map { ($0, Self.encoded($0)) }
-        .sorted { $0.1.lexicographicallyPrecedes($1.1) }.map(\.0)
-    }
-    return (outcome, receipt(of: outcome, steps: budget.used))
-  }
-
-  private func receipt(of outcome: Outcome, steps: UInt64) -> Receipt {
+    let outcome = try engine.outcome(of: checked, "the sample", at: 1_767_225_600_000, &budget)
     var usage = Usage()
-    usage.steps = steps
+    usage.steps = budget.used
     usage.functionBytes = engine.functions.bytes
     usage.rowsWritten = UInt64(outcome.rows.count)
-    usage.rowBytesWritten = outcome.rows.reduce(0) { $0 + UInt64(Self.encoded($1).count) }
-    return Receipt(
-      call: .zero, height: 1, position: 0, time: 1_767_225_600_000, pipeline: "shop",
-      status: outcome.refusal.map { .refused($0) } ?? .applied, replayOf: nil, tally: RowTally(),
-      notes: [], usage: usage,
-      charged: PriceTable.standard(replicas: 13).update(usage))
-  }
-
-  private static func encoded(_ row: [Value]) -> [UInt8] {
-    var encoder = Encoder()
-    for value in row { encoder.value(value) }
-    return encoder.bytes
-  }
-}
-
-/// Rows whose values repeat, so that every order has ties.
-private enum Rows {
-  static let count = 24
-
-  static func of(_ table: TableShape) -> [[Value]] {
-    var dice = Dice(table.name.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) })
-    let key = table.keys.first ?? []
-    return (0..<count).map { number in
-      var row = table.columns.map { column -> Value in
-        guard let place = key.firstIndex(of: column.name) else {
-          return column.nullable && dice.chance(25) ? .null : value(column.type, &dice)
-        }
-        // The last column of the key makes it one; those before it repeat.
-        return place == key.count - 1 ? one(column.type, number) : one(column.type, number % 3)
-      }
-      if table.keys.isEmpty { row.append(.int(Int64(number))) }
-      return row
+    usage.rowBytesWritten = outcome.rows.reduce(0) { sum, row in
+      var encoder = Encoder()
+      for value in row { encoder.value(value) }
+      return sum + UInt64(encoder.bytes.count)
     }
-  }
-
-  private static func one(_ type: SQLType, _ number: Int) -> Value {
-    switch type.family {
-    case .text: .text("k\(number)")
-    case .blob: .bytes([UInt8(number)])
-    default: .int(Int64(number))
-    }
-  }
-
-  private static func value(_ type: SQLType, _ dice: inout Dice) -> Value {
-    switch type {
-    case .text: .text(dice.pick(["a", "B", "b", "", "é", "k1", "12"]))
-    case .uuid: .text("6ba7b810-9dad-11d1-80b4-00c04fd430c\(dice.roll(3))")
-    case .json: .text(dice.pick(["{\"a\":1}", "[1,2]", "null"]))
-    case .bytes: .bytes([UInt8(dice.roll(3))])
-    case .date: .int(20_000 + Int64(dice.roll(4)))
-    case .timestamp: .int(1_700_000_000_000 + Int64(dice.roll(4)) * 86_400_000)
-    case .bool: .int(Int64(dice.roll(2)))
-    default:
-      .int(dice.pick([-1, 0, 1, 2, 100, 250, 20_001, 4_000_000_000, 9_000_000_000_000_000_000]))
-    }
+    return Answer(outcome: outcome, usage: usage)
   }
 }
 
 /// An identifier, quoted.
 private func marked(_ name: String) -> String { "\"\(name)\"" }
-
-extension SQLType {
-  fileprivate var stored: String {
-    switch family {
-    case .text: "TEXT"
-    case .blob: "BLOB"
-    default: "INTEGER"
-    }
-  }
-}

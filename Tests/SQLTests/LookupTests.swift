@@ -35,3 +35,21 @@ import Testing
       query.lookups.map { "\($0.table)(\($0.columns.joined(separator: ", ")))" } == expected)
   }
 }
+
+@Suite struct `The texts that a statement compares columns with` {
+  @Test func `are found wherever they stand`() throws {
+    let transactions = "{{ ref('slv_transactions') }}"
+    let query = try Example.check(
+      """
+      with b as (select transaction_id from \(transactions) where side in ('BANK', 'LEDGER'))
+      select t.transaction_id, case t.payment_status when 'Late' then 1 else 0 end as late
+      from \(transactions) t join b on b.transaction_id = t.transaction_id
+      where t.currency <> 'CZK' and exists (
+        select 1 from {{ ref('slv_matches') }} m
+        where 'EXACT' = m.match_rule and m.bank_id = t.bank_id and m.match_ref = upper('x'))
+      """)
+    #expect(
+      query.comparedTexts.map { "\($0.column) \($0.text)" }
+        == ["side BANK", "side LEDGER", "payment_status Late", "currency CZK", "match_rule EXACT"])
+  }
+}

@@ -294,7 +294,8 @@ extension Asked {
     return values
   }
 
-  private static func ordered(_ rows: [[Value]]) -> [[Value]] {
+  /// Rows that come in no order of their own, by their canonical bytes.
+  static func ordered(_ rows: [[Value]]) -> [[Value]] {
     rows.map { row -> (row: [Value], key: [UInt8]) in
       var encoder = Encoder()
       for value in row { encoder.value(value) }

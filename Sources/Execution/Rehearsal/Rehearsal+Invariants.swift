@@ -59,8 +59,9 @@ extension Rehearsal {
 
   // MARK: Either order of keys
 
-  /// The tables hold the same rows where all keys run the other way: nothing depends on the order
-  /// in which SQLite reads rows. Told once a test, since what follows only repeats it.
+  /// The tables hold, and the views give, the same rows where all keys run the other way: nothing
+  /// depends on the order in which SQLite reads rows. Told once a test, since what follows only
+  /// repeats it.
   func checkOrder(after step: UnitTest.Step) throws(ExecutionFault) {
     guard !toldOrder, let receipt = result.steps.last?.receipt else { return }
     let codes = (Self.code(receipt.status), Self.code(mirroredStatus))
@@ -70,9 +71,10 @@ extension Rehearsal {
         step.place,
         "\(lastStep): \(codes.0) with ascending keys, \(codes.1) with descending ones\(Self.why)")
     }
-    guard let file = executor.pipelines[name], let other = mirror.pipelines[name],
-      file.roots.data != other.roots.data
-    else { return }
+    guard let file = executor.pipelines[name], let other = mirror.pipelines[name] else { return }
+    guard file.roots.data != other.roots.data else {
+      return try checkViews(after: step, file, other)
+    }
     toldOrder = true
     for table in file.data.tables.keys.sorted() {
       let keys = try differingKeys(of: table, file, other)
@@ -85,7 +87,26 @@ extension Rehearsal {
     }
   }
 
-  private static let why =
+  /// Tables that are equal may still be read in an order.
+  private func checkViews(
+    after step: UnitTest.Step, _ file: PipelineFile, _ other: PipelineFile
+  ) throws(ExecutionFault) {
+    for model in package.models where model.model.kind == .view {
+      guard let select = model.query else { continue }
+      func outcome(_ engine: Engine) throws(ExecutionFault) -> SelectOutcome {
+        var budget = StepBudget(limit: ExecutionLimits.stepsPerDeploy)
+        return try engine.outcome(of: select, "the view \(model.name)", at: time, &budget)
+      }
+      let difference = SelectOutcome.difference(
+        ascending: try outcome(file.engine), descending: try outcome(other.engine), of: select)
+      guard let difference else { continue }
+      toldOrder = true
+      fail(
+        step.place, "\(lastStep): the view \(model.name) differs, \(difference)\(Self.why)")
+    }
+  }
+
+  static let why =
     ": some SELECT depends on the order in which rows are read. Make its ORDER BY end in a unique "
     + "key, and aggregate what is not grouped by"
 

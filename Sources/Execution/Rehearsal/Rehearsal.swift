@@ -16,6 +16,8 @@ package struct RehearsalResult: Sendable {
   package internal(set) var steps: [Step] = []
   /// Empty when the test holds.
   package internal(set) var failures: [Failure] = []
+  /// Of the test that a package has beside its own, `Rehearsal.tiesName`; nil of all others.
+  package internal(set) var ties: TieTally?
 
   package struct Step: Sendable {
     /// From 1.
@@ -34,11 +36,13 @@ package struct RehearsalResult: Sendable {
 
 /// One test under way.
 package final class Rehearsal {
-  private let package: CheckedPackage
+  let package: CheckedPackage
   private let test: UnitTest
   let executor: Executor
-  /// Runs everything too, on tables whose keys run the other way.
+  /// Runs everything too, on tables whose keys run another way.
   let mirror: Executor
+  /// Which way.
+  let mirrored: KeyOrder
   /// Models that were found to differ, each told once.
   var toldModels: Set<String> = []
   var toldOrder = false
@@ -74,8 +78,10 @@ package final class Rehearsal {
   }
 
   init(
-    _ test: UnitTest, of package: CheckedPackage, directory: String, vfs: String?
+    _ test: UnitTest, of package: CheckedPackage, directory: String, vfs: String?,
+    mirrored: KeyOrder = .descending
   ) throws(ExecutionFault) {
+    self.mirrored = mirrored
     self.package = package
     self.test = test
     result = RehearsalResult(test: test)
@@ -86,7 +92,7 @@ package final class Rehearsal {
       accounts: [.init(owner: Self.owner, balance: Cycles(2 * Self.funds))])
     executor = try Executor(directory: directory, vfs: vfs, genesis: genesis)
     mirror = try Executor(
-      directory: "\(directory)/descending", vfs: vfs, genesis: genesis, order: .descending)
+      directory: "\(directory)/mirror", vfs: vfs, genesis: genesis, order: mirrored)
   }
 
   private func run() throws(ExecutionFault) {

@@ -5,9 +5,27 @@ import Wire
 
 /// Which way the keys of tables run in SQLite. On replicas they ascend; a second run with keys that
 /// descend shows what depends on the order in which rows are read.
-enum KeyOrder: String, Sendable {
-  case ascending = ""
-  case descending = " DESC"
+enum KeyOrder: Sendable {
+  case ascending
+  case descending
+  /// The last column of each key descends, and no other. Where all do, an order that is read off a
+  /// key or an index is read backwards, and its ties come as they do where all ascend.
+  case lastDescending
+
+  /// The columns of a primary key, as CREATE TABLE takes them.
+  func key(_ columns: [String]) -> String {
+    columns.enumerated().map { place, column in
+      let isTurned = self == .lastDescending && place == columns.count - 1
+      return quoted(column) + (isTurned ? " DESC" : suffix)
+    }.joined(separator: ", ")
+  }
+
+  /// The columns of an index, behind which SQLite puts those of the key.
+  func index(_ columns: [String]) -> String {
+    columns.map { quoted($0) + suffix }.joined(separator: ", ")
+  }
+
+  private var suffix: String { self == .descending ? " DESC" : "" }
 }
 
 /// One table of a pipeline's file with its statements: STRICT, WITHOUT ROWID, keyed as its schema
@@ -60,9 +78,7 @@ final class StoredTable {
       "\(quoted(column.name)) \(column.type.storage)\(column.nullable ? "" : " NOT NULL")"
     }
     if hasNonce { parts.append("\(Self.nonceColumn) BLOB NOT NULL") }
-    let key = schema.key.map { quoted(schema.columns[$0].name) + order.rawValue }
-      .joined(separator: ", ")
-    parts.append("PRIMARY KEY(\(key))")
+    parts.append("PRIMARY KEY(\(order.key(schema.key.map { schema.columns[$0].name })))")
     try connection.execute(
       "CREATE TABLE \(quoted(name))(\(parts.joined(separator: ", "))) STRICT, WITHOUT ROWID")
     try createIndexes()
@@ -70,9 +86,9 @@ final class StoredTable {
 
   func createIndexes() throws(StorageFault) {
     for (number, columns) in indexes.enumerated() {
-      let list = columns.map { quoted($0) + order.rawValue }.joined(separator: ", ")
       try connection.execute(
-        "CREATE INDEX \(quoted("\(name)_i\(number + 1)")) ON \(quoted(name))(\(list))")
+        "CREATE INDEX \(quoted("\(name)_i\(number + 1)")) ON "
+          + "\(quoted(name))(\(order.index(columns)))")
     }
   }
 

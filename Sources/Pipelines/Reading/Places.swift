@@ -7,6 +7,12 @@ package struct Places: Sendable {
     package let file: String
     package let line: Int
     package let column: Int
+
+    package init(file: String, line: Int, column: Int) {
+      self.file = file
+      self.line = line
+      self.column = column
+    }
   }
 
   private var noted: [(part: String, place: Place)] = []

@@ -81,3 +81,12 @@ package struct UnitTest: Sendable {
     }
   }
 }
+
+extension UnitTest {
+  /// A test without steps: what it is called says of the package as a whole what should hold.
+  package init(ofPackage name: String, at: Moment) {
+    self.init(
+      name: name, place: Places.Place(file: "pipeline.yaml", line: 1, column: 1), at: at, steps: [],
+      receipts: [], rootUnchangedBy: [], tables: [])
+  }
+}

@@ -1,0 +1,170 @@
+import Certification
+import Pipelines
+import SQL
+import Storage
+import Wire
+
+// The second run on rows full of ties: tests may hold none, and without ties no order shows.
+
+extension Rehearsal {
+  /// What the test is called that a package has beside its own.
+  package static let tiesName = "made-up rows full of ties give the same in whatever order"
+
+  private static let tiesTest = UnitTest(
+    ofPackage: tiesName, at: Moment(UInt64(TieRows.day + 100) * 86_400_000))
+
+  /// Fills every table that SELECTs read with rows full of ties, with ascending keys and with
+  /// others, and holds each SELECT of the package on one against the same on the other.
+  ///
+  /// - Parameter directory: empty, and nobody else's.
+  /// - Throws: the machine's failures alone.
+  package static func runTies(
+    of package: CheckedPackage, directory: String, vfs: String?
+  ) throws(ExecutionFault) -> RehearsalResult {
+    var result = RehearsalResult(test: tiesTest)
+    var comparison = TieComparison(TiedSelect.all(of: package))
+    for order in [KeyOrder.descending, .lastDescending] {
+      let rehearsal = try Rehearsal(
+        tiesTest, of: package, directory: "\(directory)/\(order)", vfs: vfs, mirrored: order)
+      guard try rehearsal.prepare() else { return rehearsal.result }
+      try rehearsal.fillWithTies()
+      for failure in try comparison.run(rehearsal) { result.failures.append(failure) }
+    }
+    result.ties = comparison.tally
+    return result
+  }
+
+  // MARK: Rows
+
+  /// Seeds keep their own rows.
+  func fillWithTies() throws(ExecutionFault) {
+    let likely = likelyTexts
+    for source in package.sources.map(\.source) {
+      try fill(source.bronzeTable, keys: source.shape.keys, only: Self.accepted(source), likely)
+    }
+    var rest = package.models.filter { $0.model.isStored && $0.model.kind != .seed }
+    // What a model refers to comes first, so that its values are there.
+    while let next = rest.first(where: { model in
+      !model.references.contains { name in name != model.name && rest.contains { $0.name == name } }
+    }) ?? rest.first {
+      rest.removeAll { $0.name == next.name }
+      try fill(next.name, keys: next.shape.keys, only: accepted(next), likely)
+    }
+  }
+
+  private func fill(
+    _ name: String, keys: [[String]], only: [String: [Value]], _ likely: [String: [Value]]
+  ) throws(ExecutionFault) {
+    guard let file = executor.pipelines[self.name], let other = mirror.pipelines[self.name],
+      let table = file.data.tables[name]
+    else { return }
+    var ties = TieRows(table: name, columns: table.schema.columns, keys: keys)
+    ties.only = only
+    ties.likely = likely
+    let rows = ties.rows
+    do {
+      try file.replaceRows(of: name, by: rows)
+      try other.replaceRows(of: name, by: rows)
+    } catch { throw ExecutionFault(error) }
+  }
+
+  /// By column of text: what statements compare columns of this name with, and what a contract
+  /// accepts there. A filter on it would find nothing else.
+  var likelyTexts: [String: [Value]] {
+    var found: [String: [Value]] = [:]
+    func add(_ column: String, _ text: String) {
+      if found[column]?.contains(.text(text)) != true {
+        found[column, default: []].append(.text(text))
+      }
+    }
+    for source in package.sources {
+      for column in source.source.columns where column.type == .text {
+        for text in column.acceptedValues { add(column.name, text) }
+      }
+    }
+    for select in TiedSelect.all(of: package).map(\.select) {
+      for (column, text) in select.comparedTexts { add(column, text) }
+    }
+    return found
+  }
+
+  private static func accepted(_ source: Source) -> [String: [Value]] {
+    var only: [String: [Value]] = [:]
+    for column in source.columns {
+      let values = column.acceptedValues.compactMap { column.type.proven.value(from: $0) }
+      if !values.isEmpty { only[column.name] = values }
+    }
+    return only
+  }
+
+  private func accepted(_ model: CheckedModel) throws(ExecutionFault) -> [String: [Value]] {
+    var only: [String: [Value]] = [:]
+    for test in model.tests {
+      switch test.rule {
+      case .acceptedValues(let column, let values): only[column] = values.map(\.value)
+      case .references(let column, let other, let target):
+        let storage = model.column(column)?.type.proven.storage
+        let values = try values(of: target, in: other).filter { $0.storage == storage }
+        if !values.isEmpty { only[column] = values }
+      case .unique, .notNull, .custom: continue
+      }
+    }
+    return only
+  }
+
+  /// A few values of a column; none where its view fails.
+  private func values(of column: String, in table: String) throws(ExecutionFault) -> [Value] {
+    guard let file = executor.pipelines[name] else { return [] }
+    let sql =
+      "SELECT DISTINCT \(quoted(column)) FROM \(quoted(table)) "
+      + "WHERE \(quoted(column)) IS NOT NULL ORDER BY 1 LIMIT 6"
+    do {
+      let scan = try file.engine.connection.prepare(sql)
+      var values: [Value] = []
+      while try scan.step() { values.append(scan.value(0)) }
+      return values
+    } catch {
+      guard error.kind == .environment else { return [] }
+      throw ExecutionFault(error)
+    }
+  }
+}
+
+extension CheckedModel {
+  /// Models that its tests refer to.
+  fileprivate var references: [String] {
+    tests.compactMap { test in
+      if case .references(_, let model, _) = test.rule { model } else { nil }
+    }
+  }
+}
+
+extension Value {
+  /// The type of the STRICT columns that take it; nil for null.
+  fileprivate var storage: String? {
+    switch self {
+    case .null: nil
+    case .int: "INTEGER"
+    case .text: "TEXT"
+    case .bytes: "BLOB"
+    }
+  }
+}
+
+extension PipelineFile {
+  /// Past the trie and the bill: what is made up is never committed to.
+  fileprivate func replaceRows(
+    of name: String, by rows: [[Value]]
+  ) throws(StorageFault) {
+    guard let table = data.tables[name] else { return }
+    let transaction = try WriteTransaction(engine.connection)
+    try engine.connection.execute("DELETE FROM \(quoted(name))")
+    let insert = try table.insert()
+    for row in rows {
+      for (place, value) in row.enumerated() { try insert.bind(place + 1, value: value) }
+      if table.hasNonce { try insert.bind(row.count + 1, blob: Digest.zero.bytes) }
+      try insert.run()
+    }
+    try transaction.commit()
+  }
+}

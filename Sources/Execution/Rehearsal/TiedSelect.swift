@@ -1,0 +1,65 @@
+import Certification
+import Pipelines
+import SQL
+
+/// A SELECT of a package that must give the same rows in whatever order SQLite reads.
+struct TiedSelect {
+  /// `the model slv_matches`.
+  let what: String
+  let place: Places.Place
+  let select: CheckedQuery
+  var arguments: [Pipelines.Argument] = []
+  /// Behind which authorizer it runs.
+  var profile = EngineProfile.update
+
+  init(
+    _ what: String, _ script: SQLScript?, _ select: CheckedQuery,
+    arguments: [Pipelines.Argument] = [], profile: EngineProfile = .update
+  ) {
+    self.what = what
+    place = Places.Place(
+      file: script?.file ?? "", line: Int(script?.line ?? 1), column: Int(script?.column ?? 1))
+    self.select = select
+    self.arguments = arguments
+    self.profile = profile
+  }
+
+  /// Those of its models, procedures, queries and metrics.
+  static func all(of package: CheckedPackage) -> [TiedSelect] {
+    var all: [TiedSelect] = []
+    for model in package.models {
+      guard let query = model.query else { continue }
+      all.append(TiedSelect("the model \(model.name)", model.model.sql, query))
+    }
+    for procedure in package.procedures {
+      all.append(
+        TiedSelect(
+          "the procedure \(procedure.name)", procedure.procedure.sql, procedure.query,
+          arguments: procedure.procedure.args))
+    }
+    for query in package.queries {
+      all.append(
+        TiedSelect(
+          "the query \(query.name)", query.query.sql, query.select, arguments: query.query.args,
+          profile: .query))
+    }
+    for metric in package.metrics {
+      all.append(
+        TiedSelect("the metric \(metric.name)", metric.metric.sql, metric.select, profile: .query))
+    }
+    return all
+  }
+}
+
+/// How much the run over made-up rows has seen.
+package struct TieTally: Sendable {
+  /// SELECTs that ran.
+  package var selects = 0
+  /// Of these, those that gave a row at least once.
+  package var withRows = 0
+  /// Those that failed alike on both copies whatever their arguments, each with its refusal: what
+  /// they would give was not compared.
+  package var failing: [String] = []
+  /// Those that took too many steps to be compared.
+  package var tooLong: [String] = []
+}
