@@ -1,16 +1,20 @@
-/// A place in the core that a run seldom reaches. Scenarios name those that they must reach, so
-/// that a story which does not happen any more is noticed.
+/// A place in the core that a run seldom reaches, or what seldom becomes of a call. Scenarios name
+/// those that they must reach, so that a story which does not happen any more is noticed.
 ///
 /// - Safety: nothing in the protocol depends on a mark.
 package enum Mark: String, Hashable, Sendable, CaseIterable {
+  case callerOverBudget = "caller.over-budget"
   case catchUpAnother = "catch-up.asked-another"
   case catchUpRange = "catch-up.range"
   case catchUpRangeRefused = "catch-up.range-refused"
   case notarizedAndNullified = "chain.notarized-and-nullified"
   case evidenceRefused = "evidence.refused"
+  case pipelineFrozen = "pipeline.frozen"
+  case pipelineThawed = "pipeline.thawed"
   case poolBodiesAsked = "pool.bodies-asked"
   case poolFull = "pool.full"
   case poolKnown = "pool.ordered-before"
+  case pricesChanged = "prices.changed"
   case proposerParentMissing = "proposer.parent.missing"
   case proposerPressed = "proposer.pressed"
   case proposerTimeRaised = "proposer.time-raised"
@@ -50,14 +54,18 @@ package enum Mark: String, Hashable, Sendable, CaseIterable {
 
   package var meaning: String {
     switch self {
+    case .callerOverBudget: "a caller had burned what it may of a pipeline's cycles on that day"
     case .catchUpAnother: "a range of blocks did not come, and another member was asked"
     case .catchUpRange: "a range of finalized blocks was taken over"
     case .catchUpRangeRefused: "a range of blocks did not follow the tip, or nothing finalizes it"
     case .notarizedAndNullified: "a view is both notarized and nullified, as far as is known here"
     case .evidenceRefused: "evidence did not hold, and nobody was accused"
+    case .pipelineFrozen: "a pipeline had too few cycles left, and took no update"
+    case .pipelineThawed: "a pipeline that was frozen was topped up, and took an update again"
     case .poolBodiesAsked: "a proposal named bodies that were asked for"
     case .poolFull: "a call found no room in the pool"
     case .poolKnown: "a call came again after it was ordered, and did not enter the pool"
+    case .pricesChanged: "most administrators sent one price table, and it came into force"
     case .proposerParentMissing: "a leader lacked certificates for its parent and asked for them"
     case .proposerPressed: "a leader held calls back: too many heights wait for a certificate"
     case .proposerTimeRaised: "a leader's clock was not above its parent's time, and was raised"

@@ -197,12 +197,18 @@ final class PipelineFile {
     Freezing(prices: prices, days: deployed?.package.freezingDays ?? Freezing.daysDefault)
   }
 
+  /// What updates of a block leave in the account; nil only where that rule is broken.
+  func freezing(in block: BlockContext) -> Freezing? {
+    block.planted.contains(.frozenPipelineRuns) ? nil : freezing
+  }
+
   /// Why an update that may cost so much is refused; nil when it may run.
   func unaffordable(
     _ cost: Cycles, _ allowance: Allowance, in block: BlockContext
   ) -> Refusal? {
-    account.refusal(pipeline: name, cost: cost, freezing, at: block.time)
-      ?? allowance.refusal(of: name, cost: cost)
+    freezing(in: block).flatMap {
+      account.refusal(pipeline: name, cost: cost, $0, at: block.time)
+    } ?? allowance.refusal(of: name, cost: cost)
   }
 }
 

@@ -57,6 +57,8 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
   case expiredCallsExecuted = "expired-calls-executed"
   case refundForgotten = "refund-forgotten"
   case storageUncharged = "storage-uncharged"
+  case callerBudgetIgnored = "caller-budget-ignored"
+  case frozenPipelineRuns = "frozen-pipeline-runs"
   case turnsIgnored = "turns-ignored"
 
   /// What the broken replica does, and the rule that it breaks.
@@ -111,6 +113,8 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
     case .expiredCallsExecuted: "calls are ordered and executed after their expiry"
     case .refundForgotten: "what a deploy reserved and did not use is not given back"
     case .storageUncharged: "what a pipeline stores costs nothing"
+    case .callerBudgetIgnored: "callers burn more of a pipeline's cycles in a day than they may"
+    case .frozenPipelineRuns: "a frozen pipeline runs updates, and pays with what keeps its rows"
     case .turnsIgnored: "calls that are too many for a block go in the order of their arrival"
     }
   }

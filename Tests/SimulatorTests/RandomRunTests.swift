@@ -23,7 +23,9 @@ import Wire
     let names =
       Fault.Verb.names.map { ", \($0): " } + Misuse.allCases.map(\.rawValue)
       + Fault.DiskFault.allCases.map(\.rawValue) + PowerLoss.allCases.map(\.rawValue)
-      + NetworkProfile.allCases.map(\.rawValue) + ["drift", "step", "stuck", "loss"]
+      + NetworkProfile.allCases.map(\.rawValue) + [
+        "drift", "step", "stuck", "loss", "ledger: true",
+      ]
       + Scenario.Byzantine.Actor.allCases.filter { $0 != .collude }.map(\.rawValue)
     for name in names {
       let count = words.count { $0.contains(name) }

@@ -57,6 +57,14 @@ import Wire
     #expect(again == scenario)
   }
 
+  @Test func `says whether its clients move cycles`() throws {
+    #expect(try ScenarioFile.parse(story, path: "a.yaml").load?.ledger == false)
+    let moving = story.replacing("rate: 40/s", with: "rate: 40/s, ledger: true")
+    let scenario = try ScenarioFile.parse(moving, path: "a.yaml")
+    #expect(scenario.load?.ledger == true)
+    #expect(try ScenarioFile.parse(scenario.text, path: "b.yaml") == scenario)
+  }
+
   @Test(arguments: [
     ("replicas: 13", "replcas: 13", 7, "replicas"),
     ("isolate: r4", "isolte: r4", 15, "isolate"),

@@ -23,7 +23,13 @@ struct Client {
     let oddity: Oddity
   }
 
-  enum Oddity { case none, duplicate, expired, negative }
+  enum Oddity {
+    case none, duplicate, expired, negative
+    /// A replica may refuse it for good before it is ordered.
+    case mayFail
+    /// It must be applied.
+    case owed
+  }
 
   /// A call with a verified receipt.
   struct Settled {
@@ -52,8 +58,13 @@ struct Client {
   static let readTriesMax = 40
   private var serial = 0
   var mischief: Mischief
+  /// nil: it moves no cycles but what calls of the bank cost.
+  var dealings: Dealings?
 
-  init(index: Int, signer: Signer, seed: UInt64, misuse: [Misuse] = []) {
+  init(
+    index: Int, signer: Signer, seed: UInt64, misuse: [Misuse] = [], dry: DryPipeline? = nil
+  ) {
+    dealings = dry.map { Dealings($0) }
     mischief = Mischief(index > 0 ? misuse : [], index: index, seed: seed)
     self.index = index
     self.signer = signer
@@ -68,13 +79,20 @@ struct Client {
   }
 
   /// What this client wants next. The first client sets the pipeline up before anything else.
+  /// - Parameter prices: the version of the price table in force.
   mutating func compose(
-    _ subnet: SubnetID, now: Moment, ready: Bool
-  ) -> (signed: SignedCall, transfers: [String], oddity: Oddity)? {
+    _ subnet: SubnetID, now: Moment, ready: Bool, isCalm: Bool, prices: UInt32
+  ) -> Wish? {
     if index == 0, !ready { return setUp(subnet, now: now).map { ($0, [], .none) } }
     guard ready else { return nil }
     serial += 1
     let id = "c\(index)-\(serial)"
+    if let dry = dealings?.dry {
+      if index == 0 { return tend(dry, subnet, now, id, isCalm: isCalm, prices: prices) }
+      if chance.happens(Self.dealingsPPM) {
+        return deal(dry, subnet, now, id, prices: prices).map { ($0, [], .mayFail) }
+      }
+    }
     switch chance.below(20) {
     case 0: return (transfer(subnet, now, id), [], .none)
     case 1: return (ingest(subnet, now, [id], expiry: now), [id], .expired)
@@ -86,9 +104,15 @@ struct Client {
     }
   }
 
+  /// Of the first client: true when every pipeline is deployed and has cycles.
+  var isSetUp: Bool { settled.count >= (dealings == nil ? 2 : 4) }
+
   /// Deploy and top up, one after the other.
   private mutating func setUp(_ subnet: SubnetID, now: Moment) -> SignedCall? {
-    guard pending.isEmpty, settled.count < 2 else { return nil }
+    guard pending.isEmpty, !isSetUp else { return nil }
+    if settled.count >= 2 {
+      return dealings.map { setUpDry($0.dry, subnet, now, isDeployed: settled.count > 2) }
+    }
     let name = Bank.name
     if settled.isEmpty {
       return sign(
@@ -123,7 +147,7 @@ struct Client {
     sign(subnet, now, .transfer(to: signer.publicKey, Cycles(1_000)), [], id, pipeline: "")
   }
 
-  private func sign(
+  func sign(
     _ subnet: SubnetID, _ now: Moment, _ method: Method, _ body: [UInt8], _ key: String,
     pipeline: String, expiry: Moment? = nil, steps: UInt64 = Client.stepLimit
   ) -> SignedCall {

@@ -8,6 +8,9 @@ enum OracleLimits {
   /// A machine is looked at once in so many finalized heights.
   static let boundsEvery: UInt64 = 4
 
+  /// Bytes of a call's body.
+  static let callBytesMax: UInt64 = 1 << 20
+
   // Rule R13: last finalized < view ≤ current + 3, and 64 views kept below for repair, a few times
   // as many after a jump.
   static let viewsAhead: UInt64 = 3

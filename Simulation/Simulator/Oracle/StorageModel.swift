@@ -4,7 +4,7 @@ import Wire
 /// more, in a few lines that share nothing with the core's.
 ///
 /// - Safety: between two charges the bytes are the same, and a charge covers each 600 s of block
-///   time that ended since the one before.
+///   time that ended since the one before, by the prices in force when it ended.
 /// - Bound: one entry a pipeline.
 struct StorageModel {
   /// What a pipeline's file says after a block.
@@ -16,12 +16,14 @@ struct StorageModel {
   }
 
   private static let periodSeconds: UInt64 = 600
-  private static let perGiBSecond: UInt128 = 127_000
 
-  let replicas: Int
+  /// Follows each block after its accounts.
+  var prices: PriceBook
   private var known: [String: (account: Account, paidTo: Moment)] = [:]
 
-  init(replicas: Int) { self.replicas = replicas }
+  init(replicas: Int, administrators: Int = 1) {
+    prices = PriceBook(replicas: replicas, administrators: administrators)
+  }
 
   /// All that storage took.
   var taken: UInt128 { known.values.reduce(0) { $0 + $1.account.taken } }
@@ -32,11 +34,14 @@ struct StorageModel {
       known[name] = (account, time)
       return account.taken == 0 ? nil : "\(name) pays \(account.taken) before it stores anything"
     }
-    let ended =
-      time.number / (Self.periodSeconds * 1_000) - paidTo.number / (Self.periodSeconds * 1_000)
-    let due = price(before.bytes) * UInt128(ended)
+    let period = Self.periodSeconds * 1_000
+    let ended = paidTo.number / period..<time.number / period
+    let due = ended.reduce(UInt128(0)) { sum, number in
+      let list = prices.list(endingAt: Moment((number + 1) * period))
+      return sum + list.storage(before.bytes, seconds: Self.periodSeconds)
+    }
     let isCharged = account.taken != before.taken
-    if isCharged || ended == 0 || account.bytes != before.bytes {
+    if isCharged || ended.isEmpty || account.bytes != before.bytes {
       known[name] = (account, time)
     } else {
       // Nothing ran on the file: it is charged when it is touched.
@@ -44,14 +49,7 @@ struct StorageModel {
     }
     let paid = account.taken - before.taken
     guard paid != due, paid > due || account.balance > 0 else { return nil }
-    return "\(name) pays \(paid) for \(ended) periods of \(before.bytes) bytes, \(due) are due"
-  }
-
-  /// Of one period, rounded up.
-  private func price(_ bytes: UInt64) -> UInt128 {
-    let whole =
-      UInt128(bytes) * UInt128(Self.periodSeconds) * Self.perGiBSecond * UInt128(replicas)
-    let unit: UInt128 = 13 << 30
-    return (whole + unit - 1) / unit
+    return
+      "\(name) pays \(paid) for \(ended.count) periods of \(before.bytes) bytes, \(due) are due"
   }
 }

@@ -25,6 +25,8 @@ package struct RunStatistics: Sendable, Hashable {
   package var reads: UInt64 = 0
   /// Answers that a client's checks refused.
   package var readsRefused: UInt64 = 0
+  /// nil where clients moved none.
+  package var cycles: CycleTally?
   package var viewHighest: View = 0
   package var heightHighest: Height = 0
   /// Simulated microseconds.
@@ -105,6 +107,7 @@ package struct RunReport: Sendable, Hashable {
       "calls: \(statistics.callsSent) sent, \(statistics.callsApplied) applied, "
         + "\(statistics.callsRefused) refused; \(statistics.reads) certified reads; "
         + "serial replay of \(statistics.heightHighest) heights equal")
+    if let cycles = statistics.cycles { lines.append(cycles.text) }
     lines.append(figures.text)
     if !accused.isEmpty {
       lines.append(

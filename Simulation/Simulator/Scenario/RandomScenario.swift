@@ -73,6 +73,7 @@ struct Teller {
       for _ in 0..<count { drawPassing(chance.pick(kinds)) }
     }
     end()
+    drawLedger()
     scenario.expect.liveness = .seconds(60)
     return scenario
   }
@@ -145,6 +146,14 @@ struct Teller {
       load.misuse = chance.pick(1 + chance.below(Misuse.allCases.count), of: Misuse.allCases)
     }
     scenario.load = load
+  }
+
+  /// Half of the runs that execute SQL move cycles, by a chance of its own: all others stay as they
+  /// are without it.
+  private mutating func drawLedger() {
+    var chance = RandomStream(seed: scenario.cluster.seed, label: "ledger")
+    guard scenario.cluster.execution == .sql else { return }
+    scenario.load?.ledger = chance.happens(500_000)
   }
 
   /// Byzantine actors, lost and broken disks, crashes for good: at most `f` in all.

@@ -21,6 +21,12 @@ package struct Scenario: Sendable, Hashable {
   package var brokenRule: PlantedBug?
 
   package init(title: String) { self.title = title }
+
+  /// Calm comes after this span, whatever the story says of it.
+  package mutating func beCalm(after span: Span) {
+    cluster.duration = span
+    faults.removeAll { $0.verb == .calm }
+  }
 }
 
 extension Scenario {
@@ -73,6 +79,9 @@ extension Scenario {
     package var pipeline = "bank-transfers"
     /// Calls a second of all clients together.
     package var rate: UInt64 = 10
+    /// Clients also move cycles: a second pipeline runs dry and is topped up, callers go over their
+    /// budgets, packages and prices change.
+    package var ledger = false
     /// What the clients do beside that which no client should.
     package var misuse: [Misuse] = []
 

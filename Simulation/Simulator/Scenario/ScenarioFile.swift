@@ -156,13 +156,14 @@ private struct Reading {
 
   private func load(_ node: Node, _ faults: inout [ScenarioFault]) -> Scenario.Load {
     let map = ScenarioNode(node, "load")
-    map.check(["clients", "pipeline", "rate", "misuse"], &faults)
+    map.check(["clients", "pipeline", "rate", "ledger", "misuse"], &faults)
     var load = Scenario.Load()
     load.clients =
       map.value("clients", &faults) { text throws(TextFault) in
         Int(try number(text, "count of clients"))
       } ?? load.clients
     load.rate = map.value("rate", &faults, readRate) ?? load.rate
+    load.ledger = map.value("ledger", &faults, readFlag) ?? false
     for item in map["misuse"]?.items ?? [] {
       let misuse = item.value("misuse", &faults) { text throws(TextFault) in
         try choice(text, "misuse", of: Misuse.self)

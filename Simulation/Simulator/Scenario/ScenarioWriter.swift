@@ -15,6 +15,7 @@ extension Scenario {
       let misuse = load.misuse.map(\.rawValue).joined(separator: ", ")
       lines.append(
         "load: { clients: \(load.clients), pipeline: \(load.pipeline), rate: \(load.rate)/s"
+          + (load.ledger ? ", ledger: true" : "")
           + (misuse.isEmpty ? " }" : ", misuse: [\(misuse)] }"))
     }
     if !byzantine.isEmpty {

@@ -114,6 +114,7 @@ extension Shrinker {
       if tries({ $0.keepOnly(size) }) { break }
     }
     tries { $0.load = nil }
+    tries { $0.load?.ledger = false }
     tries { $0.load?.clients = 1 }
     tries { $0.cluster.lossPPM = 0 }
     tries { $0.cluster.signatures = .mock }

@@ -21,9 +21,10 @@ struct Setting {
     var chance = RandomStream(seed: cluster.seed, label: "keys")
     signers = (0..<cluster.replicas).map { _ in Self.signer(cluster.signatures, &chance) }
     callers = (0..<Self.people).map { _ in Self.signer(cluster.signatures, &chance) }
+    let administrators = scenario.load?.ledger == true ? DryPipeline.administrators : 1
     genesis = Genesis(
       name: "simulated", protocolVersion: 1, time: Self.time, members: signers.map(\.publicKey),
-      administrators: [callers[0].publicKey],
+      administrators: callers.prefix(administrators).map(\.publicKey),
       accounts: callers.map { Genesis.Account(owner: $0.publicKey, balance: Self.balance) })
     genesisRoot = Executor.genesisRoot(of: genesis)
   }

@@ -5,10 +5,16 @@ import Wire
 extension World {
   func startClients() {
     guard let load = scenario.load else { return }
+    let dry =
+      load.ledger
+      ? DryPipeline(
+        replicas: committee.size, people: callers.map(\.publicKey),
+        pace: load.rate / UInt64(max(1, load.clients))) : nil
     for index in 0..<min(load.clients + 1, callers.count) {
       clients.append(
         Client(
-          index: index, signer: callers[index], seed: scenario.cluster.seed, misuse: load.misuse))
+          index: index, signer: callers[index], seed: scenario.cluster.seed, misuse: load.misuse,
+          dry: dry))
       planClient(index)
     }
   }
@@ -20,8 +26,8 @@ extension World {
     agenda.plan(.client(index), at: now + wait)
   }
 
-  /// True when the pipeline is deployed and has cycles.
-  private var pipelineReady: Bool { clients.first.map { $0.settled.count >= 2 } ?? false }
+  /// True when every pipeline is deployed and has cycles.
+  private var pipelineReady: Bool { clients.first?.isSetUp ?? false }
 
   private func draining(_ client: Client) -> Bool {
     faultEngine.calmSince != nil && client.index > 0
@@ -32,7 +38,7 @@ extension World {
     settle(index)
     read(index)
     repeatLate(index)
-    let idle = index == 0 && pipelineReady
+    let idle = index == 0 && pipelineReady && clients[index].isFinished
     if !idle, !draining(clients[index]), clients[index].pending.count < Client.pendingMax {
       send(index)
     }
@@ -44,7 +50,8 @@ extension World {
     let time = genesis.time.advanced(by: now / 1_000)
     guard
       let (signed, transfers, oddity) = clients[index].compose(
-        committee.subnet, now: time, ready: pipelineReady)
+        committee.subnet, now: time, ready: pipelineReady,
+        isCalm: faultEngine.calmSince != nil, prices: cycles?.prices.newest.version ?? 1)
     else { return }
     let target = target(for: index)
     let pending = Client.Pending(
@@ -79,7 +86,7 @@ extension World {
       if machine.correct { try ledger.admit(verified, at: moment(of: machine)) }
       take(.calls(permitted([verified], machine), from: nil), machine)
     } catch {
-      refused(signed, index)
+      refused(signed, index, error)
     }
   }
 
@@ -128,11 +135,20 @@ extension World {
   }
 
   /// A refusal before ordering binds nobody; a client drops what can never pass.
-  private func refused(_ signed: SignedCall, _ index: Int) {
+  private func refused(_ signed: SignedCall, _ index: Int, _ refusal: Refusal) {
     let digest = signed.call.digest
     let before = clients[index].pending.count
-    clients[index].pending.removeAll { $0.digest == digest && $0.oddity == .expired }
+    // What was executed has a receipt, which the client still waits for.
+    let isExecuted = refusal.code == "ALREADY_EXECUTED"
+    clients[index].pending.removeAll { pending in
+      pending.digest == digest
+        && (pending.oddity == .expired || pending.oddity == .mayFail && !isExecuted)
+    }
     if clients[index].pending.count < before { statistics.callsRefused += 1 }
+    guard !isExecuted, cycles != nil else { return }
+    cycles?.refused(signed.call, refusal.code)
+    faultEngine.mayBeOver = true
+    if refusal.code == "FROZEN" { clients[index].dealings?.sawFrozen = true }
   }
 
   private func repeatLate(_ index: Int) {
@@ -191,6 +207,7 @@ extension World {
         }
       } else {
         statistics.callsRefused += 1
+        note(refused: pending, certified.status, index)
       }
     }
     clients[index].settled.append(
@@ -199,13 +216,27 @@ extension World {
         oddity: pending.oddity))
   }
 
-  /// Calls that were sent and not settled, though everything is calm.
+  private func note(refused pending: Client.Pending, _ status: Receipt.Status, _ index: Int) {
+    guard case .refused(let refusal) = status else { return }
+    if refusal.code == "FROZEN" { clients[index].dealings?.sawFrozen = true }
+    guard pending.oddity == .owed else { return }
+    oracle.report(
+      .liveness, nil, nil,
+      "\(DryPipeline.name) has cycles for many calls, and \(pending.signed.call.method.label) of "
+        + "its owner is refused: \(refusal)")
+  }
+
+  /// Calls that were sent and not settled, though everything is calm, and what was never shown.
   var unanswered: [String] {
-    clients.flatMap { client in
-      client.pending.filter { $0.oddity != .expired }.map { pending in
-        "client \(client.index) waits for \(pending.signed.call.method.label) "
-          + "\(pending.digest), sent \(pending.tries) times"
+    let frozen =
+      clients.first?.isFinished == false
+      ? ["nothing shows yet that a top-up thaws \(DryPipeline.name)"] : []
+    return frozen
+      + clients.flatMap { client in
+        client.pending.filter { $0.oddity != .expired }.map { pending in
+          "client \(client.index) waits for \(pending.signed.call.method.label) "
+            + "\(pending.digest), sent \(pending.tries) times"
+        }
       }
-    }
   }
 }

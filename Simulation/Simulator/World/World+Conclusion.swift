@@ -20,6 +20,7 @@ extension World {
       }
     }
     statistics.simulated = now
+    statistics.cycles = cycles?.tally
     recording?.conclude(oracle.violations)
     closeAll()
     return RunReport(

@@ -15,7 +15,8 @@ final class SerialReplay {
   fileprivate(set) var height: Height = 0
 
   init(disk: SimulatedDisk, genesis: Genesis) throws {
-    storage = StorageModel(replicas: genesis.committee.size)
+    storage = StorageModel(
+      replicas: genesis.committee.size, administrators: genesis.administrators.count)
     executor = try Executor(directory: Self.machine, vfs: disk.name, genesis: genesis)
   }
 }
@@ -55,6 +56,7 @@ extension World {
         oracle.report(.cycles, nil, nil, "at height \(height) \(flaw)")
       }
     }
+    serial.storage.prices.follow(block, receipts)
     oracle.conserves(
       serial.executor.totals, charged: serial.bank.charged + serial.storage.taken, at: height,
       on: nil)
@@ -65,6 +67,7 @@ extension World {
     guard machine.correct, case .sql(let executor)? = machine.ledger else { return }
     if isSound(machine), executor.isLevel {
       oracle.conserves(executor.totals, charged: nil, at: height, on: machine.index)
+      followCycles(upTo: height, machine, executor)
     }
     replaySerially(upTo: height, from: machine)
   }
@@ -72,6 +75,7 @@ extension World {
   /// What no later check needs: every so often.
   func forget() {
     oracle.forget(gone: machines.map(\.gone))
+    cycles?.forget(below: oracle.statesFloor)
     guard let serial else { return }
     // The first client's are counted by its own story.
     for index in clients.indices.dropFirst() {

@@ -42,6 +42,8 @@ final class World {
   let oracle: Oracle
   /// nil when nothing is executed.
   let serial: SerialReplay?
+  /// nil where clients move no cycles.
+  var cycles: CycleBook?
   let clientCheck: ClientCheck
   var trace = Trace()
   var picture = Picture()
@@ -99,6 +101,10 @@ final class World {
     serial =
       scenario.cluster.execution == .sql
       ? try? SerialReplay(disk: disk, genesis: genesis) : nil
+    if scenario.load?.ledger == true, scenario.cluster.execution == .sql {
+      cycles = CycleBook(
+        replicas: committee.size, administrators: setting.genesis.administrators.count)
+    }
     clientCheck = ClientCheck(committee: committee, verifier: verifier)
     oracle.guilty = Set(cast.filter { $0.adversary != nil }.map(\.id))
     picture.rows = machines.map(\.name)

@@ -105,8 +105,9 @@ struct PipelineAccount: Canonical, Hashable {
 
   /// Sets cycles aside for an update. Nothing else runs on the file meanwhile.
   /// - Parameter most: no more than this, and no more than what storage leaves of the balance.
-  mutating func reserve(upTo most: Cycles, _ freezing: Freezing) -> Reservation {
-    let free = Cycles(cycles.balance.above(freezing.threshold(logicalBytes: storedBytes)))
+  mutating func reserve(upTo most: Cycles, _ freezing: Freezing?) -> Reservation {
+    let kept = freezing?.threshold(logicalBytes: storedBytes) ?? 0
+    let free = Cycles(cycles.balance.above(kept))
     guard let reservation = cycles.reserve(min(most, free)) else {
       preconditionFailure("an account cannot set aside its own balance")
     }

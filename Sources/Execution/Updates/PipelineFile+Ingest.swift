@@ -119,7 +119,7 @@ extension PipelineFile {
     var budget = StepBudget(limit: stepLimit)
     let marks = (ledger.trie.mark, data.trie.mark)
     // Nothing else runs on this file, so all that the caller may burn is set aside for the update.
-    let reservation = account.reserve(upTo: allowance.left, freezing)
+    let reservation = account.reserve(upTo: allowance.left, freezing(in: block))
     let most = reservation.amount
     var models: [ModelWork] = []
     defer { reach = UpdateReach(rowsGiven: budget.rows, models: models) }
