@@ -7,7 +7,8 @@ import Wire
 ///
 /// - Safety: it judges blocks and receipts as replicas have them, and each pipeline's account must
 ///   be what they add up to.
-/// - Bound: an entry a pipeline and caller; accounts as far as `OracleLimits.retained` heights back.
+/// - Bound: an entry a pipeline and caller; accounts as far as `OracleLimits.retained` heights
+///   back.
 struct CycleBook {
   /// What a replica's file of one pipeline says after a block.
   struct Account: Hashable {
@@ -338,10 +339,10 @@ package struct CycleTally: Sendable, Hashable {
   }
 
   package var text: String {
-    "cycles: \(calls) calls judged: \(applied) applied (\(transfers) transfers, \(topUps) top-ups, "
-      + "\(upgrades) upgrades), \(refused) refused, \(replayed) replayed; \(turnedAway) turned away "
-      + "before; \(overBudget) over budget; frozen \(freezes) times, thawed \(thaws) times; "
-      + "\(priceChanges) price changes"
+    "cycles: \(calls) calls judged: \(applied) applied (\(transfers) transfers, "
+      + "\(topUps) top-ups, \(upgrades) upgrades), \(refused) refused, \(replayed) replayed; "
+      + "\(turnedAway) turned away before; \(overBudget) over budget; "
+      + "frozen \(freezes) times, thawed \(thaws) times; \(priceChanges) price changes"
   }
 }
 
