@@ -162,7 +162,25 @@ extension PipelineReport {
           ])
         }
       ),
+      ("counts", .list(counts) { $0.json }),
     ])
+  }
+}
+
+extension SourceCounts {
+  var json: JSON {
+    .object(
+      [("source", .text(source))] + outcomes.map { ($0.name, .number($0.rows)) } + [
+        (
+          "expectations",
+          .list(expectations) {
+            .object([
+              ("name", .text($0.name)), ("action", .text($0.action)),
+              ("checked", .number($0.checked)), ("violated", .number($0.violated)),
+            ])
+          }
+        )
+      ])
   }
 }
 

@@ -162,12 +162,13 @@ package struct NodeMetrics: Sendable {
   }
 }
 
-/// Builds Prometheus text.
+/// Builds Prometheus text
+/// (https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format).
 struct PrometheusText {
   private(set) var text = ""
 
   mutating func head(_ name: String, _ type: String, _ help: String) {
-    text += "# HELP quorate_\(name) \(help)\n# TYPE quorate_\(name) \(type)\n"
+    text += "# HELP quorate_\(name) \(Self.escaped(help))\n# TYPE quorate_\(name) \(type)\n"
   }
 
   mutating func line(_ name: String, _ value: some Numeric, _ labels: [String: String] = [:]) {
@@ -176,10 +177,16 @@ struct PrometheusText {
 
   /// - Parameter value: a number as Prometheus reads it.
   mutating func line(_ name: String, text value: String, _ labels: [String: String]) {
-    let list = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\"\($0.value)\"" }
+    let list = labels.sorted { $0.key < $1.key }.map { label, value in
+      "\(label)=\"\(Self.escaped(value).replacing("\"", with: "\\\""))\""
+    }
     text +=
       "quorate_\(name)\(list.isEmpty ? "" : "{" + list.joined(separator: ",") + "}") "
       + "\(value)\n"
+  }
+
+  private static func escaped(_ text: String) -> String {
+    text.replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
   }
 
   mutating func gauge(_ name: String, _ help: String, _ value: UInt64) {

@@ -2,8 +2,8 @@ import Execution
 import Wire
 
 extension PipelineMetrics {
-  /// Prometheus text, version 0.0.4: a family a metric, named `quorate_metric_NAME_UNIT`, and how
-  /// far each source has come.
+  /// Prometheus text, version 0.0.4: a family a metric, named `quorate_metric_NAME_UNIT`, how far
+  /// each source has come, and what became of its rows.
   ///
   /// - Parameter now: what ages are counted to.
   func prometheus(at now: Moment) -> String {
@@ -27,7 +27,37 @@ extension PipelineMetrics {
       }
     }
     writeProgress(at: now, &text)
+    writeCounts(&text)
     return text.text
+  }
+
+  /// Replicated counts, so every replica shows the same at one height. They begin anew where an
+  /// upgrade takes a source or an expectation out, and puts it in again.
+  private func writeCounts(_ text: inout PrometheusText) {
+    let all = counts.map { (["pipeline": $0.pipeline, "source": $0.source.source], $0.source) }
+    guard !all.isEmpty else { return }
+    text.head("source_rows_total", "counter", "Rows that came to a source, by where they went.")
+    for (labels, source) in all {
+      for (outcome, rows) in source.outcomes {
+        text.line(
+          "source_rows_total", rows,
+          labels.merging(["outcome": outcome]) { first, _ in first })
+      }
+    }
+    let lines = all.flatMap { labels, source in
+      source.expectations.map { count in
+        let own = ["expectation": count.name, "action": count.action]
+        return (labels.merging(own) { first, _ in first }, count)
+      }
+    }
+    guard !lines.isEmpty else { return }
+    text.head(
+      "expectation_checks_total", "counter", "Rows that an expectation of a source looked at.")
+    for (labels, count) in lines { text.line("expectation_checks_total", count.checked, labels) }
+    text.head("expectation_violations_total", "counter", "Rows that broke it.")
+    for (labels, count) in lines {
+      text.line("expectation_violations_total", count.violated, labels)
+    }
   }
 
   private func writeProgress(at now: Moment, _ text: inout PrometheusText) {
@@ -58,10 +88,13 @@ extension PipelineMetrics {
 }
 
 extension PipelineMetrics.Reading {
-  /// The unit ends the name, as Prometheus has it, unless it does already.
+  /// The unit ends the name, as Prometheus has it, unless it does already. Units are any text, and
+  /// a name holds letters, digits and `_`.
   fileprivate var family: String {
     let base = "metric_\(name)"
-    return unit.isEmpty || base.hasSuffix("_\(unit)") ? base : "\(base)_\(unit)"
+    let words = unit.split { !$0.isASCII || !($0.isLetter || $0.isNumber) }
+    let end = words.map { "_\($0)" }.joined()
+    return base.hasSuffix(end) ? base : base + end
   }
 
   fileprivate var labels: [String: String] { ["metric": name, "pipeline": pipeline] }
@@ -69,6 +102,6 @@ extension PipelineMetrics.Reading {
   /// One line of plain text.
   fileprivate var help: String {
     let text = about.isEmpty ? "The metric \(name) of a pipeline." : about
-    return text.replacing("\\", with: "\\\\").replacing("\n", with: " ")
+    return text.replacing("\n", with: " ")
   }
 }

@@ -27,6 +27,8 @@ package struct PipelineReport: Hashable, Canonical {
   package var publicBudget: Cycles
   /// What callers have burned of their budgets today, ascending by key.
   package var spending: [CallerSpending]
+  /// What became of the rows of each source, ascending by source.
+  package var counts: [SourceCounts]
 
   package enum Condition: UInt8, Hashable, Sendable {
     case running, frozen, archived
@@ -43,7 +45,8 @@ package struct PipelineReport: Hashable, Canonical {
     pipeline: String, height: Height, time: Moment, condition: Condition, balance: Cycles,
     reserved: Cycles, burned: Cycles, burnedToday: Cycles, burnedYesterday: Cycles,
     storedBytes: UInt64, storageDaily: Cycles, freezesBelow: Cycles, burns: [BurnLine],
-    grants: [RoleGrant], callerBudget: Cycles, publicBudget: Cycles, spending: [CallerSpending]
+    grants: [RoleGrant], callerBudget: Cycles, publicBudget: Cycles, spending: [CallerSpending],
+    counts: [SourceCounts] = []
   ) {
     self.pipeline = pipeline
     self.height = height
@@ -62,6 +65,7 @@ package struct PipelineReport: Hashable, Canonical {
     self.callerBudget = callerBudget
     self.publicBudget = publicBudget
     self.spending = spending
+    self.counts = counts
   }
 
   /// Whole days until the pipeline freezes when it burns so much a day; nil when it never does.
@@ -85,6 +89,7 @@ package struct PipelineReport: Hashable, Canonical {
     encoder.value(callerBudget)
     encoder.value(publicBudget)
     encoder.list(spending)
+    encoder.list(counts)
   }
 
   package init(from decoder: inout Decoder) throws(Malformed) {
@@ -108,6 +113,7 @@ package struct PipelineReport: Hashable, Canonical {
     callerBudget = try decoder.value()
     publicBudget = try decoder.value()
     spending = try decoder.list(limit: Limits.digestsPerMessageMax)
+    counts = try decoder.list(limit: Limits.digestsPerMessageMax)
   }
 }
 

@@ -58,10 +58,25 @@ struct PipelineCommand: AsyncParsableCommand {
 
   struct LintCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "lint", abstract: "Every mistake of a package, with its place and its fix.")
+      commandName: "lint", abstract: "Every mistake of a package, with its place and its fix.",
+      discussion: """
+        Exit status 1 when there is one. With --json: package, isSound, and findings, each with
+        file, line, column, rule, severity (error or note), message, reason and fix. A finding
+        about no line has line 0; what else it lacks is empty.
+
+          quorate pipeline lint my-pipeline
+          quorate pipeline lint my-pipeline --json
+        """)
     @Argument(help: "The package's folder.") var directory: String
+    @Flag(help: "For programs.") var json = false
 
     func run() async throws {
+      guard !json else {
+        let report = LintReport(of: directory)
+        Terminal.say(try Terminal.json(report))
+        if !report.isSound { throw ExitCode(1) }
+        return
+      }
       let (checked, tests) = try PackageFolder.readWithTests(directory)
       let package = checked.package
       for note in checked.notes { Terminal.say(note) }
@@ -102,7 +117,13 @@ struct PipelineCommand: AsyncParsableCommand {
 
   struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "One pipeline: its tables, how far its sources are, and who holds its roles.")
+      abstract: "One pipeline: its tables, how far its sources are, and who holds its roles.",
+      discussion: """
+        Rows and violations are counted since the package has the source or the expectation, each
+        row as it comes in; what leaves the quarantine later counts as released, and as accepted or
+        duplicate. Rows of updates that were refused are rejected: of such an update, an expectation
+        counts the one row that refused it.
+        """)
     @OptionGroup var location: ClusterLocation
     @OptionGroup var caller: Caller
     @Argument(help: "The pipeline.") var name: String
@@ -124,7 +145,7 @@ struct PipelineCommand: AsyncParsableCommand {
               frozen: "\(found.isFrozen)", condition: report.condition.label,
               stale: found.progress.filter {
                 ![nil, .fresh].contains($0.staleness(at: Self.now))
-              }.map(\.source), roles: roles)))
+              }.map(\.source), rows: report.counts.map(SourceRows.init), roles: roles)))
         return
       }
       Terminal.say(text(found, at: height, report))
@@ -144,6 +165,7 @@ struct PipelineCommand: AsyncParsableCommand {
         Terminal.say("\n" + Self.progress(found.progress, at: now))
         for line in Self.warnings(found.progress, at: now) { Terminal.warn(line) }
       }
+      if let text = SourceRows.text(of: report.counts) { Terminal.say("\n" + text) }
       guard !roles.isEmpty else { return }
       Terminal.say(
         "\n"

@@ -111,5 +111,6 @@ struct PipelineSummary: Encodable {
   let condition: String
   /// Sources that took no row for longer than their `freshness:` allows.
   let stale: [String]
+  let rows: [SourceRows]
   let roles: [RoleHolder]
 }

@@ -169,7 +169,8 @@ package final class SmallReplica: GatewayBackend {
         BurnLine(kind: .source, name: "orders", cycles: 29),
         BurnLine(kind: .storage, name: "", cycles: 1),
       ], grants: [RoleGrant(role: "clerk", key: ledger.owner.publicKey)], callerBudget: 100,
-      publicBudget: 0, spending: [CallerSpending(caller: nil, cycles: 3)])
+      publicBudget: 0, spending: [CallerSpending(caller: nil, cycles: 3)],
+      counts: [SourceCounts(source: "orders")])
   }
 
   package func prices() async throws(Refusal) -> PriceReport {

@@ -165,6 +165,7 @@ import Wire
       #expect(report.json["burned"] == .integer(30))
       #expect(report.body.contains(#"{"kind":"source","name":"orders","cycles":29}"#))
       #expect(report.body.contains(#"{"role":"clerk","key":"\#(owner)"}"#))
+      #expect(report.body.contains(#""counts":[{"source":"orders","accepted":0,"duplicate":0,"#))
       let unknown = try await http("GET", "/v1/pipelines/shpo/report", port: port)
       #expect(unknown.status == 404)
       #expect(unknown.body.contains("did you mean shop?"))

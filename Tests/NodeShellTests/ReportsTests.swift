@@ -166,6 +166,71 @@ import Wire
     #expect(PipelineMetrics().prometheus(at: 1).isEmpty)
   }
 
+  @Test func `of packages count the rows of sources, and those that broke expectations`() {
+    var metrics = PipelineMetrics()
+    var orders = SourceCounts(source: "orders")
+    orders.accepted = 7
+    orders.duplicates = 6
+    orders.dropped = 5
+    orders.quarantined = 4
+    orders.released = 3
+    orders.late = 2
+    orders.rejected = 1
+    orders.expectations = [
+      ExpectationCount(name: "cheap", action: "warn", checked: 16, violated: 9),
+      ExpectationCount(name: "whole", action: "fail", checked: 17, violated: 1),
+    ]
+    metrics.counts = [("shop", orders)]
+    let lines = metrics.prometheus(at: 1).split(separator: "\n").map(String.init)
+    func row(_ outcome: String, _ rows: Int) -> String {
+      "quorate_source_rows_total{outcome=\"\(outcome)\",pipeline=\"shop\",source=\"orders\"} "
+        + "\(rows)"
+    }
+    func line(_ what: String, _ action: String, _ name: String, _ count: Int) -> String {
+      "quorate_expectation_\(what)_total{action=\"\(action)\",expectation=\"\(name)\","
+        + "pipeline=\"shop\",source=\"orders\"} \(count)"
+    }
+    #expect(
+      lines == [
+        "# HELP quorate_source_rows_total Rows that came to a source, by where they went.",
+        "# TYPE quorate_source_rows_total counter",
+        row("accepted", 7), row("duplicate", 6), row("dropped", 5), row("quarantined", 4),
+        row("released", 3), row("late", 2), row("rejected", 1),
+        "# HELP quorate_expectation_checks_total Rows that an expectation of a source looked at.",
+        "# TYPE quorate_expectation_checks_total counter",
+        line("checks", "warn", "cheap", 16), line("checks", "fail", "whole", 17),
+        "# HELP quorate_expectation_violations_total Rows that broke it.",
+        "# TYPE quorate_expectation_violations_total counter",
+        line("violations", "warn", "cheap", 9), line("violations", "fail", "whole", 1),
+      ])
+  }
+
+  /// Units and names are any text of a package; none of it may pass for another line.
+  @Test func `of packages are escaped`() {
+    var metrics = PipelineMetrics()
+    metrics.readings = [
+      PipelineMetrics.Reading(
+        pipeline: "shop", name: "speed", unit: "km/h {x}\n", about: "A \\ and\na line", value: "9",
+        failures: 0),
+      PipelineMetrics.Reading(
+        pipeline: "shop", name: "share", unit: "%", about: "", value: "1", failures: 0),
+    ]
+    var orders = SourceCounts(source: "orders")
+    orders.expectations = [
+      ExpectationCount(name: "a\"b\\c\nd", action: "warn", checked: 1, violated: 1)
+    ]
+    metrics.counts = [("shop", orders)]
+    let lines = metrics.prometheus(at: 1).split(separator: "\n").map(String.init)
+    #expect(lines.first == #"# HELP quorate_metric_speed_km_h_x A \\ and a line"#)
+    #expect(
+      lines.contains(#"quorate_metric_speed_km_h_x{metric="speed",pipeline="shop"} 9"#))
+    #expect(lines.contains(#"quorate_metric_share{metric="share",pipeline="shop"} 1"#))
+    #expect(lines.last?.contains(#"expectation="a\"b\\c\nd",pipeline"#) == true, "\(lines)")
+    for line in lines where !line.hasPrefix("#") {
+      #expect(line.contains(#/^quorate_[a-z_]+\{.*\} [0-9]+$/#), "\(line)")
+    }
+  }
+
   @Test func `name each peer but the replica itself`() {
     let metrics = NodeMetrics(
       replica: 0, view: 7, finalized: 5, executed: 4, certified: 3, peersUp: 1,

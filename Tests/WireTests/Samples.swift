@@ -157,7 +157,21 @@ enum Samples {
     ], grants: [RoleGrant(role: "auditor", key: key(0xaa))], callerBudget: 100, publicBudget: 50,
     spending: [
       CallerSpending(caller: nil, cycles: 3), CallerSpending(caller: key(0xab), cycles: 4),
-    ])
+    ], counts: [counts])
+  static var counts: SourceCounts {
+    var counts = SourceCounts(source: "orders")
+    counts.accepted = 5
+    counts.quarantined = 4
+    counts.dropped = 3
+    counts.duplicates = 2
+    counts.late = 1
+    counts.released = 6
+    counts.rejected = 7
+    counts.expectations = [
+      ExpectationCount(name: "cheap", action: "warn", checked: 12, violated: 2)
+    ]
+    return counts
+  }
 
   static let values: [Sample] =
     [

@@ -129,6 +129,18 @@ extension PipelineView {
     freezing.threshold(logicalBytes: account.storedBytes)
   }
 
+  /// Ascending by source.
+  func counts(_ engine: Engine) throws(Stop) -> [SourceCounts] {
+    try machine { () throws(StorageFault) in
+      var all: [SourceCounts] = []
+      for source in checked.sources.map(\.source) {
+        let stored = try engine.ledgerEntry(.value, PipelineFile.countsKey(source.name))
+        all.append(SourceCounts(of: source, stored: stored))
+      }
+      return all
+    }
+  }
+
   /// What the pipeline holds, burns and lets in at a height.
   func report(at view: HeightView, _ engine: Engine) throws(Stop) -> PipelineReport {
     let (roles, spending) = try machine { () throws(StorageFault) in
@@ -146,7 +158,8 @@ extension PipelineView {
       grants: roles.compactMap { RoleGrant(entry: $0.key) },
       callerBudget: package.budget.callerDaily, publicBudget: package.budget.publicDaily,
       spending: Array(
-        Allowance.spending(at: view.time, spending).prefix(ExecutionLimits.spendingListed)))
+        Allowance.spending(at: view.time, spending).prefix(ExecutionLimits.spendingListed)),
+      counts: try counts(engine))
   }
 }
 

@@ -9,6 +9,8 @@ package struct PipelineMetrics: Sendable {
   package var readings: [Reading] = []
   /// Ascending by pipeline, then by source.
   package var progress: [(pipeline: String, source: SourceProgress)] = []
+  /// Ascending by pipeline, then by source.
+  package var counts: [(pipeline: String, source: SourceCounts)] = []
 
   package struct Reading: Sendable {
     package let pipeline: String
@@ -64,6 +66,8 @@ extension Reader {
     var kept: [(pipeline: String, known: KnownMetrics)] = []
     for pipeline in view.pipelines {
       result.progress += pipeline.progress.map { (pipeline.name, $0) }
+      let counts = try? pipeline.pin.with { engine throws(Stop) in try pipeline.counts(engine) }
+      result.counts += (counts ?? []).map { (pipeline.name, $0) }
       let known = refreshed(knownMetrics(of: pipeline.name), of: pipeline, view, brake)
       result.readings += known.readings
       kept.append((pipeline.name, known))

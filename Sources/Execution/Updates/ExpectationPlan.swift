@@ -21,11 +21,31 @@ final class ExpectationPlan {
     let parameters: [(place: Int, column: Int)]
     /// The place of `quarantined_ppm()`, if it is asked for.
     let share: Int?
+    /// Rows that were looked at since the batch began, or the batch itself.
+    var checked: UInt64 = 0
+    /// By expectation: how many of them broke it.
+    var violated: [UInt64]
+
+    mutating func restart() {
+      checked = 0
+      for index in violated.indices { violated[index] = 0 }
+    }
+
+    mutating func count(_ broken: [Int]) {
+      checked += 1
+      for index in broken { violated[index] += 1 }
+    }
+
+    func counted(_ name: String) -> (checked: UInt64, violated: UInt64)? {
+      expectations.firstIndex { $0.name == name }.map { (checked, violated[$0]) }
+    }
   }
 
   private let source: String
   private var ofRows: Check?
   private var ofBatch: Check?
+  /// The expectation that refuses the batch.
+  private var refusing: Expectation?
 
   private init(source: String) { self.source = source }
 
@@ -64,18 +84,44 @@ final class ExpectationPlan {
     }
     return Check(
       expectations: checked.map(\.expectation), statement: statement, parameters: parameters,
-      share: statement.parameter(":quarantined_ppm"))
+      share: statement.parameter(":quarantined_ppm"),
+      violated: [UInt64](repeating: 0, count: checked.count))
   }
 
-  /// - Parameter refuses: whether a row may refuse the whole batch; else it is held back.
+  /// Begins an update: nothing is counted of it yet.
+  func begin() {
+    refusing = nil
+    ofRows?.restart()
+    ofBatch?.restart()
+  }
+
+  /// Adds what was counted since the update began; of one that was refused, what refused it.
+  func add(to counts: inout SourceCounts, isApplied: Bool) {
+    for place in counts.expectations.indices {
+      let name = counts.expectations[place].name
+      if isApplied {
+        let (checked, violated) = ofRows?.counted(name) ?? ofBatch?.counted(name) ?? (0, 0)
+        counts.expectations[place].checked += checked
+        counts.expectations[place].violated += violated
+      } else if name == refusing?.name {
+        counts.expectations[place].checked += 1
+        counts.expectations[place].violated += 1
+      }
+    }
+  }
+
+  /// - Parameter arrives: whether the row comes in now: then it is counted, and may refuse the
+  ///   whole batch; else it is held back.
   func judge(
-    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, refuses: Bool, _ engine: Engine,
+    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, arrives: Bool, _ engine: Engine,
     _ budget: inout StepBudget, _ notes: inout NoteTaker
   ) throws(Stop) -> Verdict {
     guard let check = ofRows else { return .pass }
     try bind(check, batch, row, engine)
     var verdict = Verdict.pass
-    for index in try broken(check, engine, &budget) {
+    let broken = try broken(check, engine, &budget)
+    if arrives { ofRows?.count(broken) }
+    for index in broken {
       let expectation = check.expectations[index]
       notes.add(expectation.name, row: number, message: expectation.check.text)
       switch expectation.onViolation {
@@ -83,7 +129,7 @@ final class ExpectationPlan {
       case .drop: if case .pass = verdict { verdict = .drop }
       case .quarantine:
         if case .pass = verdict { verdict = .quarantine("expectation \(expectation.name)") }
-      case .fail where refuses: throw Self.failed(expectation, row: number)
+      case .fail where arrives: throw failed(expectation, row: number)
       case .fail: verdict = .quarantine("expectation \(expectation.name)")
       }
     }
@@ -96,14 +142,17 @@ final class ExpectationPlan {
   ) throws(Stop) {
     guard let check = ofBatch else { return }
     try bindShare(check, engine)
-    for index in try broken(check, engine, &budget) {
+    let broken = try broken(check, engine, &budget)
+    ofBatch?.count(broken)
+    for index in broken {
       let expectation = check.expectations[index]
-      guard expectation.onViolation == .warn else { throw Self.failed(expectation, row: nil) }
+      guard expectation.onViolation == .warn else { throw failed(expectation, row: nil) }
       notes.add(expectation.name, row: 0, message: expectation.check.text)
     }
   }
 
-  private static func failed(_ expectation: Expectation, row: UInt32?) -> Stop {
+  private func failed(_ expectation: Expectation, row: UInt32?) -> Stop {
+    refusing = expectation
     let place = row.map { "row \($0)" } ?? "the batch"
     let check = expectation.check.text.cut(to: 256)
     return .refused(

@@ -97,9 +97,8 @@ struct Ingest {
       }
     }
     guard let expectations = plan.expectations else { return .take(late: isLate) }
-    let refuses = occasion == .arrival
     switch try expectations.judge(
-      batch, row, number, refuses: refuses, engine, &steps, &notes)
+      batch, row, number, arrives: occasion == .arrival, engine, &steps, &notes)
     {
     case .pass: return .take(late: isLate)
     case .drop: return .drop

@@ -25,6 +25,9 @@ extension PipelineFile {
       }
       account.grow(data.growth)
       if let package = deployed?.package { account.keepLines(of: package) }
+      try machine { () throws(StorageFault) in
+        try keepCounts(since: before.deployed?.package)
+      }
       engine.forgetStatements()
       return try record(
         call, block, call.receipt(block, .applied, notes: notes.sorted, usage: usage))

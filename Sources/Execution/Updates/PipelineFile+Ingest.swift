@@ -123,10 +123,12 @@ extension PipelineFile {
     let most = reservation.amount
     var models: [ModelWork] = []
     defer { reach = UpdateReach(rowsGiven: budget.rows, models: models) }
+    var rows = CountedRows()
+    task.plan.expectations?.begin()
     let receipt: Receipt
     do {
       receipt = try inSavepoint { () throws(Stop) in
-        let result = try perform(call, task, block, &budget)
+        let result = try perform(call, task, block, &budget, &rows)
         models = result.models
         try remember(call, block)
         let usage = used(call, budget, hashes: data.settle() + ledger.settle())
@@ -147,14 +149,20 @@ extension PipelineFile {
         call, block, .refused(refusal), UpdateResult(), used(call, budget, hashes: 0))
       let charged = account.settle(
         reservation, used: refused.charged, by: call.call.method, prices)
-      try machine { () throws(StorageFault) in try allowance.enter(charged, in: ledger) }
+      try machine { () throws(StorageFault) in
+        try allowance.enter(charged, in: ledger)
+        try count(rows, of: task.plan, isApplied: false)
+      }
       return try record(
         call, block,
         call.receipt(block, refused.status, usage: refused.usage, charged: charged))
     }
     let charged = account.settle(
       reservation, used: receipt.charged, by: call.call.method, models: models, prices)
-    try machine { () throws(StorageFault) in try allowance.enter(charged, in: ledger) }
+    try machine { () throws(StorageFault) in
+      try allowance.enter(charged, in: ledger)
+      try count(rows, of: task.plan, isApplied: true)
+    }
     return try record(
       call, block, receipt,
       forgetAt: block.time.advanced(by: deployed?.package.defaults.idempotencyRetention ?? 0))
@@ -223,7 +231,8 @@ extension PipelineFile {
 
   /// All layers of one update.
   private func perform(
-    _ call: OrderedCall, _ task: Task, _ block: BlockContext, _ budget: inout StepBudget
+    _ call: OrderedCall, _ task: Task, _ block: BlockContext, _ budget: inout StepBudget,
+    _ rows: inout CountedRows
   ) throws(Stop) -> UpdateResult {
     data.begin(rowsLimit: deployed?.package.budget.rowsWrittenPerUpdate ?? 0)
     data.tracking = deployed?.tracked ?? []
@@ -235,12 +244,18 @@ extension PipelineFile {
           Refusal("MALFORMED", "the body says not which rows to release: \(error)"))
       }
       try ingest.release(selection, .release, engine: engine, &budget)
+      rows.released.append((task.plan.source, ingest.tally))
     } else {
-      try ingest.run(try batch(call, task, &budget), engine: engine, &budget)
+      let batch = try self.batch(call, task, &budget)
+      rows.arrived = UInt64(batch.rowCount + batch.rejected.count)
+      try ingest.run(batch, engine: engine, &budget)
+      rows.tally = ingest.tally
     }
     try end(ingest, block)
     var notes = ingest.notes
-    if ingest.tally.accepted > 0 { try recheck(task.plan.source, call, block, &budget, &notes) }
+    if ingest.tally.accepted > 0 {
+      try recheck(task.plan.source, call, block, &budget, &notes, &rows)
+    }
     let models = try deployed?.refresh(engine: engine, data: data, &budget, &notes) ?? []
     return UpdateResult(tally: ingest.tally, notes: notes.sorted, models: models)
   }
@@ -249,7 +264,7 @@ extension PipelineFile {
   /// rows by that.
   private func recheck(
     _ source: Source, _ call: OrderedCall, _ block: BlockContext, _ budget: inout StepBudget,
-    _ notes: inout NoteTaker
+    _ notes: inout NoteTaker, _ rows: inout CountedRows
   ) throws(Stop) {
     var waiting = deployed?.rechecking(source.name) ?? []
     while !waiting.isEmpty {
@@ -257,6 +272,7 @@ extension PipelineFile {
       var again = try begin(plan, call, block)
       try again.release(ReleaseSelection(), .recheck, engine: engine, &budget)
       try end(again, block)
+      rows.released.append((plan.source, again.tally))
       guard again.tally.accepted > 0 else { continue }
       notes.add(
         "recheck \(plan.source.name)", count: again.tally.accepted, row: 0,

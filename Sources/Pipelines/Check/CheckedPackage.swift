@@ -15,7 +15,8 @@ package struct CheckedPackage: Sendable {
   package let queries: [CheckedNamedQuery]
   package let metrics: [CheckedMetric]
   /// What is allowed and may surprise, each with its place.
-  package let notes: [String]
+  package let findings: [PackageFault]
+  package var notes: [String] { findings.map(\.description) }
 
   /// - Throws: every mistake of the package. `places` says where its parts stand in files; on a
   ///   replica they are named without a line.
@@ -29,7 +30,7 @@ package struct CheckedPackage: Sendable {
     procedures = lint.procedures
     queries = lint.queries
     metrics = lint.metrics
-    notes = lint.notes
+    findings = lint.notes
   }
 
   package func source(_ name: String) -> CheckedSource? { sources.first { $0.name == name } }

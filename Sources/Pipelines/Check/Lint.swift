@@ -10,7 +10,7 @@ struct Lint {
   var procedures: [CheckedProcedure] = []
   var queries: [CheckedNamedQuery] = []
   var metrics: [CheckedMetric] = []
-  private(set) var notes: [String] = []
+  private(set) var notes: [PackageFault] = []
 
   init(package: Package, places: Places) {
     self.package = package
@@ -47,8 +47,9 @@ struct Lint {
   /// What is sound, and yet may not be meant.
   mutating func note(_ part: String, _ message: String) {
     let place = places.place(of: part)
-    let prefix = place.line > 0 ? "\(place.file):\(place.line):\(place.column): " : ""
-    notes.append("\(prefix)note: \(message)")
+    notes.append(
+      PackageFault(
+        .note, file: place.file, line: place.line, column: place.column, message: message))
   }
 
   mutating func fault(_ part: String, _ message: String, fix: String? = nil) {

@@ -1,5 +1,12 @@
-/// One mistake in a package: where it is, what is wrong, how to mend it.
+/// One mistake in a package: where it is, what is wrong, how to mend it. Or a note: what is sound,
+/// and yet may not be meant.
 package struct PackageFault: Sendable, Hashable, CustomStringConvertible {
+  package enum Severity: String, Sendable {
+    case error
+    case note
+  }
+
+  package let severity: Severity
   /// Within the package's folder.
   package let file: String
   /// From 1; 0 when the fault belongs to no line.
@@ -20,9 +27,10 @@ package struct PackageFault: Sendable, Hashable, CustomStringConvertible {
   }
 
   package init(
-    file: String, line: Int = 0, column: Int = 0, rule: String = "", message: String,
-    excerpt: Excerpt? = nil, fix: String? = nil
+    _ severity: Severity = .error, file: String, line: Int = 0, column: Int = 0,
+    rule: String = "", message: String, excerpt: Excerpt? = nil, fix: String? = nil
   ) {
+    self.severity = severity
     self.file = file
     self.line = line
     self.column = column
@@ -35,7 +43,7 @@ package struct PackageFault: Sendable, Hashable, CustomStringConvertible {
   /// `sources/x.yaml:4:9: error: unknown key colums` and, below it, excerpt and fix.
   package var description: String {
     let place = line > 0 ? "\(file):\(line):\(column)" : file
-    var text = "\(place): error\(rule.isEmpty ? "" : " " + rule): \(message)"
+    var text = "\(place): \(severity.rawValue)\(rule.isEmpty ? "" : " " + rule): \(message)"
     if let excerpt {
       let number = String(line)
       let margin = String(repeating: " ", count: number.utf8.count)
