@@ -105,6 +105,9 @@ extension PipelineCommand {
       commandName: "lineage",
       abstract: "Which columns each column comes from, as the SELECTs say.",
       discussion: """
+        Of tables, and of the procedures, queries and metrics that read them; 'table.*' stands for
+        rows that are counted.
+
           quorate pipeline lineage my-pipeline                       a folder
           quorate pipeline lineage my_pipeline --svg lineage.svg     a deployed pipeline
         """)
@@ -127,8 +130,9 @@ extension PipelineCommand {
         try Terminal.json(
           edges.map { edge in
             [
-              "table": edge.table, "column": edge.column, "type": edge.type,
-              "from": edge.from.map { "\($0.table).\($0.column)" } ?? "",
+              "kind": edge.kind.rawValue, "table": edge.table, "column": edge.column,
+              "type": edge.type, "from": edge.from.map { "\($0.table).\($0.column)" } ?? "",
+              "into": edge.into ?? "",
             ]
           }))
     }
@@ -142,11 +146,17 @@ extension PipelineCommand {
       let session = try Session(location, caller)
       let answer = try await session.ask(.lineage, name, .replica)
       await session.client.close()
-      return answer.table.texts.map { row in
+      return try answer.table.texts.map { row in
+        guard row.count == 7, let kind = row[5].flatMap(ColumnLineage.Kind.init) else {
+          throw Failure(
+            "The replica tells lineage in another form: it runs another version. Name the "
+              + "package's folder instead, or use the quorate that the cluster runs.")
+        }
         var from: Lineage?
         if let table = row[3], let column = row[4] { from = Lineage(table: table, column: column) }
         return ColumnLineage(
-          table: row[0] ?? "", column: row[1] ?? "", type: row[2] ?? "", from: from)
+          kind: kind, table: row[0] ?? "", column: row[1] ?? "", type: row[2] ?? "", from: from,
+          into: row[6])
       }
     }
   }

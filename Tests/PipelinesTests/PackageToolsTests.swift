@@ -1,3 +1,4 @@
+import SQL
 import Testing
 import Wire
 
@@ -13,13 +14,13 @@ private let source = """
   """
 
 private func package(
-  _ manifest: String = "", models: String, sql: [(String, String)] = []
+  _ manifest: String = "", models: String, more: [(String, String)] = []
 ) throws(PackageFaults) -> CheckedPackage {
   let all =
     [
       ("pipeline.yaml", "quorate: 1\nname: p\nversion: 1.0.0\n" + manifest),
       ("sources/orders.yaml", source), ("models/silver/_silver.yaml", models),
-    ] + sql
+    ] + more
   return try PackageReader.readWithTests(
     PackageFiles(all.map { PackageFiles.File(path: $0.0, bytes: Array($0.1.utf8)) })
   ).checked
@@ -67,6 +68,74 @@ private let totals = """
     let edgeCount = drawing.svg.split(separator: "class=\"edge\"").count - 1
     #expect(edgeCount == edges.count)
     #expect(drawing.svg.contains("<title>totals.total → shares.share</title>"))
+  }
+
+  @Test func `names what procedures, queries and metrics come from, and go into`() throws {
+    let best = """
+      queries:
+        - { name: best, sql: "select customer, total from {{ ref('totals') }} where n > 1" }
+
+      """
+    let copy = """
+      procedures:
+        - name: copy
+          args: { id: text }
+          emit: orders
+          sql: "select :id as id, customer, amount from {{ source('orders') }} where id = :id"
+
+      """
+    let metrics = """
+      metrics:
+        - { name: size, sql: "select count(*) as n from {{ ref('totals') }}" }
+        - { name: whole, sql: "select sum(total) as s from {{ ref('totals') }}" }
+
+      """
+    let checked = try package(
+      models: totals + metrics,
+      more: [("queries/q.yaml", best), ("procedures/p.yaml", copy)])
+    let edges = checked.lineage.filter { !["source", "model"].contains($0.kind.rawValue) }
+    #expect(
+      edges.map { edge in
+        "\(edge.kind) \(edge.table).\(edge.column) \(edge.type) < "
+          + "\(edge.from.map { "\($0.table).\($0.column)" } ?? "-") > \(edge.into ?? "-")"
+      } == [
+        "procedure copy.id text < - > bronze_orders",
+        "procedure copy.customer text < bronze_orders.customer > bronze_orders",
+        "procedure copy.amount decimal(18,2) < bronze_orders.amount > bronze_orders",
+        "query best.customer text < totals.customer > -",
+        "query best.total decimal(18,2) < totals.total > -",
+        "metric size.n int < totals.* > -",
+        "metric whole.s decimal(18,2) < totals.total > -",
+      ])
+    let drawing = LineageDrawing(checked.lineage)
+    #expect(drawing.text.contains("\n\nprocedure copy → bronze_orders\n  id        text\n"))
+    #expect(
+      drawing.text.hasSuffix(
+        "metric size\n  n  int  ← totals.*\n\nmetric whole\n  s  decimal(18,2)  ← totals.total"))
+    let svg = drawing.svg
+    #expect(svg.contains("<title>procedure copy → bronze_orders</title>"))
+    #expect(svg.split(separator: "class=\"into\"").count - 1 == 3)
+    #expect(svg.contains("<title>copy.amount → bronze_orders.amount</title>"))
+    #expect(svg.contains("<title>totals.* → size.n</title>"))
+  }
+
+  @Test func `is drawn no wider than a page, with whatever names results have`() throws {
+    var edges: [ColumnLineage] = []
+    func name(_ depth: Int) -> String { "a_table_of_some_length_\(depth + 10)" }
+    for depth in 0..<12 {
+      edges.append(
+        ColumnLineage(
+          kind: depth == 0 ? .source : .model, table: name(depth), column: "c", type: "int",
+          from: depth == 0 ? nil : SQL.Lineage(table: name(depth - 1), column: "c")))
+    }
+    edges.append(
+      ColumnLineage(kind: .metric, table: "m", column: "a<b & c", type: "bool", from: nil))
+    let svg = LineageDrawing(edges).svg
+    #expect(svg.contains(">a&lt;b &amp; c</text>"))
+    let size = try #require(svg.firstMatch(of: #/width="(\d+)" height="\d+" viewBox="0 0 (\d+) /#))
+    #expect(size.1 == "1380")
+    // 12 tables of 25 + 3 letters of 7.3, and 16, with the least gap between them.
+    #expect(Int(size.2) == 12 * (204 + 16) + 11 * 40 + 40)
   }
 
   @Test func `of a package without tables is empty`() {

@@ -214,13 +214,14 @@ struct Workshop {
         "NOT_ALLOWED",
         "the lineage of \(pipeline.name) is for its owner and its roles: ask for a role")
     }
-    let columns = ["table", "column", "type", "from_table", "from_column"]
+    let columns = ["table", "column", "type", "from_table", "from_column", "kind", "into"]
     return ResultTable(
       columns: columns.map { .init(name: $0, type: .text) },
       rows: pipeline.checked.lineage.map { edge in
         [
           .text(edge.table), .text(edge.column), .text(edge.type),
           edge.from.map { .text($0.table) } ?? .null, edge.from.map { .text($0.column) } ?? .null,
+          .text(edge.kind.rawValue), edge.into.map { .text($0) } ?? .null,
         ]
       })
   }

@@ -1,52 +1,99 @@
 import SQL
 
-/// Where the columns of a package's tables come from, as its parsed SELECTs say it.
+/// Where the columns of a package's tables, and of what reads them, come from, as its parsed
+/// SELECTs say it.
 package struct ColumnLineage: Sendable, Hashable {
-  /// In SQLite: a model's name, `bronze_orders` for a source.
+  package enum Kind: String, Sendable {
+    case source
+    case model
+    case procedure
+    case query
+    case metric
+
+    /// Whether others may read it.
+    var isTable: Bool { self == .source || self == .model }
+  }
+
+  package let kind: Kind
+  /// In SQLite: a model's name, `bronze_orders` for a source; the name of any other part.
   package let table: String
   package let column: String
   /// As a contract spells it.
   package let type: String
-  /// One column that takes part in its values; nil where none does: sources, seeds, constants.
+  /// One column that takes part in its values, or `*` where rows are counted and no value of
+  /// theirs is shown; nil where none does: sources, seeds, constants.
   package let from: Lineage?
+  /// The table that takes a procedure's rows; nil of all others.
+  package let into: String?
 
-  package init(table: String, column: String, type: String, from: Lineage?) {
+  package init(
+    kind: Kind, table: String, column: String, type: String, from: Lineage?, into: String? = nil
+  ) {
+    self.kind = kind
     self.table = table
     self.column = column
     self.type = type
     self.from = from
+    self.into = into
   }
 }
 
 extension CheckedPackage {
   /// One entry for each column and each column that it comes from directly: sources first, then
-  /// models after what they read.
+  /// models after what they read, then procedures, queries and metrics.
   package var lineage: [ColumnLineage] {
     var edges: [ColumnLineage] = []
     for source in package.sources {
       for column in source.storedColumns {
         edges.append(
           ColumnLineage(
-            table: source.bronzeTable, column: column.name, type: column.type.description,
-            from: nil))
+            kind: .source, table: source.bronzeTable, column: column.name,
+            type: column.type.description, from: nil))
       }
     }
     for model in models {
-      for (index, column) in model.columns.enumerated() {
-        let all = model.query?.columns
-        let origins = all.flatMap { index < $0.count ? $0[index].lineage : nil } ?? []
-        let type = column.type.description
-        guard !origins.isEmpty else {
-          edges.append(
-            ColumnLineage(table: model.name, column: column.name, type: type, from: nil))
-          continue
-        }
-        for origin in origins {
-          edges.append(
-            ColumnLineage(table: model.name, column: column.name, type: type, from: origin))
-        }
+      edges += Self.edges(
+        .model, model.name, model.columns.map { ($0.name, $0.type.description) }, model.query,
+        model.upstreams)
+    }
+    for checked in procedures {
+      let target = package.source(checked.procedure.emit)
+      let columns = checked.query.columns.map {
+        ($0.name, target?.column($0.name)?.type.description ?? $0.type.description)
       }
+      edges += Self.edges(
+        .procedure, checked.name, columns, checked.query, checked.upstreams,
+        into: target?.bronzeTable)
+    }
+    for query in queries {
+      edges += Self.edges(
+        .query, query.name, query.columns.map { ($0.name, $0.type.description) }, query.select,
+        query.upstreams)
+    }
+    for metric in metrics {
+      let columns = metric.select.columns.map {
+        ($0.name, ColumnType($0.type)?.description ?? $0.type.description)
+      }
+      edges += Self.edges(.metric, metric.name, columns, metric.select, metric.upstreams)
     }
     return edges
+  }
+
+  private static func edges(
+    _ kind: ColumnLineage.Kind, _ name: String, _ columns: [(name: String, type: String)],
+    _ query: CheckedQuery?, _ upstreams: [Upstream], into: String? = nil
+  ) -> [ColumnLineage] {
+    let results = query?.columns ?? []
+    let origins = columns.indices.map { $0 < results.count ? results[$0].lineage : [] }
+    let isOfRows = origins.allSatisfy(\.isEmpty)
+    let rows = isOfRows ? upstreams.map { Lineage(table: $0.table, column: "*") } : []
+    return zip(columns, origins).flatMap { column, origins -> [ColumnLineage] in
+      let known = origins.isEmpty ? rows : origins
+      let all: [Lineage?] = known.isEmpty ? [nil] : known
+      return all.map {
+        ColumnLineage(
+          kind: kind, table: name, column: column.name, type: column.type, from: $0, into: into)
+      }
+    }
   }
 }
