@@ -15,6 +15,34 @@ package struct Component: Hashable, Sendable {
   package static let system = "_system"
 }
 
+/// The roots of one pipeline's file.
+package struct FileRoots: Canonical, Hashable {
+  /// Over the rows of its tables: the component that bears the pipeline's name.
+  package let data: Digest
+  /// Over its bookkeeping.
+  package let ledger: Digest
+
+  package init(data: Digest, ledger: Digest) {
+    self.data = data
+    self.ledger = ledger
+  }
+
+  package func encode(into encoder: inout Encoder) {
+    encoder.value(data)
+    encoder.value(ledger)
+  }
+
+  package init(from decoder: inout Decoder) throws(Malformed) {
+    data = try decoder.value()
+    ledger = try decoder.value()
+  }
+
+  /// The components that a file adds to the subnet's state: its tables, then its bookkeeping.
+  package func components(of pipeline: String) -> [Component] {
+    [Component(name: pipeline, root: data), Component(name: "_ledger/\(pipeline)", root: ledger)]
+  }
+}
+
 /// The trie over a subnet's components, by name: its root is the subnet's state root.
 package struct ComponentTrie: Sendable {
   private var versions = TrieVersions()

@@ -20,6 +20,13 @@ package enum AnswerLimits {
   package static let keyBytesMax = 1_024
   package static let proofNodesMax = 1 << 18
 
+  // Snapshots.
+  /// Bytes of rows after which a part ends; its last row may go beyond.
+  package static let snapshotPartBytes = 4 << 20
+  package static let snapshotTablesMax = 4_096
+  /// Parts of one snapshot: 64 GiB of rows.
+  package static let snapshotPartsMax = 1 << 14
+
   // Receipts: no block has more calls.
   package static let receiptPathMax = 32
 

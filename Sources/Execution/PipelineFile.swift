@@ -211,31 +211,3 @@ final class PipelineFile {
     } ?? allowance.refusal(of: name, cost: cost)
   }
 }
-
-/// The roots of one pipeline's file.
-struct FileRoots: Canonical, Hashable {
-  /// Over the rows of its tables: the component that bears the pipeline's name.
-  let data: Digest
-  /// Over its bookkeeping.
-  let ledger: Digest
-
-  init(data: Digest, ledger: Digest) {
-    self.data = data
-    self.ledger = ledger
-  }
-
-  func encode(into encoder: inout Encoder) {
-    encoder.value(data)
-    encoder.value(ledger)
-  }
-
-  init(from decoder: inout Decoder) throws(Malformed) {
-    data = try decoder.value()
-    ledger = try decoder.value()
-  }
-
-  /// The components that a file adds to the subnet's state.
-  func components(of pipeline: String) -> [Component] {
-    [Component(name: pipeline, root: data), Component(name: "_ledger/\(pipeline)", root: ledger)]
-  }
-}

@@ -29,6 +29,8 @@ package protocol GatewayBackend: Sendable {
   func answer(_ request: QueryRequest) async throws(Refusal) -> SignedAnswer
   /// Rows of a certified table with their proof and the certificate of their height.
   func rows(_ request: RowsRequest) async throws(Refusal) -> CertifiedRows
+  /// A part of all that a pipeline's file holds at a certified height, for its owner.
+  func snapshot(_ request: SnapshotRequest) async throws(Refusal) -> SnapshotPart
 
   func catalog() async throws(Refusal) -> Catalog
   /// What a pipeline holds, burns and lets in, at the highest height that can be read.

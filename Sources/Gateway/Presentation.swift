@@ -245,7 +245,7 @@ extension CatalogPipeline {
       ("name", .text(name)), ("version", .text(version)), ("about", .text(about)),
       ("owner", .text(owner.hex)), ("package", .digest(package)),
       ("balance", .number(balance.number)), ("freezesBelow", .number(freezesBelow.number)),
-      ("frozen", .flag(isFrozen)), ("sources", .list(sources) { $0.json }),
+      ("condition", .text(condition.label)), ("sources", .list(sources) { $0.json }),
       ("procedures", .list(procedures) { $0.json }), ("queries", .list(queries) { $0.json }),
       ("tables", .list(tables) { $0.json }), ("progress", .list(progress) { $0.json }),
       ("metrics", .list(metrics) { $0.json }),

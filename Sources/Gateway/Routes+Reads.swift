@@ -20,6 +20,19 @@ extension Routes {
     return reply(try await rows(read, request))
   }
 
+  /// A `SignedRead<SnapshotRequest>` for a `SnapshotPart`, both canonical.
+  func canonicalSnapshots(_ request: Request, _ context: GatewayContext) async throws -> Response {
+    let (read, permit) = try await canonicalRead(SnapshotRequest.self, request, context)
+    defer { withExtendedLifetime(permit) {} }
+    let wanted = try checked(read)
+    if wanted.place == nil { try await reach(nil, request) }
+    do throws(Refusal) {
+      return reply(try await backend.snapshot(wanted))
+    } catch {
+      throw await suggesting(error, pipeline: wanted.pipeline, name: wanted.pipeline)
+    }
+  }
+
   /// A named query with a JSON object of arguments.
   func namedQueries(_ request: Request, _ context: GatewayContext) async throws -> Response {
     let (body, permit) = try await jsonBody(request, context)

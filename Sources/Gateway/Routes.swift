@@ -17,6 +17,7 @@ struct Routes: Sendable {
 
     router.post("/v1/queries", use: canonicalQueries)
     router.post("/v1/rows", use: canonicalRows)
+    router.post("/v1/snapshots", use: canonicalSnapshots)
     router.post("/v1/pipelines/:pipeline/queries/:name", use: namedQueries)
     router.post("/v1/pipelines/:pipeline/sql", use: sql)
     router.get("/v1/pipelines/:pipeline/tables/:name", use: tables)
@@ -42,7 +43,7 @@ struct Routes: Sendable {
       "POST /v1/pipelines/{pipeline}/procedures/{procedure}", "GET /v1/requests/{id}",
       "POST /v1/pipelines/{pipeline}/queries/{query}", "POST /v1/pipelines/{pipeline}/sql",
       "GET /v1/pipelines/{pipeline}/tables/{table}", "GET /v1/pipelines/{pipeline}/report",
-      "POST /v1/queries", "POST /v1/rows",
+      "POST /v1/queries", "POST /v1/rows", "POST /v1/snapshots",
       "GET /v1/status", "GET /v1/catalog", "GET /v1/accounts/{key}", "GET /v1/prices",
       "GET /v1/engines", "GET /v1/network", "GET /v1/certificates/{height}", "GET /v1/events",
       "GET /healthz",

@@ -150,6 +150,15 @@ extension Node: GatewayBackend {
     }
   }
 
+  package func snapshot(_ request: SnapshotRequest) async throws(Refusal) -> SnapshotPart {
+    let reader = parts.reader
+    return try await read {
+      do throws(Refusal) { return .success(try reader.snapshot(request)) } catch {
+        return .failure(error)
+      }
+    }
+  }
+
   package func catalog() async throws(Refusal) -> Catalog {
     let reader = parts.reader
     return try await read {

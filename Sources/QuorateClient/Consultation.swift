@@ -64,7 +64,7 @@ extension Client {
   }
 
   /// A refusal that `f + 1` replicas share is not asked about any further.
-  private func settled(_ blame: Blame, _ fault: ReplicaFault) -> ClientFailure? {
+  func settled(_ blame: Blame, _ fault: ReplicaFault) -> ClientFailure? {
     guard case .refused(let refusal, let status, _) = fault,
       ![409, 410, 429, 503].contains(status),
       blame.count(refusing: refusal.code) > committee.faultsMax

@@ -39,6 +39,8 @@ package enum ClientLimits {
   // Reading.
   package static let readLifetime = Span.seconds(60)
   package static let heightPatience = Span.seconds(5)
+  /// Replicas that are asked for a snapshot anew when what was begun is gone.
+  package static let snapshotTries = 3
   /// The default bounds of an answer's age by trust.
   package static let maxAgeUsual = Span.seconds(60)
 }

@@ -122,11 +122,11 @@ extension Client {
       height: height, trust: trust, caller: signer?.publicKey, expiry: readExpiry)
   }
 
-  private var readExpiry: Moment {
+  var readExpiry: Moment {
     signer == nil ? 0 : clock().advanced(by: ClientLimits.readLifetime.milliseconds)
   }
 
-  private func ask(_ path: String, _ body: [UInt8], above floor: Height?) -> HTTPAsk {
+  func ask(_ path: String, _ body: [UInt8], above floor: Height?) -> HTTPAsk {
     let seconds = ClientLimits.heightPatience.milliseconds / 1_000
     let query = floor.map { "?min-height=\($0)&wait=\(seconds)" } ?? ""
     return HTTPAsk(

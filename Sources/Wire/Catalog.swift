@@ -29,7 +29,7 @@ package struct CatalogPipeline: Hashable, Canonical {
   package var balance: Cycles
   /// Below this balance updates are refused.
   package var freezesBelow: Cycles
-  package var isFrozen: Bool
+  package var condition: PipelineReport.Condition
   /// The root of its tables: unchanged by what changes no row.
   package var root: Digest
   package var sources: [CatalogEntry]
@@ -43,7 +43,8 @@ package struct CatalogPipeline: Hashable, Canonical {
 
   package init(
     name: String, version: String, about: String, owner: PublicKey, package: Digest,
-    balance: Cycles, freezesBelow: Cycles, isFrozen: Bool, root: Digest = .zero,
+    balance: Cycles, freezesBelow: Cycles, condition: PipelineReport.Condition,
+    root: Digest = .zero,
     sources: [CatalogEntry], procedures: [CatalogEntry], queries: [CatalogEntry],
     tables: [CatalogTable], progress: [SourceProgress] = [], metrics: [CatalogEntry] = []
   ) {
@@ -54,7 +55,7 @@ package struct CatalogPipeline: Hashable, Canonical {
     self.package = package
     self.balance = balance
     self.freezesBelow = freezesBelow
-    self.isFrozen = isFrozen
+    self.condition = condition
     self.root = root
     self.sources = sources
     self.procedures = procedures
@@ -72,7 +73,7 @@ package struct CatalogPipeline: Hashable, Canonical {
     encoder.value(package)
     encoder.value(balance)
     encoder.value(freezesBelow)
-    encoder.flag(isFrozen)
+    encoder.byte(condition.rawValue)
     encoder.value(root)
     encoder.list(sources)
     encoder.list(procedures)
@@ -90,7 +91,10 @@ package struct CatalogPipeline: Hashable, Canonical {
     package = try decoder.value()
     balance = try decoder.value()
     freezesBelow = try decoder.value()
-    isFrozen = try decoder.flag()
+    guard let condition = PipelineReport.Condition(rawValue: try decoder.byte()) else {
+      throw decoder.fault("an unknown condition")
+    }
+    self.condition = condition
     root = try decoder.value()
     sources = try decoder.list(limit: Limits.digestsPerMessageMax)
     procedures = try decoder.list(limit: Limits.digestsPerMessageMax)

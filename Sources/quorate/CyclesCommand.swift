@@ -50,22 +50,40 @@ struct CyclesCommand: AsyncParsableCommand {
       }
       if json {
         Terminal.say(
-          try Terminal.json([
-            "balance": found.balance.number, "freezesBelow": found.freezesBelow.number,
-          ]))
+          try Terminal.json(
+            PipelineBalance(
+              balance: found.balance.number, freezesBelow: found.freezesBelow.number,
+              condition: found.condition.label)))
         return
       }
       Terminal.say(
         """
         \(pipeline): \(cyclesText(found.balance.number)) cycles; updates freeze below \
-        \(cyclesText(found.freezesBelow.number))\(found.isFrozen ? "; FROZEN now" : "")
+        \(cyclesText(found.freezesBelow.number))
         """)
-      if found.isFrozen {
-        let missing = found.freezesBelow.above(found.balance)
-        Terminal.say(
-          "Top it up: quorate cycles top-up \(pipeline) \(max(1, missing / 500_000_000_000))T")
-      }
+      if let advice = CyclesCommand.advice(found) { Terminal.say(advice) }
     }
+  }
+
+  /// A pipeline's account for programs.
+  struct PipelineBalance: Encodable {
+    let balance: UInt64
+    let freezesBelow: UInt64
+    let condition: String
+  }
+
+  /// Why a pipeline takes no updates, what goes on all the same, and the command that ends it; nil
+  /// for one that runs.
+  static func advice(_ found: CatalogPipeline) -> String? {
+    let why: String
+    switch found.condition {
+    case .running: return nil
+    case .frozen: why = "is FROZEN: its balance is below its reserve"
+    case .archived: why = "is ARCHIVED: its storage went unpaid for as long as its reserve lasts"
+    }
+    let missing = found.freezesBelow.above(found.balance)
+    return "\(found.name) \(why). Updates are refused; queries and snapshots go on.\n"
+      + "Top it up: quorate cycles top-up \(found.name) \(max(1, missing / 500_000_000_000))T"
   }
 
   struct TopUp: AsyncParsableCommand {

@@ -19,7 +19,7 @@ struct PipelineCommand: AsyncParsableCommand {
       """,
     subcommands: [
       New.self, LintCommand.self, TestCommand.self, Plan.self, Deploy.self, List.self, Show.self,
-      LineageCommand.self, Check.self, Infer.self,
+      LineageCommand.self, Check.self, Snapshot.self, Infer.self,
       Quarantine.self, Grant.self, Revoke.self,
     ])
 
@@ -98,7 +98,7 @@ struct PipelineCommand: AsyncParsableCommand {
       await session.client.close()
       let rows = catalog.pipelines.map {
         [
-          $0.name, $0.version, $0.isFrozen ? "frozen" : "running", cyclesText($0.balance.number),
+          $0.name, $0.version, $0.condition.label, cyclesText($0.balance.number),
           "\($0.sources.count)", "\($0.tables.count)", $0.about,
         ]
       }
@@ -111,6 +111,7 @@ struct PipelineCommand: AsyncParsableCommand {
         Terminal.say(
           Terminal.table(
             ["pipeline", "version", "state", "cycles", "sources", "tables", "description"], rows))
+        for advice in catalog.pipelines.compactMap(CyclesCommand.advice) { Terminal.say(advice) }
       }
     }
   }
@@ -142,13 +143,14 @@ struct PipelineCommand: AsyncParsableCommand {
               name: found.name, height: height.number, version: found.version,
               owner: found.owner.hex, package: found.package.hex, balance: "\(found.balance)",
               root: found.root.hex,
-              frozen: "\(found.isFrozen)", condition: report.condition.label,
+              frozen: "\(found.condition != .running)", condition: found.condition.label,
               stale: found.progress.filter {
                 ![nil, .fresh].contains($0.staleness(at: Self.now))
               }.map(\.source), rows: report.counts.map(SourceRows.init), roles: roles)))
         return
       }
-      Terminal.say(text(found, at: height, report))
+      Terminal.say(text(found, at: height))
+      if let advice = CyclesCommand.advice(found) { Terminal.say("\n" + advice) }
       for (title, entries) in [
         ("sources", found.sources), ("procedures", found.procedures), ("queries", found.queries),
         ("metrics", found.metrics),
@@ -173,10 +175,8 @@ struct PipelineCommand: AsyncParsableCommand {
             ["role", "identity", "key"], roles.map { [$0.role, $0.identity ?? "", $0.key] }))
     }
 
-    private func text(
-      _ found: CatalogPipeline, at height: Height, _ report: PipelineReport
-    ) -> String {
-      let condition = report.condition == .running ? "" : "; \(report.condition.label.uppercased())"
+    private func text(_ found: CatalogPipeline, at height: Height) -> String {
+      let condition = found.condition == .running ? "" : "; \(found.condition.label.uppercased())"
       let head =
         """
         \(found.name) \(found.version)  \(found.about)

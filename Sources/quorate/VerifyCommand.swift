@@ -1,5 +1,6 @@
 import ArgumentParser
 import Certification
+import Execution
 import Foundation
 import QuorateClient
 import Wire
@@ -7,16 +8,25 @@ import Wire
 struct VerifyCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Check a saved answer or receipt offline, with the subnet's public keys alone.",
-    discussion: "  quorate verify row.quorate --network network.json")
+    abstract:
+      "Check a saved answer, receipt or snapshot offline, with the subnet's public keys alone.",
+    discussion: """
+        quorate verify row.quorate --network network.json
+        quorate verify my_pipeline.sqlite
+      """)
   @OptionGroup var location: ClusterLocation
-  @Argument(help: "What --save wrote.") var file: String
+  @Argument(help: "What --save or 'pipeline snapshot' wrote.") var file: String
   @Option(help: "The subnet's network.json. Else that of the cluster's folder.")
   var network: String?
   @Flag(help: "For programs.") var json = false
 
   func run() async throws {
     let trusted = try trustRoot()
+    if try isSnapshot() {
+      let report = SnapshotReport(try snapshot(trusted), trusted)
+      Terminal.say(json ? try Terminal.json(report) : report.text)
+      return
+    }
     guard let bytes = try? Data(contentsOf: URL(filePath: file)) else {
       throw Failure("Cannot read \(file).")
     }
@@ -28,6 +38,28 @@ struct VerifyCommand: AsyncParsableCommand {
       throw Failure("\(file) is NOT verified. \(error)")
     }
     Terminal.say(try text(checked, trusted))
+  }
+
+  /// Whether the file begins as those of SQLite do.
+  private func isSnapshot() throws -> Bool {
+    guard let opened = FileHandle(forReadingAtPath: file) else {
+      throw Failure("Cannot read \(file).")
+    }
+    defer { try? opened.close() }
+    let first = try? opened.read(upToCount: SnapshotFile.firstBytes.count)
+    return first.map { [UInt8]($0) } == SnapshotFile.firstBytes
+  }
+
+  private func snapshot(_ network: Network) throws -> CheckedSnapshot {
+    var bar = ProgressBar("\(file): checking", unit: "rows", total: nil)
+    defer { bar.finish() }
+    do throws(SnapshotFault) {
+      return try SnapshotFile.check(file, by: ClientCheck(committee: network.committee)) {
+        bar.show($0)
+      }
+    } catch {
+      throw Failure("\(file) is NOT verified. \(error)")
+    }
   }
 
   private func trustRoot() throws -> Network {

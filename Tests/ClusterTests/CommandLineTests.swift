@@ -287,7 +287,7 @@ private final class TemporaryFile {
 @Suite struct `An account and what may go, as a command tells them` {
   private let shop = CatalogPipeline(
     name: "shop", version: "1", about: "", owner: KeyPair.generate().publicKey, package: .zero,
-    balance: 10, freezesBelow: 20, isFrozen: true,
+    balance: 10, freezesBelow: 20, condition: .frozen,
     sources: [
       CatalogEntry(
         name: "orders", about: "", allow: [], fields: [CatalogField(name: "id", type: "text")])

@@ -16,6 +16,7 @@ package struct Faults: Sendable {
   package var engines = [EngineFingerprint(source: "a build", options: sha256([1]), probe: .zero)]
   package var answer: @Sendable (SignedAnswer) -> SignedAnswer = { $0 }
   package var rows: @Sendable (CertifiedRows) -> CertifiedRows = { $0 }
+  package var snapshot: @Sendable (SnapshotPart) throws(Refusal) -> SnapshotPart = { $0 }
   package var receipt: @Sendable (CertifiedReceipt) -> CertifiedReceipt = { $0 }
   package var status: @Sendable (ReplicaStatus) -> ReplicaStatus = { $0 }
   package var certificate: @Sendable (StateCertificate) -> StateCertificate = { $0 }
@@ -135,6 +136,16 @@ package final class SmallReplica: GatewayBackend {
     return faults.rows(try ledger.prove(request, at: request.height ?? heights.upperBound))
   }
 
+  package func snapshot(_ request: SnapshotRequest) async throws(Refusal) -> SnapshotPart {
+    guard request.pipeline == SmallState.pipeline else {
+      throw Refusal("UNKNOWN_PIPELINE", "there is no pipeline \(request.pipeline)")
+    }
+    guard request.caller == ledger.owner.publicKey else {
+      throw Refusal("NOT_OWNER", "a snapshot is for the owner")
+    }
+    return try faults.snapshot(try ledger.part(request, at: heights.upperBound))
+  }
+
   package func catalog() async throws(Refusal) -> Catalog {
     let schema = SmallState.schema
     let fields = schema.columns.map { CatalogField(name: $0.name, type: $0.type.name) }
@@ -147,7 +158,7 @@ package final class SmallReplica: GatewayBackend {
         CatalogPipeline(
           name: SmallState.pipeline, version: "1.0.0", about: "orders",
           owner: ledger.owner.publicKey, package: sha256([]), balance: 1_000, freezesBelow: 9,
-          isFrozen: false, sources: [entry("orders", ["public"])],
+          condition: .running, sources: [entry("orders", ["public"])],
           procedures: [entry("close", [])], queries: [entry("all_orders", ["public"])],
           tables: [
             CatalogTable(

@@ -191,10 +191,10 @@ package final class SmallState: Sendable {
   private func seal(_ receipts: [Receipt], at time: Moment, _ state: inout State) {
     let height = Height(UInt64(state.sealed.count + 1))
     let root = trie.seal(height)
-    let components = ComponentTrie([
-      Component(name: Component.system, root: sha256([1])),
-      Component(name: Self.pipeline, root: root),
-    ])
+    let components = ComponentTrie(
+      [
+        Component(name: Component.system, root: sha256([1]))
+      ] + Self.roots(root).components(of: Self.pipeline))
     let statement = StateStatement(
       subnet: subnet, epoch: 0, height: height, block: sha256([UInt8(height.number & 0xff)]),
       stateRoot: components.root,
@@ -205,6 +205,35 @@ package final class SmallState: Sendable {
       Sealed(
         rows: state.rows, root: root, components: components, certificate: certificate,
         receipts: receipts))
+  }
+
+  private static func roots(_ data: Digest) -> FileRoots {
+    FileRoots(data: data, ledger: sha256([2]))
+  }
+
+  /// A snapshot, one row a part.
+  func part(_ request: SnapshotRequest, at height: Height) throws(Refusal) -> SnapshotPart {
+    guard let sealed = sealed(height) else { throw Refusal("HEIGHT_GONE", "no such height") }
+    let roots = Self.roots(sealed.root)
+    guard request.place == nil || request.place?.roots == roots else {
+      throw Refusal("HEIGHT_GONE", "shop has changed: begin again")
+    }
+    let begin = request.place.map { place in
+      (sealed.rows.firstIndex { [$0[0]] == place.key } ?? -1) + 1
+    }
+    let rows = sealed.rows.dropFirst(begin ?? 0)
+    let tables = rows.prefix(1).map {
+      SnapshotPart.Table(name: Self.table, rows: [SnapshotPart.Row(values: $0)])
+    }
+    let next = rows.prefix(1).first.map {
+      SnapshotPlace(roots: roots, table: Self.table, key: [$0[0]])
+    }
+    let seal = SnapshotSeal(
+      pipeline: Self.pipeline, roots: roots, dataProof: sealed.components.proof(of: Self.pipeline),
+      ledgerProof: sealed.components.proof(of: roots.components(of: Self.pipeline)[1].name),
+      certificate: sealed.certificate)
+    return SnapshotPart(
+      seal: begin == nil ? seal : nil, tables: tables, next: rows.count > 1 ? next : nil)
   }
 
   /// Signs a statement by the first quorum of members.

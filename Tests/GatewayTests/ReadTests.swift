@@ -118,6 +118,31 @@ import Wire
     }
   }
 
+  @Test func `of a snapshot is for who signs as the owner`() async throws {
+    try await SmallSubnet.serving(size: 1) { subnet in
+      try await Self.fill(subnet, 2)
+      let request = SnapshotRequest(
+        subnet: subnet.ledger.subnet, pipeline: "shop", caller: subnet.owner.publicKey,
+        expiry: now().advanced(by: 30_000))
+      func ask(_ read: SignedRead<SnapshotRequest>) async throws -> RawReply {
+        try await http(
+          "POST", "/v1/snapshots", port: subnet.ports[0],
+          headers: [("Content-Type", MediaType.canonical)], body: read.canonicalBytes)
+      }
+      let part = try SnapshotPart(
+        canonicalBytes: try await ask(SignedRead(request, by: .ed25519(subnet.owner))).bytes)
+      #expect(part.seal?.pipeline == "shop")
+      #expect(part.tables.map(\.rows.count) == [1])
+      #expect(part.next?.key == [.text("o100")])
+      let unsigned = try await ask(SignedRead(request: request, signature: nil))
+      #expect(unsigned.status == 401)
+      let nobody = SnapshotRequest(subnet: subnet.ledger.subnet, pipeline: "shop")
+      let refused = try await ask(SignedRead(nobody, by: nil))
+      #expect(refused.status == 403)
+      #expect(refused.code == "NOT_OWNER")
+    }
+  }
+
   @Test func `of many from one address is slowed down`() async throws {
     let admission = Admission(readsPerSecond: 100)
     let moment: Moment = 1_000_000
@@ -140,6 +165,7 @@ import Wire
       #expect(try ReplicaStatus(canonicalBytes: canonical.bytes).view == 7)
       let catalog = try await http("GET", "/v1/catalog", port: port)
       #expect(catalog.body.contains(#""name":"shop""#))
+      #expect(catalog.body.contains(#""condition":"running""#))
       let network = try await http("GET", "/v1/network", port: port)
       #expect(try Network(json: network.bytes).subnet == subnet.ledger.subnet)
       let certificate = try await http(

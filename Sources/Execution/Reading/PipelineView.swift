@@ -82,11 +82,10 @@ struct PipelineView: Sendable {
 
   func catalog(at time: Moment) -> CatalogPipeline {
     let account = account(at: time)
-    let (balance, freezesBelow) = (account.cycles.balance, threshold(of: account))
     return CatalogPipeline(
       name: name, version: package.version, about: package.description, owner: owner,
-      package: digest, balance: balance, freezesBelow: freezesBelow,
-      isFrozen: balance < freezesBelow,
+      package: digest, balance: account.cycles.balance, freezesBelow: threshold(of: account),
+      condition: account.condition(freezing, at: time),
       sources: package.sources.map { source in
         CatalogEntry(
           name: source.name, about: source.description, allow: source.allow.map(\.description),

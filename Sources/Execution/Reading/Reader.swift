@@ -28,6 +28,8 @@ package final class Reader: Sendable {
     var clock: (@Sendable () -> UInt64)?
     /// Whether a copy of a pipeline is being worked on.
     var isInWorkshop = false
+    /// What snapshots copy, the newest last; until all readers let go.
+    var held: [HeldPipeline] = []
     /// By pipeline: what its metrics came to last.
     var metrics: [String: KnownMetrics] = [:]
   }
@@ -65,14 +67,46 @@ package final class Reader: Sendable {
 
   /// Lets every read transaction go, so that the logs can start anew.
   func release() {
-    let views = state.withLock { state -> [HeightView] in
-      defer { state.views.removeAll() }
-      return state.views
+    let (views, held) = state.withLock { state -> ([HeightView], [HeldPipeline]) in
+      defer {
+        state.views.removeAll()
+        state.held.removeAll()
+      }
+      return (state.views, state.held)
     }
+    for one in held { one.view.pin.release() }
     for view in views {
       view.system.release()
       for pipeline in view.pipelines { pipeline.pin.release() }
     }
+  }
+
+  /// Keeps a pipeline as it is, in the place of what was kept of it before.
+  func hold(_ pipeline: HeldPipeline) {
+    let dropped = state.withLock { state -> [HeldPipeline] in
+      let before = state.held
+      state.held.removeAll { $0.view.name == pipeline.view.name }
+      let over = state.held.count + 1 - ExecutionLimits.snapshotsHeld
+      if over > 0 { state.held.removeFirst(over) }
+      state.held.append(pipeline)
+      return before
+    }
+    // Pins go with what holds them last, here, outside of the lock.
+    _ = dropped
+  }
+
+  /// A pipeline as it was with these roots; nil where nothing of that is kept.
+  /// - Throws: `NOT_READY` while all pins are taken anew.
+  func held(_ roots: FileRoots, of pipeline: String) throws(Refusal) -> HeldPipeline? {
+    let (found, isEmpty) = state.withLock { state -> (HeldPipeline?, Bool) in
+      let seen = state.views.last { $0.roots(of: pipeline) == roots }?.pipeline(pipeline)
+      let held = state.held.last { $0.view.name == pipeline && $0.roots == roots }
+      return (seen.map { HeldPipeline(view: $0, roots: roots) } ?? held, state.views.isEmpty)
+    }
+    guard found != nil || !isEmpty else {
+      throw Refusal("NOT_READY", "no height can be read here yet: ask again in a second")
+    }
+    return found
   }
 
   /// Gives queries a clock to be braked by; without one, steps alone brake them.

@@ -10,6 +10,13 @@ import Wire
 final class Ledger {
   /// No SQL of a user may name a table that begins so.
   static let tablePrefix = "ledger_"
+  /// All that lies under the trie, and how it is made.
+  static let rowsTable = "ledger_rows"
+  static let rowsMade = """
+    CREATE TABLE IF NOT EXISTS ledger_rows(
+      part INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
+      PRIMARY KEY(part, key)) STRICT, WITHOUT ROWID;
+    """
 
   /// The kinds of entries; their numbers are the table ids of the trie's keys.
   enum Part: UInt32, CaseIterable {
@@ -40,9 +47,7 @@ final class Ledger {
     trie = StateTrie(retaining: retaining)
     try connection.execute(
       """
-      CREATE TABLE IF NOT EXISTS ledger_rows(
-        part INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
-        PRIMARY KEY(part, key)) STRICT, WITHOUT ROWID;
+      \(Self.rowsMade)
       CREATE TABLE IF NOT EXISTS ledger_forget(
         at INTEGER NOT NULL, part INTEGER NOT NULL, key BLOB NOT NULL,
         PRIMARY KEY(at, part, key)) STRICT, WITHOUT ROWID;
