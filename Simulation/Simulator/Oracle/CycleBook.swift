@@ -142,6 +142,7 @@ extension CycleBook {
       prices.follow(signed, receipt)
       if prices.changes > tally.priceChanges { marks.insert(.pricesChanged) }
       tally.priceChanges = prices.changes
+    case .engines: expect(0, of: call, receipt)
     case .deploy:
       if isApplied { install(signed, receipt, list) }
     case .ingest, .procedure: update(call, receipt, list)
