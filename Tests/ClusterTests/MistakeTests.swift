@@ -66,7 +66,7 @@ extension Mistake {
       command: "quorate pipeline test my-pipeline",
       says: [
         "tests/entries.yaml:12:18", "expected 3, found 2",
-        "1 tests, 1 failed; '-' is what was expected, '+' what was found",
+        "2 tests, 1 failed; '-' is what was expected, '+' what was found",
       ]),
     Mistake(
       testDescription: "a plan before there is a cluster",

@@ -53,7 +53,7 @@ final class ProcessCluster {
     }
     let genesis = Genesis(
       name: old.name, protocolVersion: old.protocolVersion, time: old.time, members: old.members,
-      administrators: administrators, accounts: old.accounts)
+      administrators: administrators, accounts: old.accounts, engines: old.engines)
     let changed = try Network(genesis: genesis, members: network.members)
     try Data(changed.json).write(to: ClusterFolder.networkFile(folder))
     return changed

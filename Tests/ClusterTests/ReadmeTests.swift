@@ -20,7 +20,7 @@ struct `The README` {
     ("quorate cluster up", ["4 replicas are up and have certified a state."]),
     ("quorate pipeline new", ["Next: quorate pipeline lint my-pipeline"]),
     ("quorate pipeline lint", ["my_pipeline 1.0.0 is sound", "1 test."]),
-    ("quorate pipeline test", ["1 tests, 0 failed"]),
+    ("quorate pipeline test", ["2 tests, 0 failed"]),
     ("quorate pipeline plan", ["This deploy of my_pipeline 1.0.0", "nothing is breaking."]),
     ("quorate pipeline deploy", ["signatures verified", "its account holds 5.00 T cycles"]),
     ("printf", []),

@@ -216,7 +216,7 @@ extension StorageFault {
     try engine.run(statement, &ample, "the sample") { #expect($0.integer(0) == 12) }
     #expect(ample.used >= 24)
     var scarce = StepBudget(limit: 20)
-    let end = #expect(throws: Stop.self) { () throws(Stop) in
+    let end = #expect(throws: Stop.self) {
       try engine.run(statement, &scarce, "the sample") { _ in }
     }
     guard case .refused(let refusal)? = end else { return #expect(Bool(false), "no refusal") }
@@ -233,7 +233,7 @@ extension StorageFault {
     #expect(fault?.message == theirs)
     statement.rewind()
     var budget = StepBudget(limit: 1_000)
-    let end = #expect(throws: Stop.self) { () throws(Stop) in
+    let end = #expect(throws: Stop.self) {
       try engine.run(statement, &budget, "the sample") { _ in }
     }
     guard case .refused(let refusal)? = end else { return #expect(Bool(false), "no refusal") }

@@ -53,11 +53,20 @@ final class Subnet {
 
   func reopen() throws {
     executor = try Executor(directory: path, vfs: nil, genesis: genesis)
+    try catchUp()
+  }
+
+  /// Empty blocks leave nothing in the files: a replica that starts again executes them again.
+  private func catchUp() throws {
+    for block in blocks where block.header.height > executor.height {
+      _ = try executor.execute(block, digest: block.header.digest)
+    }
   }
 
   /// Goes on from files in another folder, and lets go of those here.
   func move(to other: String) throws {
     executor = try Executor(directory: other, vfs: nil, genesis: genesis)
+    try catchUp()
     try FileManager.default.removeItem(atPath: path)
     path = other
   }

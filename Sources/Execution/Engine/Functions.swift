@@ -11,17 +11,17 @@ enum Functions {
     @convention(c) (OpaquePointer?, Int32, UnsafeMutablePointer<OpaquePointer?>?) -> Void
 
   /// What the parser's table offers, and the operators that are functions to SQLite.
-  static let offered: [String] =
-    FunctionTable.offered.map(\.name) + ["->", "->>", FunctionTable.meter]
+  static let offered: [String] = FunctionTable.offered.map(\.name) + ["->", "->>"]
 
   /// Floating point: for queries that one replica answers alone.
   static let replicaOnly: [String] = ["avg", "total", "round"]
 
   /// What `profile` may call, in lower case.
   static func allowed(for profile: EngineProfile) -> Set<String> {
-    switch profile {
-    case .update: Set(offered)
-    case .query: Set(offered + replicaOnly)
+    let ours = offered + [FunctionTable.meter]
+    return switch profile {
+    case .update: Set(ours)
+    case .query: Set(ours + replicaOnly)
     }
   }
 
