@@ -42,6 +42,8 @@ package struct Freezing: Hashable, Sendable {
   ) -> Refusal {
     let threshold = threshold(logicalBytes: bytes)
     let needed = threshold.plus(cost) ?? Cycles(.max)
+    // What is kept once more, since what lacks alone would be gone with the next call.
+    let ample = (needed.plus(threshold) ?? needed).above(balance)
     let how =
       isArchived
       ? "archived: its storage has not been paid for \(days) days; its rows are kept as they are, "
@@ -51,7 +53,7 @@ package struct Freezing: Hashable, Sendable {
       isArchived ? "ARCHIVED" : "FROZEN",
       "\(pipeline) is \(how) balance of \(balance) cycles is below \(needed), which is "
         + "\(days) days of storage (\(threshold)) and this call (\(cost)); queries go on. "
-        + "Top it up: quorate cycles top-up \(pipeline) \(needed.above(balance))")
+        + "Top it up: quorate cycles top-up \(pipeline) \(ample)")
   }
 
   /// Whole days until the threshold is reached by storage alone; nil when nothing is stored.

@@ -136,7 +136,7 @@ enum Advice {
       let missing = missingCycles(why).map(roundedUp) ?? "AMOUNT"
       return "Somebody who has cycles gives them: quorate cycles transfer \(signer) \(missing) "
         + "--as operator"
-    case "STEP_LIMIT": return "More steps: --steps NUMBER"
+    case "STEP_LIMIT" where why.contains("step limit"): return "More steps: --steps NUMBER"
     case "DROP_REFUSED":
       guard let names = why.firstMatch(of: #/would drop (.+?) and what is in there/#)?.1 else {
         return nil

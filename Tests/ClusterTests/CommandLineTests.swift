@@ -177,7 +177,9 @@ private final class TemporaryFile {
       "a deploy with this step limit may cost 155575819964 cycles and the balance is 0",
       signer: "alice")
     #expect(words?.contains("quorate cycles transfer alice 156G --as operator") == true)
-    #expect(Advice.after("STEP_LIMIT", "", signer: "a") == "More steps: --steps NUMBER")
+    let wanting = "raise the call's step limit"
+    #expect(Advice.after("STEP_LIMIT", wanting, signer: "a") == "More steps: --steps NUMBER")
+    #expect(Advice.after("STEP_LIMIT", "than a query may", signer: "a") == nil)
     let drop = Advice.after(
       "DROP_REFUSED", "the upgrade would drop a, b.c and what is in there: keep it", signer: "")
     #expect(drop == "Or let it go this once: --drop a --drop b.c")

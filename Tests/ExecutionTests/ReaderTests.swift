@@ -92,6 +92,7 @@ extension Subnet {
       """
     let refused = #expect(throws: Refusal.self) { try subnet.ask(.sql(endless)) }
     #expect(refused?.code == "STEP_LIMIT")
+    #expect(refused?.message.contains("than a query may") == true)
   }
 
   @Test func `keeps older heights readable, and says which`() throws {

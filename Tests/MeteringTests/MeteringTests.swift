@@ -215,11 +215,11 @@ private func usage(_ set: (inout Usage) -> Void) -> Usage {
     #expect(freezing.freezes(balance: enough, cost: Cycles(.max), logicalBytes: 1_000_000))
   }
 
-  @Test func `says how much is lacking and how to give it`() {
+  @Test func `says what ends it, and not with the next call again`() {
     let refusal = freezing.refusal(pipeline: "bank", balance: 10, cost: 5, logicalBytes: 0)
-    let lacking = freezing.threshold(logicalBytes: 0).number + 5 - 10
+    let ample = 2 * freezing.threshold(logicalBytes: 0).number + 5 - 10
     #expect(refusal.code == "FROZEN")
-    #expect(refusal.message.hasSuffix("quorate cycles top-up bank \(lacking)"))
+    #expect(refusal.message.hasSuffix("quorate cycles top-up bank \(ample)"))
   }
 
   @Test func `counts days and storage periods`() {

@@ -54,7 +54,9 @@ extension Engine {
     } catch let stop as RowStop {
       throw stop.stop
     } catch let fault as StorageFault {
-      if fault.kind == .interrupted, profile == .update, statement.stepsSoFar <= budget.left {
+      guard fault.kind == .interrupted else { throw Stop(sql: fault, in: what()) }
+      guard profile == .update else { throw .refused(Self.tooLong(what())) }
+      if statement.stepsSoFar <= budget.left {
         throw .failed(
           ExecutionFault(
             .environment,
@@ -64,9 +66,17 @@ extension Engine {
       throw Stop(sql: fault, in: what())
     } catch { preconditionFailure("an error of no known kind: \(error)") }
     guard statement.stepsSoFar <= budget.left else {
+      guard profile == .update else { throw .refused(Self.tooLong(what())) }
       throw Stop(
         sql: StorageFault(code: 9, extendedCode: 9, message: "", doing: ""), in: what())
     }
+  }
+
+  private static func tooLong(_ query: String) -> Refusal {
+    Refusal(
+      "STEP_LIMIT",
+      "\(query) takes more steps, or more time, than a query may: ask for less, or let a model "
+        + "keep what it computes")
   }
 }
 
