@@ -1,3 +1,4 @@
+import SQL
 import Wire
 
 /// What execution bounds. All replicas must agree on each of these.
@@ -9,7 +10,9 @@ package enum ExecutionLimits {
   /// Bytes of a LIKE or GLOB pattern.
   package static let patternBytesMax = 50
   /// Bytes of one call of a costly function that are free.
-  package static let functionBytesFree = 64
+  package static let functionBytesFree = FunctionTable.bytesFree
+  /// So many bytes more use up a budget as a step does: they cost as much by the first price table.
+  package static let functionBytesPerStep: UInt64 = 25
   /// Between two looks at the budget, in steps.
   package static let stepsBetweenLooks: Int32 = 1
   /// Between two looks of a query at the clock, in steps.
@@ -50,6 +53,8 @@ package enum ExecutionLimits {
   static let stepsPerTiedSelect: UInt64 = 5_000_000
   /// Rows of one model that are computed at once, and rows that a procedure gives.
   package static let rowsPerModelMax = 1_000_000
+  /// Bytes of these rows: they are held in memory.
+  package static let rowBytesPerModelMax = 512 << 20
   /// Pages that a writer keeps in memory; more dirty ones are written before the commit.
   package static let writerCacheKibibytes = 8_192
   /// Heights whose roots the tries keep: more than may be uncertified.

@@ -52,9 +52,12 @@ extension PipelineMetrics {
     }
     guard !lines.isEmpty else { return }
     text.head(
-      "expectation_checks_total", "counter", "Rows that an expectation of a source looked at.")
+      "expectation_checks_total", "counter",
+      "Rows, or batches, that an expectation of a source looked at.")
     for (labels, count) in lines { text.line("expectation_checks_total", count.checked, labels) }
-    text.head("expectation_violations_total", "counter", "Rows that broke it.")
+    text.head(
+      "expectation_violations_total", "counter",
+      "Rows, or batches, that broke an expectation of a source.")
     for (labels, count) in lines {
       text.line("expectation_violations_total", count.violated, labels)
     }

@@ -57,7 +57,7 @@ extension Client {
       try freshness.check(height: statement.height, time: statement.time)
     }
     try blaming { try sink.begin(seal) }
-    for _ in 1..<AnswerLimits.snapshotPartsMax {
+    for _ in 1...AnswerLimits.snapshotPartsMax {
       try blaming { try sink.take(part) }
       guard let next = part.next else {
         try blaming { try sink.finish() }

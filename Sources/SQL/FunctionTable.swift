@@ -70,12 +70,19 @@ package enum FunctionTable {
     entry("upper", 1...1, .fixed(.text), keepsNotNull: true),
   ]
 
-  /// What text that is printed calls around the arguments of JSON functions; nobody may write it.
+  /// What printed text calls around what SQLite's own functions go through; nobody may write it.
   package static let meter = "metered"
+  /// Bytes of one value that are free.
+  package static let bytesFree = 64
 
-  /// Whether a function goes through JSON, or makes it.
-  static func readsJSON(_ name: String) -> Bool {
-    name.hasPrefix("json_") && name != "json_list_sorted"
+  /// Whether a built-in of SQLite goes through all bytes of its arguments, in one step.
+  static func goesThrough(_ name: String) -> Bool {
+    switch name {
+    case "hex", "length", "lower", "ltrim", "rtrim", "substr", "trim", "upper": true
+    // Ours meters itself.
+    case "json_list_sorted": false
+    default: name.hasPrefix("json_")
+    }
   }
 
   private static let aggregates: [FunctionSignature] = [

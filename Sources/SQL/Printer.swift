@@ -228,10 +228,10 @@ struct Printer {
       self.expression(part)
       put(")")
     case .binary(let operation, let left, let right):
-      put("(")
-      if operation.readsJSON { metered(left) } else { chain(left, of: operation) }
+      put(operation == .concatenate ? "\(FunctionTable.meter)(" : "(")
+      chain(left, of: operation)
       put(" \(operation.rawValue) ")
-      self.expression(right)
+      operand(right, of: operation)
       put(")")
     case .call(let call): self.call(call)
     case .exists(let inner):
@@ -267,20 +267,31 @@ struct Printer {
   /// The left side of an operator: one that binds as tightly needs no parentheses of its own.
   /// SQLite's parser holds 100 entries, so a long chain must not open one a link.
   private mutating func chain(_ left: Expression, of operation: BinaryOperator) {
-    guard case .binary(let inner, let first, let second) = left.kind, !inner.readsJSON,
-      inner.strength == operation.strength, ![4, 5].contains(inner.strength)
-    else {
-      expression(left)
-      return
-    }
+    guard case .binary(let inner, let first, let second) = left.kind,
+      inner.strength == operation.strength, ![4, 5].contains(inner.strength),
+      inner.readsJSON == operation.readsJSON
+    else { return operand(left, of: operation) }
     chain(first, of: inner)
     put(" \(inner.rawValue) ")
-    expression(second)
+    operand(second, of: inner)
   }
 
-  /// SQLite's own JSON functions take a step however long a text is: its bytes are metered before.
+  private mutating func operand(_ expression: Expression, of operation: BinaryOperator) {
+    operation.readsJSON ? metered(expression) : self.expression(expression)
+  }
+
+  /// SQLite's own functions take a step however long a text is: its bytes are metered before. What
+  /// is no longer than bytes that were metered is not metered again.
   private mutating func metered(_ expression: Expression) {
-    if case .literal = expression.kind { return self.expression(expression) }
+    switch expression.kind {
+    case .literal(.text(let text)) where text.utf8.count > FunctionTable.bytesFree: break
+    case .literal(.blob(let bytes)) where bytes.count > FunctionTable.bytesFree: break
+    case .literal, .binary(.concatenate, _, _), .binary(.arrow, _, _), .binary(.arrowText, _, _):
+      return self.expression(expression)
+    case .call(let call) where FunctionTable.goesThrough(call.name):
+      return self.expression(expression)
+    default: break
+    }
     put("\(FunctionTable.meter)(")
     self.expression(expression)
     put(")")
@@ -357,8 +368,8 @@ struct Printer {
     put("\(call.name)(")
     if call.star { put("*") }
     if call.distinct { put("DISTINCT ") }
-    let readsJSON = FunctionTable.readsJSON(call.name)
-    list(call.arguments) { readsJSON ? $0.metered($1) : $0.expression($1) }
+    let goesThrough = FunctionTable.goesThrough(call.name)
+    list(call.arguments) { goesThrough ? $0.metered($1) : $0.expression($1) }
     put(")")
     if let filter = call.filter {
       put(" FILTER (WHERE ")

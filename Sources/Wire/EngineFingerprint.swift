@@ -35,6 +35,10 @@ package struct EngineFingerprint: Canonical, Hashable, CustomStringConvertible {
 
   package init(from decoder: inout Decoder) throws(Malformed) {
     source = try decoder.text(limit: Limits.engineSourceBytesMax)
+    // It is shown on terminals.
+    guard source.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
+      throw decoder.fault("the source of an engine is printable ASCII")
+    }
     options = try decoder.value()
     probe = try decoder.value()
   }

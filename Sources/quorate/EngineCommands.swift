@@ -81,7 +81,8 @@ struct AcceptEngineCommand: AsyncParsableCommand {
     let session = try Session(location, caller)
     if try await session.client.engines().accepted.contains(engine) {
       await session.client.close()
-      Terminal.say("Accepted already: \(engine)")
+      Terminal.say(
+        json ? try Terminal.json(EngineListing.Engine(engine)) : "Accepted already: \(engine)")
       return
     }
     let certified = try await session.submit(

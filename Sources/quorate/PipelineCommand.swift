@@ -143,7 +143,7 @@ struct PipelineCommand: AsyncParsableCommand {
               name: found.name, height: height.number, version: found.version,
               owner: found.owner.hex, package: found.package.hex, balance: "\(found.balance)",
               root: found.root.hex,
-              frozen: "\(found.condition != .running)", condition: found.condition.label,
+              condition: found.condition.label,
               stale: found.progress.filter {
                 ![nil, .fresh].contains($0.staleness(at: Self.now))
               }.map(\.source), rows: report.counts.map(SourceRows.init), roles: roles)))

@@ -107,7 +107,6 @@ struct PipelineSummary: Encodable {
   let package: String
   let balance: String
   let root: String
-  let frozen: String
   let condition: String
   /// Sources that took no row for longer than their `freshness:` allows.
   let stale: [String]

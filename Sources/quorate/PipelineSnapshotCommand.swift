@@ -122,7 +122,10 @@ struct SnapshotCopy: SnapshotSink {
     // A link does not take the place of a file that somebody else made meanwhile.
     if !force {
       if link(partial.path, target.path) == 0 { return }
-      if errno == EEXIST { throw Self.isThere(target.path) }
+      // Some disks have no links.
+      if errno == EEXIST || FileManager.default.fileExists(atPath: target.path) {
+        throw Self.isThere(target.path)
+      }
     }
     guard rename(partial.path, target.path) == 0 else {
       throw Failure("Cannot write \(target.path): \(String(cString: strerror(errno))).")

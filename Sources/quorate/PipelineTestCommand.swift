@@ -14,8 +14,8 @@ extension PipelineCommand {
         The engine is the one that replicas run, with their rules, so the cycles of each update
         are what it would cost on 13 replicas at the first price table. After each step every
         model must be what its SELECT gives as a whole (incremental equals full), and every table
-        must hold the same rows where all keys descend. One test more than the package has runs its
-        SELECTs on made-up rows full of ties. Exit status 1 when a test fails.
+        and view must give the same rows where all keys descend. One test more than the package
+        has runs its SELECTs on made-up rows full of ties. Exit status 1 when a test fails.
 
           quorate pipeline test my-pipeline
           quorate pipeline test my-pipeline --only late --junit report.xml

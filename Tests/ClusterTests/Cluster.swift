@@ -113,10 +113,10 @@ struct Unexpected: Error, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
-/// The first of so many neighbouring ports below the system's own range that are all free.
+/// The first of so many neighbouring ports that are all free, below those of `cluster init`.
 func freeBasePort(_ count: Int) throws -> UInt16 {
   for _ in 0..<200 {
-    let base = UInt16.random(in: 10_000...(32_000 - UInt16(count)))
+    let base = UInt16.random(in: 10_000...(26_000 - UInt16(count)))
     if (0..<UInt16(count)).allSatisfy({ isFree(base + $0) }) { return base }
   }
   throw Unexpected("no \(count) free ports in a row")

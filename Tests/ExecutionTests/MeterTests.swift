@@ -7,8 +7,10 @@ import Wire
 
 private let header = "id,customer,amount,day\n"
 
-/// What an ingest uses where one stored model is computed from the source.
-private func used(_ select: String, _ rows: String) throws -> Usage {
+/// What comes of an ingest where one stored model is computed from the source.
+private func sent(
+  _ select: String, _ rows: String, steps: UInt64 = 5_000_000
+) throws -> Receipt {
   let subnet = try Subnet()
   let model = Model(
     name: "sample", layer: .silver, kind: .full, primaryKey: ["k"],
@@ -16,9 +18,14 @@ private func used(_ select: String, _ rows: String) throws -> Usage {
   let deployed = try subnet.run(subnet.deploy(.shop(models: [model])))
   if case .refused(let refusal) = deployed.status { throw refusal }
   try subnet.fund()
-  let receipt = try subnet.run(subnet.ingest("orders", header + rows))
-  if case .refused(let refusal) = receipt.status { throw refusal }
+  let receipt = try subnet.run(subnet.ingest("orders", header + rows, steps: steps))
   #expect(receipt.charged == subnet.executor.system.schedule.newest.update(receipt.usage))
+  return receipt
+}
+
+private func used(_ select: String, _ rows: String) throws -> Usage {
+  let receipt = try sent(select, rows)
+  if case .refused(let refusal) = receipt.status { throw refusal }
   return receipt.usage
 }
 
@@ -29,7 +36,8 @@ private func used(_ select: String, _ rows: String) throws -> Usage {
     "customer glob '*zz'", "json_array_length(json_array(customer))",
     "cast(json_array(customer) ->> '$[9]' as text)", "json_type(json_object('k', customer), '$.j')",
     "(select count(*) from json_each(json_array(customer)))",
-    "(select count(*) from json_tree(json_array(customer)))",
+    "(select count(*) from json_tree(json_array(customer)))", "lower(customer)",
+    "length(trim(customer, 'z'))", "hex(substr(customer, 3))", "customer || 'z'",
   ])
   func `counts the bytes that a function reads`(expression: String) throws {
     let long = "a,\(String(repeating: "a", count: 10_000)),1.00,\n"
@@ -39,6 +47,28 @@ private func used(_ select: String, _ rows: String) throws -> Usage {
     #expect(dear.functionBytes >= 9_900)
     #expect(cheap.functionBytes == 0)
     #expect(dear.steps == cheap.steps)
+  }
+
+  /// A call may use 20,000 steps, and 400 times 10,000 bytes stand for 160,000.
+  @Test func `stops what goes through more bytes than the steps pay for`() throws {
+    let select = """
+      with recursive n(i) as (select 1 union all select i + 1 from n where i < 400)
+      select id as k, (select sum(length(customer) + i) from n) as x
+      """
+    let long = "a,\(String(repeating: "a", count: 10_000)),1.00,\n"
+    #expect(try sent(select, "a,anna,1.00,\n", steps: 20_000).status == .applied)
+    let stopped = try sent(select, long, steps: 20_000)
+    #expect(stopped.refusalCode == "STEP_LIMIT")
+    #expect(stopped.usage.steps < 20_000)
+    #expect(stopped.usage.functionBytes > 0)
+    #expect(try sent(select, long).status == .applied)
+  }
+
+  /// Nobody could be sent it.
+  @Test func `refuses a value over a mebibyte`() throws {
+    let row = "a,\(String(repeating: "a", count: 60_000)),1.00,\n"
+    let long = repeatElement("customer", count: 18).joined(separator: " || ")
+    #expect(try sent("select id as k, \(long) as x", row).refusalCode == "SQL_TOO_BIG")
   }
 
   /// A text that is JSON stays JSON on its way through the meter, and a number a number.

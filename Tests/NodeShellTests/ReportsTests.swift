@@ -196,10 +196,12 @@ import Wire
         "# TYPE quorate_source_rows_total counter",
         row("accepted", 7), row("duplicate", 6), row("dropped", 5), row("quarantined", 4),
         row("released", 3), row("late", 2), row("rejected", 1),
-        "# HELP quorate_expectation_checks_total Rows that an expectation of a source looked at.",
+        "# HELP quorate_expectation_checks_total "
+          + "Rows, or batches, that an expectation of a source looked at.",
         "# TYPE quorate_expectation_checks_total counter",
         line("checks", "warn", "cheap", 16), line("checks", "fail", "whole", 17),
-        "# HELP quorate_expectation_violations_total Rows that broke it.",
+        "# HELP quorate_expectation_violations_total "
+          + "Rows, or batches, that broke an expectation of a source.",
         "# TYPE quorate_expectation_violations_total counter",
         line("violations", "warn", "cheap", 9), line("violations", "fail", "whole", 1),
       ])

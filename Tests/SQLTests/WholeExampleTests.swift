@@ -191,8 +191,10 @@ enum Reconciliation {
     #expect(checked.keys.isEmpty == (model.key == nil))
     if let key = model.key { #expect(checked.keys.contains(key)) }
     let printed = checked.print()
+    // Nobody may write the meter's name; without it the text is what it was.
+    let plain = SQLText(file: "p", text: printed.replacing("metered(", with: "("))
     let again = try SQL.check(
-      try parse(SQLText(file: "p", text: printed), form: .adhoc), catalog: Reconciliation.catalog,
+      try parse(plain, form: .adhoc), catalog: Reconciliation.catalog,
       profile: .adhoc)
     #expect(again.print() == printed)
   }

@@ -141,10 +141,10 @@ private struct Story {
   }
 
   @Test func `sees a call that costs more or less than it does`() {
-    for charged in [Story.list.update(Usage()) - 1, 1] as [UInt128] {
+    for change in [{ $0 - 1 }, { $0 + 1 }] as [(UInt128) -> UInt128] {
       var story = Story(units: 8)
       var line = story.ingest(by: 1)
-      line.charged = charged
+      line.charged = change(line.charged)
       #expect(story.follow([line]).first?.contains("by the prices in force") == true)
     }
   }

@@ -198,9 +198,7 @@ extension CycleBook {
     let needed = isAnswered ? ingress : list.update(most)
     if isAnswered {
       expect(ingress, of: call, receipt)
-    } else if code == nil {
-      expect(list.update(receipt.usage), of: call, receipt)
-    } else if charged > list.update(receipt.usage) {
+    } else if code == nil || charged > list.update(receipt.usage) {
       expect(list.update(receipt.usage), of: call, receipt)
     }
     if charged > 0 {

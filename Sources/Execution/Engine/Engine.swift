@@ -20,14 +20,15 @@ final class Engine {
   let functions: FunctionContext
   let profile: EngineProfile
   let guardian: Guardian
-  let meter = StepMeter()
+  let meter: StepMeter
 
   init(
     path: String, access: Connection.Access, vfs: String?, profile: EngineProfile
   ) throws(StorageFault) {
     try Self.refuseOld(sqlite3_libversion_number())
     connection = try Connection(path: path, access: access, vfs: vfs)
-    functions = FunctionContext()
+    meter = StepMeter()
+    functions = FunctionContext(meter)
     self.profile = profile
     guardian = Guardian(functions: Functions.allowed(for: profile))
     try Self.configure(connection, profile: profile, isWriter: access.isWriter)
@@ -202,8 +203,14 @@ final class StepMeter {
   private struct Count {
     var limit: UInt64 = .max
     var passed: UInt64 = 0
+    /// Of the call: bytes over the free ones that costly functions went through.
+    var bytes: UInt64 = 0
+    /// When the statement began.
+    var bytesBefore: UInt64 = 0
     var sinceClock: UInt32 = 0
     var isOverTime: (() -> Bool)?
+
+    var work: UInt64 { (bytes &- bytesBefore) / ExecutionLimits.functionBytesPerStep }
   }
 
   private let count: UnsafeMutablePointer<Count>
@@ -231,6 +238,15 @@ final class StepMeter {
   func allow(_ steps: UInt64) {
     count.pointee.limit = steps
     count.pointee.passed = 0
+    count.pointee.bytesBefore = count.pointee.bytes
+  }
+
+  /// Steps that the bytes stand for which functions of the statement at hand went through.
+  var work: UInt64 { count.pointee.work }
+
+  var bytes: UInt64 {
+    get { count.pointee.bytes }
+    set { count.pointee.bytes = newValue }
   }
 
   /// The statement at hand has taken so many steps, exactly.
@@ -242,7 +258,7 @@ final class StepMeter {
     else { return 0 }
     count.pointee.passed += 1
     if count.pointee.isOverTime != nil, isTimeOver(count) { return 1 }
-    return count.pointee.passed > count.pointee.limit ? 1 : 0
+    return count.pointee.passed + count.pointee.work > count.pointee.limit ? 1 : 0
   }
 
   private static func isTimeOver(_ count: UnsafeMutablePointer<Count>) -> Bool {

@@ -13,18 +13,22 @@ final class FunctionContext {
   var call: Digest = .zero
   /// What the nonces of the call's rows are made from: no function gives it.
   private(set) var seed: Digest = .zero
-  /// Bytes over the free ones that costly functions went through.
-  var bytes: UInt64 = 0
+  private let meter: StepMeter
   /// Rows that the batch at hand has quarantined, and all it has, for `quarantined_ppm()`.
   var rowsQuarantined: Int64 = 0
   var rowsInBatch: Int64 = 0
+
+  init(_ meter: StepMeter) { self.meter = meter }
+
+  /// Bytes over the free ones that costly functions went through.
+  var bytes: UInt64 { meter.bytes }
 
   func begin(time: Moment, randomness: Digest, call: Digest) {
     self.time = time
     self.randomness = randomness
     self.call = call
     seed = .zero
-    bytes = 0
+    meter.bytes = 0
     rowsQuarantined = 0
     rowsInBatch = 0
   }
@@ -36,7 +40,7 @@ final class FunctionContext {
 
   func meter(bytes count: Int) {
     let over = max(0, count - ExecutionLimits.functionBytesFree)
-    bytes += UInt64(over)
+    meter.bytes += UInt64(over)
   }
 }
 

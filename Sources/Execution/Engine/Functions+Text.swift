@@ -22,7 +22,8 @@ extension Functions {
       Invocation(context, count, values)?.glob()
     },
     Scalar(
-      name: FunctionTable.meter, arguments: 1,
+      // Impure, or SQLite would call it once for a loop in which the other functions go on.
+      name: FunctionTable.meter, arguments: 1, isPure: false,
       subtype: SQLITE_SUBTYPE | QUORATE_SQLITE_RESULT_SUBTYPE
     ) { context, count, values in Invocation(context, count, values)?.metered() },
   ]

@@ -3,19 +3,24 @@ import Wire
 
 /// The steps that a call may use, and those it has.
 ///
-/// - Safety: what is counted is SQLite's own exact count, so a budget ends at the same statement,
-///   and the same step, everywhere.
+/// - Safety: what is counted is SQLite's own exact count, and the bytes that functions go through,
+///   so a budget ends at the same statement, and the same step, everywhere.
 struct StepBudget {
   let limit: UInt64
   private(set) var used: UInt64 = 0
+  /// Steps that metered bytes stand for: a long text takes no more steps than a short one.
+  private var work: UInt64 = 0
   /// Rows that statements gave while it lasted.
   fileprivate(set) var rows: UInt64 = 0
 
   init(limit: UInt64) { self.limit = limit }
 
-  var left: UInt64 { limit - used }
+  var left: UInt64 { limit - min(limit, used.addingCapped(work)) }
 
-  mutating func use(_ steps: UInt64) { used = min(limit, used.addingCapped(steps)) }
+  mutating func use(_ steps: UInt64, work more: UInt64) {
+    used = min(limit, used.addingCapped(steps))
+    work = work.addingCapped(more)
+  }
 }
 
 extension UInt64 {
@@ -42,7 +47,7 @@ extension Engine {
     meter.allow(budget.left)
     defer {
       meter.allow(.max)
-      budget.use(statement.takeSteps())
+      budget.use(statement.takeSteps(), work: meter.work)
       statement.rewind()
     }
     do {
@@ -56,7 +61,7 @@ extension Engine {
     } catch let fault as StorageFault {
       guard fault.kind == .interrupted else { throw Stop(sql: fault, in: what()) }
       guard profile == .update else { throw .refused(Self.tooLong(what())) }
-      if statement.stepsSoFar <= budget.left {
+      if statement.stepsSoFar + meter.work <= budget.left {
         throw .failed(
           ExecutionFault(
             .environment,
@@ -65,7 +70,7 @@ extension Engine {
       }
       throw Stop(sql: fault, in: what())
     } catch { preconditionFailure("an error of no known kind: \(error)") }
-    guard statement.stepsSoFar <= budget.left else {
+    guard statement.stepsSoFar + meter.work <= budget.left else {
       guard profile == .update else { throw .refused(Self.tooLong(what())) }
       throw Stop(
         sql: StorageFault(code: 9, extendedCode: 9, message: "", doing: ""), in: what())

@@ -6,12 +6,15 @@ struct KeyedRows {
   private(set) var rows: [StoredRow] = []
   private var keys: [[UInt8]] = []
   private var ascends = true
+  /// Bytes of the rows' values.
+  private(set) var size = 0
 
   var count: Int { rows.count }
 
   mutating func add(_ row: StoredRow, key: [UInt8]) {
     if let last = keys.last, !last.lexicographicallyPrecedes(key) { ascends = false }
     rows.append(row)
+    size += row.size
     keys.append(key)
   }
 

@@ -285,9 +285,20 @@ struct Refresher {
             "\(model.name).\(column.name) is null and may not be: coalesce() it, or declare the "
               + "column with nullable: true"))
       }
-      values.append(row.value(index))
+      values.append(try Self.bounded(row.value(index), "\(model.name).\(column.name)"))
     }
     return values
+  }
+
+  /// SQLite holds rows of several values, and so longer ones than anybody could be sent.
+  private static func bounded(_ value: Value, _ column: String) throws(Stop) -> Value {
+    guard value.size <= ExecutionLimits.valueBytesMax else {
+      throw .refused(
+        Refusal(
+          "SQL_TOO_BIG",
+          "\(column) comes to a value over \(ExecutionLimits.valueBytesMax) bytes: cut it"))
+    }
+    return value
   }
 
   private func key(
@@ -310,6 +321,13 @@ struct Refresher {
         Refusal(
           "ROW_LIMIT",
           "\(model.name) comes to more than \(ExecutionLimits.rowsPerModelMax) rows at once"))
+    }
+    guard rows.size <= ExecutionLimits.rowBytesPerModelMax else {
+      throw .refused(
+        Refusal(
+          "ROW_LIMIT",
+          "\(model.name) comes to more than \(ExecutionLimits.rowBytesPerModelMax >> 20) MiB at "
+            + "once: make it incremental, or keep less in a row"))
     }
   }
 

@@ -66,6 +66,7 @@ extension Reader {
     var kept: [(pipeline: String, known: KnownMetrics)] = []
     for pipeline in view.pipelines {
       result.progress += pipeline.progress.map { (pipeline.name, $0) }
+      // Counts come whole or not at all: where they cannot be read now, the next look tells more.
       let counts = try? pipeline.pin.with { engine throws(Stop) in try pipeline.counts(engine) }
       result.counts += (counts ?? []).map { (pipeline.name, $0) }
       let known = refreshed(knownMetrics(of: pipeline.name), of: pipeline, view, brake)

@@ -53,9 +53,9 @@ struct TiedSelect {
 
 /// How much the run over made-up rows has seen.
 package struct TieTally: Sendable {
-  /// SELECTs that ran.
+  /// SELECTs of the package.
   package var selects = 0
-  /// Of these, those that gave a row at least once.
+  /// Those that gave a row at least once.
   package var withRows = 0
   /// Those that failed alike on both copies whatever their arguments, each with its refusal: what
   /// they would give was not compared.

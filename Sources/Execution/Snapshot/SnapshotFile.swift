@@ -40,6 +40,8 @@ package enum SnapshotFile {
       try connection.configure(SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)
       try connection.pragma("cell_size_check", "1")
       try connection.pragma("mmap_size", "0")
+      // All of it as it is at one moment, whoever writes to it meanwhile.
+      try connection.execute("BEGIN")
       return try withoutActuallyEscaping(progress) { progress in
         var reading = SnapshotReading(connection, progress)
         return try reading.checked(by: check)

@@ -1,3 +1,4 @@
+import CSQLite
 import Certification
 import Storage
 import Wire
@@ -13,8 +14,7 @@ package enum SnapshotFault: Error, CustomStringConvertible {
     switch fault.kind {
     case .statement, .denied, .interrupted:
       self = .wrong(CheckFault(.file, "what it holds does not fit together (\(fault.message))"))
-    // SQLITE_CORRUPT and SQLITE_NOTADB.
-    case .environment where [11, 26].contains(fault.code):
+    case .environment where [SQLITE_CORRUPT, SQLITE_NOTADB].contains(fault.code):
       self = .wrong(CheckFault(.file, "it is damaged, or no SQLite file (\(fault.message))"))
     case .environment: self = .machine(fault)
     }

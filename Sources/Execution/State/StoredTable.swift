@@ -185,14 +185,17 @@ struct StoredRow: Hashable {
   var nonce: Digest?
 
   /// Bytes of its values, as storage is metered.
+  var size: Int { values.reduce(0) { $0 + $1.size } }
+}
+
+extension Value {
+  /// Bytes, as storage is metered.
   var size: Int {
-    values.reduce(0) { sum, value in
-      switch value {
-      case .null: sum + 1
-      case .int: sum + 8
-      case .text(let text): sum + text.utf8.count
-      case .bytes(let bytes): sum + bytes.count
-      }
+    switch self {
+    case .null: 1
+    case .int: 8
+    case .text(let text): text.utf8.count
+    case .bytes(let bytes): bytes.count
     }
   }
 }

@@ -11,7 +11,8 @@ struct UpdateResult {
   var models: [ModelWork] = []
 }
 
-/// How far the update came that ran last in this process, applied or not: what no receipt tells.
+/// How far the update came that ran last in this process, applied or not: what no
+/// receipt tells, for tests.
 struct UpdateReach {
   /// Rows that its statements gave until it ended.
   var rowsGiven: UInt64 = 0

@@ -28,12 +28,20 @@ final class ProcedurePlan {
       }
     }
     var rows: [[StoredValue]] = []
+    var size = 0
     let limit = ExecutionLimits.rowsPerModelMax
+    let sizeLimit = ExecutionLimits.rowBytesPerModelMax
     try engine.run(statement, &budget, "the procedure \(checked.name)") { row throws(Stop) in
       guard rows.count < limit else {
         throw .refused(Refusal("ROW_LIMIT", "\(self.checked.name) gives more than \(limit) rows"))
       }
       rows.append(try self.values(row))
+      size += rows[rows.count - 1].reduce(0) { $0 + $1.value.size }
+      guard size <= sizeLimit else {
+        throw .refused(
+          Refusal(
+            "ROW_LIMIT", "\(self.checked.name) gives more than \(sizeLimit >> 20) MiB of rows"))
+      }
     }
     // SQL promises no order without ORDER BY, so the rows are put into one of their own.
     let ordered = rows.map { ($0, Self.encoded($0)) }
