@@ -83,8 +83,11 @@ struct CyclesCommand: AsyncParsableCommand {
     }
     let missing = found.freezesBelow.above(found.balance)
     return "\(found.name) \(why). Updates are refused; queries and snapshots go on.\n"
-      + "Top it up: quorate cycles top-up \(found.name) \(max(1, missing / 500_000_000_000))T"
+      + "Top it up: quorate cycles top-up \(found.name) \(ample(missing))"
   }
+
+  /// What ends a freeze for long: twice what is missing, a trillion at least.
+  static func ample(_ missing: UInt64) -> String { "\(max(1, missing / 500_000_000_000))T" }
 
   struct TopUp: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

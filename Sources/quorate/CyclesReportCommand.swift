@@ -128,7 +128,8 @@ struct CyclesReport: Encodable {
   private var horizon: String {
     guard condition == "running" else {
       let missing = freezesBelow > balance ? freezesBelow - balance : 0
-      return "\(condition) now; quorate cycles top-up \(pipeline) \(missing)"
+      return "\(condition) now; quorate cycles top-up \(pipeline) "
+        + CyclesCommand.ample(missing)
     }
     func days(_ count: UInt64?) -> String {
       guard let count else { return "never" }

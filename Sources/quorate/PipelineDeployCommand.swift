@@ -74,7 +74,8 @@ extension PipelineCommand {
           "Nothing was sent: --cycles \(Advice.roundedUp(gift.number)) and the fee of "
             + "\(cyclesText(prices.transfer.number)) are more than the "
             + "\(cyclesText(balance.number)) cycles of \(session.signerName ?? "this account"). "
-            + "Give fewer, or deploy without --cycles and have somebody top it up.")
+            + "Give fewer, or have somebody give you some first: quorate cycles transfer "
+            + "\(session.signerName ?? "NAME") AMOUNT --as operator")
       }
     }
 

@@ -16,8 +16,12 @@ struct Quorate: AsyncParsableCommand {
       Start a subnet of 13 replicas on this machine, deploy a pipeline, send it rows, ask it:
 
         quorate cluster init && quorate cluster up --detach
-        quorate pipeline deploy deploy/pipelines/bank-reconciliation
-        quorate ingest bank_reconciliation financial_transactions feed.csv
+        quorate pipeline deploy deploy/pipelines/bank-reconciliation --cycles 20T
+        quorate feed feeds --rows 3000 --seed 42
+        quorate ingest bank_reconciliation financial_institutions \\
+          feeds/financial_institutions.csv
+        quorate ingest bank_reconciliation financial_transactions \\
+          feeds/financial_transactions.csv
         quorate query bank_reconciliation auto_match_report --arg bank_id=B01 \\
           --arg from=2024-09-01 --arg to=2025-08-31 --trust quorum
       """,

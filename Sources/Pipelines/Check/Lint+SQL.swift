@@ -74,6 +74,12 @@ extension Lint {
     return order
   }
 
+  /// Between braces a comma ends a value that no quotes hold.
+  private static func declared(_ type: ColumnType) -> String {
+    let text = "\(type)"
+    return text.contains(",") ? "type: \"\(text)\"" : "type: \(text)"
+  }
+
   /// A circle among models that all wait for one another, its first name again at the end.
   private static func circle(
     _ rest: [(name: String, needs: [String], isAstray: Bool)]
@@ -252,7 +258,7 @@ extension Lint {
       fault(
         "\(part)/\(own.name)",
         "\(own.name): is declared as \(own.type), but the SELECT gives \(shape.type)",
-        fix: ColumnType(shape.type).map { "type: \($0)" })
+        fix: ColumnType(shape.type).map(Self.declared))
     }
     guard faults.count == before else { return nil }
     return zip(declared, found).map { own, shape in

@@ -132,7 +132,8 @@ extension PackageReader {
           + Spelling.hint(text, among: Self.plainTypes),
         fix: (Self.otherTypes.first { $0.names.contains(text.lowercased()) }?.type
           ?? Spelling.nearest(text, among: Self.plainTypes)).map { "type: \($0)" }
-          ?? "type: text")
+          // Between braces a comma ends a value that no quotes hold.
+          ?? (text.hasPrefix("decimal(") ? "type: \"decimal(12,2)\", in quotes" : "type: text"))
       return nil
     }
     return type
