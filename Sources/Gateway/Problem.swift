@@ -116,24 +116,9 @@ package struct Problem: Error, Equatable, Sendable {
 /// The known name nearest to `name`, for "did you mean": at most two edits away.
 package func nearest(to name: String, among known: [String]) -> String? {
   let wanted = Array(name.lowercased().unicodeScalars.prefix(Limits.nameBytesMax))
-  let ranked = known.map { (edits(wanted, Array($0.lowercased().unicodeScalars)), $0) }
+  let ranked = known.map { (editDistance(wanted, Array($0.lowercased().unicodeScalars)), $0) }
   guard let best = ranked.min(by: { $0 < $1 }), best.0 <= max(2, wanted.count / 4) else {
     return nil
   }
   return best.1
-}
-
-/// The edit distance of Levenshtein.
-private func edits(_ a: [Unicode.Scalar], _ b: [Unicode.Scalar]) -> Int {
-  var row = Array(0...b.count)
-  for (i, x) in a.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for (j, y) in b.enumerated() {
-      let above = row[j + 1]
-      row[j + 1] = min(above + 1, row[j] + 1, diagonal + (x == y ? 0 : 1))
-      diagonal = above
-    }
-  }
-  return row[b.count]
 }

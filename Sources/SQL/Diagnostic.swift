@@ -1,3 +1,5 @@
+import Wire
+
 /// One SQL text and the name of the file that the user knows it by.
 package struct SQLText: Sendable, Hashable {
   package let file: String
@@ -122,31 +124,7 @@ extension String {
   }
 }
 
-/// The candidate that a misspelt name most likely meant, or nil when none is close.
+/// The candidate that a misspelt name most likely meant, as SQLite compares names.
 func closest(to name: String, among candidates: [String]) -> String? {
-  let wanted = Array(name.folded.utf8)
-  let allowed = max(1, min(3, wanted.count / 3))
-  var best: (distance: Int, name: String)?
-  for candidate in candidates {
-    let other = Array(candidate.folded.utf8)
-    guard abs(other.count - wanted.count) <= allowed else { continue }
-    let distance = editDistance(wanted, other)
-    if distance <= allowed, distance < best?.distance ?? Int.max { best = (distance, candidate) }
-  }
-  return best?.name
-}
-
-/// Levenshtein's distance, in rows of one array.
-private func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-  var row = Array(0...right.count)
-  for (i, a) in left.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for (j, b) in right.enumerated() {
-      let replaced = diagonal + (a == b ? 0 : 1)
-      diagonal = row[j + 1]
-      row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
-    }
-  }
-  return row[right.count]
+  closest(to: name, among: candidates) { $0.folded }
 }

@@ -139,25 +139,11 @@ func choice<Choice: RawRepresentable & CaseIterable>(
 
 /// The name that was probably meant: at most three letters away, or nil.
 func nearest(_ word: String, _ names: [String]) -> String? {
-  let measured = names.map { (name: $0, distance: distance(word, $0)) }
+  let measured = names.map {
+    (name: $0, distance: editDistance(Array(word.utf8), Array($0.utf8)))
+  }
   guard let best = measured.min(by: { $0.distance < $1.distance }) else { return nil }
   return best.distance <= min(3, max(1, word.count / 2)) ? best.name : nil
-}
-
-/// Levenshtein's distance.
-private func distance(_ a: String, _ b: String) -> Int {
-  let (left, right) = (Array(a.utf8), Array(b.utf8))
-  var row = Array(0...right.count)
-  for (i, byte) in left.enumerated() {
-    var before = row[0]
-    row[0] = i + 1
-    for (j, other) in right.enumerated() {
-      let cost = min(row[j] + 1, row[j + 1] + 1, before + (byte == other ? 0 : 1))
-      before = row[j + 1]
-      row[j + 1] = cost
-    }
-  }
-  return row[right.count]
 }
 
 extension ReplicaID {

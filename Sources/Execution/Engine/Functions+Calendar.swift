@@ -29,7 +29,7 @@ extension Functions {
       guard let call = Invocation(context, count, values) else { return }
       guard !call.isNull(0) else { return call.giveNull() }
       guard let day = call.date(0) else { return call.fail("fmt_date takes a date") }
-      call.give(ValueFormat.date(day))
+      call.give(ColumnType.date.text(of: day))
     },
   ]
 }
@@ -104,49 +104,6 @@ extension Invocation {
     guard let value = integer(0), let scale = integer(1), scale >= 0, scale <= 18 else {
       return fail("fmt_decimal takes a decimal and its scale, 0 to 18")
     }
-    give(ValueFormat.decimal(value, scale: Int(scale)))
-  }
-}
-
-/// How stored values are written for people and programs.
-enum ValueFormat {
-  static func decimal(_ value: Int64, scale: Int) -> String {
-    guard scale > 0 else { return String(value) }
-    var digits = String(value.magnitude)
-    if digits.utf8.count <= scale {
-      digits = String(repeating: "0", count: scale + 1 - digits.utf8.count) + digits
-    }
-    let split = digits.index(digits.endIndex, offsetBy: -scale)
-    return (value < 0 ? "-" : "") + digits[..<split] + "." + digits[split...]
-  }
-
-  /// ISO 8601; the number itself where the calendar has no such day.
-  static func date(_ day: Int64) -> String {
-    guard Calendar.days.contains(day) else { return String(day) }
-    let parts = Calendar.date(day)
-    return "\(padded(parts.year, 4))-\(padded(parts.month, 2))-\(padded(parts.day, 2))"
-  }
-
-  /// ISO 8601 in UTC with milliseconds; nil outside of the calendar.
-  static func timestamp(_ moment: Int64) -> String? {
-    let day = moment.flooredQuotient(Calendar.dayMilliseconds)
-    guard Calendar.days.contains(day) else { return nil }
-    let rest = Int(moment - day * Calendar.dayMilliseconds)
-    let clock =
-      "\(padded(rest / 3_600_000, 2)):\(padded(rest / 60_000 % 60, 2)):"
-      + "\(padded(rest / 1_000 % 60, 2)).\(padded(rest % 1_000, 3))"
-    return "\(date(day))T\(clock)Z"
-  }
-
-  private static func padded(_ number: Int, _ width: Int) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
-  }
-}
-
-extension Int64 {
-  func flooredQuotient(_ divisor: Int64) -> Int64 {
-    let quotient = self / divisor
-    return self % divisor < 0 ? quotient - 1 : quotient
+    give(ColumnType.decimal(precision: 18, scale: UInt8(scale)).text(of: value))
   }
 }

@@ -88,23 +88,13 @@ final class ReadPool: Sendable {
 extension Engine {
   /// An entry of the ledger, on a connection of its own.
   func ledgerEntry(_ part: Ledger.Part, _ key: [UInt8]) throws(StorageFault) -> [UInt8]? {
-    let select = try connection.cached("SELECT value FROM ledger_rows WHERE part=? AND key=?")
-    try select.bind(1, Int64(part.rawValue))
-    try select.bind(2, blob: key)
-    defer { select.reset() }
-    return try select.step() ? select.bytes(0) : nil
+    try connection.ledgerEntry(part, key)
   }
 
   /// All entries of a part, ascending by key.
   func ledgerEntries(
     _ part: Ledger.Part
   ) throws(StorageFault) -> [(key: [UInt8], value: [UInt8])] {
-    let scan = try connection.cached(
-      "SELECT key, value FROM ledger_rows WHERE part=? ORDER BY key")
-    try scan.bind(1, Int64(part.rawValue))
-    defer { scan.reset() }
-    var result: [(key: [UInt8], value: [UInt8])] = []
-    while try scan.step() { result.append((scan.bytes(0), scan.bytes(1))) }
-    return result
+    try connection.ledgerEntries(part)
   }
 }

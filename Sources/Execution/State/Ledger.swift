@@ -79,11 +79,7 @@ final class Ledger {
   // MARK: Entries
 
   func get(_ part: Part, _ key: [UInt8]) throws(StorageFault) -> [UInt8]? {
-    let select = try connection.cached("SELECT value FROM ledger_rows WHERE part=? AND key=?")
-    try select.bind(1, Int64(part.rawValue))
-    try select.bind(2, blob: key)
-    defer { select.reset() }
-    return try select.step() ? select.bytes(0) : nil
+    try connection.ledgerEntry(part, key)
   }
 
   func contains(_ part: Part, _ key: [UInt8]) throws(StorageFault) -> Bool {
@@ -130,13 +126,7 @@ final class Ledger {
 
   /// All entries of a part, ascending by key.
   func all(_ part: Part) throws(StorageFault) -> [(key: [UInt8], value: [UInt8])] {
-    let scan = try connection.cached(
-      "SELECT key, value FROM ledger_rows WHERE part=? ORDER BY key")
-    try scan.bind(1, Int64(part.rawValue))
-    var result: [(key: [UInt8], value: [UInt8])] = []
-    while try scan.step() { result.append((scan.bytes(0), scan.bytes(1))) }
-    scan.reset()
-    return result
+    try connection.ledgerEntries(part)
   }
 
   /// Forgets entries whose time has come, the oldest first.
@@ -226,5 +216,28 @@ final class Ledger {
     defer { select.reset() }
     guard try select.step() else { return nil }
     return (Height(UInt64(select.integer(0))), select.bytes(1))
+  }
+}
+
+// The ledger as its owner and readers see it.
+extension Connection {
+  func ledgerEntry(_ part: Ledger.Part, _ key: [UInt8]) throws(StorageFault) -> [UInt8]? {
+    let select = try cached("SELECT value FROM ledger_rows WHERE part=? AND key=?")
+    try select.bind(1, Int64(part.rawValue))
+    try select.bind(2, blob: key)
+    defer { select.reset() }
+    return try select.step() ? select.bytes(0) : nil
+  }
+
+  func ledgerEntries(
+    _ part: Ledger.Part
+  ) throws(StorageFault) -> [(key: [UInt8], value: [UInt8])] {
+    let scan = try cached(
+      "SELECT key, value FROM ledger_rows WHERE part=? ORDER BY key")
+    try scan.bind(1, Int64(part.rawValue))
+    defer { scan.reset() }
+    var result: [(key: [UInt8], value: [UInt8])] = []
+    while try scan.step() { result.append((scan.bytes(0), scan.bytes(1))) }
+    return result
   }
 }

@@ -1,3 +1,5 @@
+import Wire
+
 /// One mistake in a package: where it is, what is wrong, how to mend it. Or a note: what is sound,
 /// and yet may not be meant.
 package struct PackageFault: Sendable, Hashable, CustomStringConvertible {
@@ -80,32 +82,6 @@ package enum Spelling {
   }
 
   package static func nearest(_ name: String, among candidates: [String]) -> String? {
-    let wanted = Array(name.lowercased().utf8)
-    let allowed = max(1, min(3, wanted.count / 3))
-    var best: (distance: Int, name: String)?
-    for candidate in candidates {
-      let other = Array(candidate.lowercased().utf8)
-      guard abs(other.count - wanted.count) <= allowed else { continue }
-      let distance = distance(wanted, other)
-      if distance <= allowed, distance < best?.distance ?? Int.max {
-        best = (distance, candidate)
-      }
-    }
-    return best?.name
-  }
-
-  /// Levenshtein's distance.
-  private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-    var row = Array(0...right.count)
-    for (i, a) in left.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, b) in right.enumerated() {
-        let replaced = diagonal + (a == b ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
-      }
-    }
-    return row[right.count]
+    closest(to: name, among: candidates) { $0.lowercased() }
   }
 }

@@ -15,7 +15,8 @@ extension ColumnType {
     }
   }
 
-  private func text(of number: Int64) -> String {
+  /// The text of a stored number.
+  package func text(of number: Int64) -> String {
     switch self {
     case .decimal(_, let scale): return Self.decimal(number, scale: scale)
     case .date where Calendar.days.contains(number): return Self.date(number)
