@@ -97,7 +97,7 @@ extension SystemFile {
 extension Reader {
   /// What administrators propose on a matter, ascending by them.
   func proposals<Proposal: Canonical>(
-    _ matter: Matter, _ engine: Engine, as type: Proposal.Type = Proposal.self
+    _ matter: Matter, _ engine: Engine
   ) throws(StorageFault) -> [(administrator: PublicKey, proposal: Proposal)] {
     var found: [(administrator: PublicKey, proposal: Proposal)] = []
     for administrator in administrators {

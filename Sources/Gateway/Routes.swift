@@ -46,9 +46,7 @@ struct Routes: Sendable {
       "POST /v1/queries", "POST /v1/rows", "POST /v1/snapshots",
       "GET /v1/status", "GET /v1/catalog", "GET /v1/accounts/{key}", "GET /v1/prices",
       "GET /v1/engines", "GET /v1/network", "GET /v1/certificates/{height}", "GET /v1/events",
-      "GET /healthz",
-      "GET /readyz",
-      "GET /metrics",
+      "GET /healthz", "GET /readyz", "GET /metrics",
     ]
     return reply(
       .object([("subnet", .digest(backend.subnet)), ("routes", .list(routes) { .text($0) })]))

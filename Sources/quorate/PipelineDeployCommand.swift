@@ -108,11 +108,7 @@ enum DeployCost {
 extension Session {
   /// A pipeline as a replica has it at a height or above; nil when none is there soon.
   func seen(_ name: String, since height: Height) async -> CatalogPipeline? {
-    for _ in 0..<40 {
-      if let (found, seen) = try? await described(name), seen >= height { return found }
-      try? await Task.sleep(for: .milliseconds(50))
-    }
-    return nil
+    await seen({ try await described(name) }, where: { $0.height >= height })?.pipeline
   }
 
   /// What an upgrade to this package breaks, by a replica's plan; nothing when none is made.

@@ -99,13 +99,17 @@ struct Session {
   /// An idempotency key that nobody has used.
   static func freshKey() -> String { UUID().uuidString.lowercased() }
 
+  /// How often, and how long apart, replicas are asked for what is soon there: for two seconds.
+  private static let looksMax = 40
+  private static let pauseBetweenLooks = Duration.milliseconds(50)
+
   /// What replicas report once they read the height of a proposal; nil when they do not soon.
   func seen<Report: Sendable>(
     _ read: () async throws -> Report, where isThere: (Report) -> Bool
   ) async -> Report? {
-    for _ in 0..<40 {
+    for _ in 0..<Self.looksMax {
       if let report = try? await read(), isThere(report) { return report }
-      try? await Task.sleep(for: .milliseconds(50))
+      try? await Task.sleep(for: Self.pauseBetweenLooks)
     }
     return nil
   }

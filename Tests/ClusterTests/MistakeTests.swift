@@ -141,9 +141,9 @@ extension Mistake {
   ]
 }
 
-@Suite(.enabled(if: Program.url != nil, "the program was not built"))
+@Suite(.serialized, .enabled(if: Program.url != nil, "the program was not built"))
 struct `A mistake on the way` {
-  @Test(arguments: Mistake.early)
+  @Test(.timeLimit(.minutes(4)), arguments: Mistake.early)
   func `is answered with what to do next`(mistake: Mistake) throws {
     let user = try NewUser()
     let made = try user.run("quorate pipeline new my-pipeline")

@@ -188,7 +188,7 @@ struct PlannedChanges {
     }
     let cost = try #require(ended.errors.firstMatch(of: #/It cost ([\d,]+) cycles/#), "\(ended)")
     let code = try #require(ended.errors.firstMatch(of: #/\[([A-Z_]+)\]/#), "\(ended)")
-    return Deployed(
-      status: String(code.1), cycles: Int64(cost.1.filter { $0 != "," }) ?? 0)
+    let cycles = try #require(Int64(cost.1.filter { $0 != "," }), "\(ended)")
+    return Deployed(status: String(code.1), cycles: cycles)
   }
 }

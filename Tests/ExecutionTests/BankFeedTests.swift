@@ -73,6 +73,7 @@ import Wire
     try sendAtRandom(feed, moved, to: mixed)
     let lines = try mixed.rows("bronze_financial_transactions", "transaction_id")
     #expect(lines.count > rowCount / 2)
+    #expect(mixed.written.rows > 0)
     #expect(mixed.tally.late > 0 && mixed.tally.duplicates > 0 && mixed.tally.quarantined > 0)
     let ordered = try BankRun()
     try ordered.send(feed.institutions, feed.institutions.rows[...])

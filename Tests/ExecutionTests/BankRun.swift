@@ -6,8 +6,6 @@ import Wire
 
 @testable import Execution
 
-private let home = URL(fileURLWithPath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 private let name = "bank_reconciliation"
 
 /// Batches for the bank reconciliation, on a subnet of their own.
@@ -21,12 +19,11 @@ final class BankRun {
   /// By batch: its rows and the steps it took.
   private(set) var costs: [(rows: Int, steps: UInt64)] = []
   /// Over all batches and models: rows that were written, and that the touched keys had.
-  private var written: (rows: UInt64, touched: UInt64) = (0, 0)
+  private(set) var written: (rows: UInt64, touched: UInt64) = (0, 0)
 
   init() throws {
     subnet = try Subnet()
-    let package = try PackageReader.read(
-      directory: "\(home)/deploy/pipelines/bank-reconciliation")
+    let package = try PackageReader.read(directory: Folders.pipeline("bank-reconciliation"))
     let receipt = try subnet.run(subnet.deploy(package))
     if case .refused(let refusal) = receipt.status { throw refusal }
     try subnet.fund(name, 90_000_000_000_000)
@@ -82,7 +79,6 @@ final class BankRun {
   func report() {
     let sent = costs.reduce(0) { $0 + $1.rows }
     let steps = costs.reduce(0) { $0 + $1.steps }
-    #expect(written.rows > 0)
     print(
       "Bank feed: \(sent) rows in \(costs.count) batches, \(tally.accepted) accepted, "
         + "\(tally.late) late, \(tally.duplicates) duplicates, \(tally.quarantined) quarantined, "
@@ -283,7 +279,9 @@ struct BankInPython {
     try write(questions.map(\.line), to: "questions")
     let python = Process()
     python.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    python.arguments = ["python3", "\(home)/Tests/Independent/bank_reconciliation.py", folder.path]
+    python.arguments = [
+      "python3", "\(Folders.root)/Tests/Independent/bank_reconciliation.py", folder.path,
+    ]
     try python.run()
     python.waitUntilExit()
     if python.terminationStatus == 127,

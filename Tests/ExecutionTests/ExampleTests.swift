@@ -7,12 +7,8 @@ import Wire
 
 @testable import Execution
 
-/// The folder of this package.
-private let home = URL(fileURLWithPath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-
 private func deployed(_ folder: String) throws -> (Subnet, String) {
-  let package = try PackageReader.read(directory: "\(home)/deploy/pipelines/\(folder)")
+  let package = try PackageReader.read(directory: Folders.pipeline(folder))
   let subnet = try Subnet()
   let receipt = try subnet.run(subnet.deploy(package))
   if case .refused(let refusal) = receipt.status { throw refusal }
@@ -94,7 +90,7 @@ struct FedExample: Sendable, CustomTestStringConvertible {
     // The rows lie in spring 2026, and none may lie ahead of block time.
     try subnet.execute([], after: 200 * 86_400_000)
     for feed in example.feeds {
-      let path = "\(home)/deploy/pipelines/\(example.folder)/feeds/\(feed.file).csv"
+      let path = "\(Folders.pipeline(example.folder))/feeds/\(feed.file).csv"
       let tally = try send(path, to: feed.source, of: name, subnet, rows: 20)
       #expect(tally.accepted + tally.quarantined > 0, "\(feed.file)")
       try expectIncrementalEqualsFull(subnet, name)
@@ -105,7 +101,7 @@ struct FedExample: Sendable, CustomTestStringConvertible {
   @Test func `in order tells late scans and costs by the file alone`() throws {
     let (subnet, name) = try deployed("delivery-tracking")
     try subnet.execute([], after: 200 * 86_400_000)
-    let feeds = "\(home)/deploy/pipelines/delivery-tracking/feeds"
+    let feeds = "\(Folders.pipeline("delivery-tracking"))/feeds"
     _ = try send("\(feeds)/deliveries.csv", to: "deliveries", of: name, subnet, rows: 1_000)
     let scans = try send("\(feeds)/positions.csv", to: "positions", of: name, subnet, rows: 40)
     // As its README says.
@@ -122,7 +118,7 @@ struct FedExample: Sendable, CustomTestStringConvertible {
 private func filled(_ folder: String) throws -> (Subnet, String) {
   let (subnet, name) = try deployed(folder)
   try subnet.execute([], after: 200 * 86_400_000)
-  let home = "\(home)/deploy/pipelines/\(folder)"
+  let home = Folders.pipeline(folder)
   for feed in FedExample.all.first(where: { $0.folder == folder })?.feeds ?? [] {
     _ = try send("\(home)/feeds/\(feed.file).csv", to: feed.source, of: name, subnet, rows: 1_000)
   }
@@ -307,7 +303,7 @@ private func filled(_ folder: String) throws -> (Subnet, String) {
 
 @Suite struct `The Berka files` {
   @Test func `add up to the sums of plain arithmetic`() throws {
-    let path = "\(home)/../shared/data/berka/trans.asc"
+    let path = "\(Folders.root)/../shared/data/berka/trans.asc"
     guard let bytes = FileManager.default.contents(atPath: path) else {
       print("The Berka files are not there (\(path)); their sums are not compared.")
       return

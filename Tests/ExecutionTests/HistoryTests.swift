@@ -7,10 +7,6 @@ import Wire
 
 @testable import Execution
 
-private let examples = URL(fileURLWithPath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-  .appendingPathComponent("deploy/pipelines").path
-
 /// What may have happened to a replica's files before a batch comes.
 private enum Course: CaseIterable {
   case runsOn
@@ -40,7 +36,7 @@ private struct Story {
   let turn: Int
 
   static func read(_ folder: String) throws -> Story {
-    let package = try PackageReader.read(directory: "\(examples)/\(folder)")
+    let package = try PackageReader.read(directory: Folders.pipeline(folder))
     guard folder != "bank-reconciliation" else { return bank(package) }
     var batches: [Batch] = []
     for (source, bytes) in try feeds(of: folder) {
@@ -88,7 +84,7 @@ private struct Story {
     guard folder != "berka" else { return [("transactions", berka)] }
     let example = try #require(FedExample.all.first { $0.folder == folder })
     return try example.feeds.map { feed in
-      let path = "\(examples)/\(folder)/feeds/\(feed.file).csv"
+      let path = "\(Folders.pipeline(folder))/feeds/\(feed.file).csv"
       return (feed.source, Array(try #require(FileManager.default.contents(atPath: path))))
     }
   }

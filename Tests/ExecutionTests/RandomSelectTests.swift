@@ -17,10 +17,7 @@ private let subjects = [
 /// Tables that statements read, as models see them.
 private func tables(of subject: String) throws -> [SelectWriter.Table] {
   guard subject != "documents" else { return documents }
-  let home = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent()
-  let package = try PackageReader.read(
-    directory: home.appending(path: "deploy/pipelines/\(subject)").path)
+  let package = try PackageReader.read(directory: Folders.pipeline(subject))
   let checked = try CheckedPackage(package)
   func whole(_ shape: TableShape) -> TableShape {
     // One key is promised; the rows hold no other.

@@ -165,18 +165,23 @@ private func planted(_ text: String) throws -> TiedSelect {
   return TiedSelect("the planted SELECT", SQLScript(text, file: "planted.sql"), select)
 }
 
+private func likelyTexts(_ package: CheckedPackage) -> [String: [Value]] {
+  TiedSelect.likelyTexts(in: TiedSelect.all(of: package), of: package)
+}
+
 @Suite struct `On made-up rows full of ties` {
   private func ties(_ order: KeyOrder, _ selects: [TiedSelect]) throws
     -> [RehearsalResult.Failure]
   {
     let (checked, _) = try package(map: rightMap)
+    let likely = likelyTexts(checked)
     return try inFolder { folder in
       let rehearsal = try Rehearsal(
         UnitTest(ofPackage: "ties", at: 1_767_225_600_000), of: checked, directory: folder,
         vfs: nil, mirrored: order)
       #expect(try rehearsal.prepare())
-      try rehearsal.fillWithTies()
-      var comparison = TieComparison(selects)
+      try rehearsal.fillWithTies(likely)
+      var comparison = TieComparison(selects, likely: likely)
       return try comparison.run(rehearsal)
     }
   }
@@ -192,13 +197,14 @@ private func planted(_ text: String) throws -> TiedSelect {
   ) throws {
     let select = try planted(text)
     let (checked, tests) = try package(map: rightMap)
+    let likely = likelyTexts(checked)
     let own = try inFolder { folder in
       let rehearsal = try Rehearsal(
         try #require(tests.first), of: checked, directory: folder, vfs: nil)
       #expect(try rehearsal.prepare())
       for number in 1...3 { try rehearsal.perform(number) }
       #expect(rehearsal.result.failures.map(\.message) == [])
-      var comparison = TieComparison([select])
+      var comparison = TieComparison([select], likely: likely)
       let failures = try comparison.run(rehearsal)
       #expect(comparison.tally.withRows == 1)
       return failures
@@ -236,13 +242,14 @@ private func planted(_ text: String) throws -> TiedSelect {
       "select id, mul_exact(9223372036854775807, length(customer) + 2) as n "
         + "from {{ source('orders') }}")
     let (checked, _) = try package(map: rightMap)
+    let likely = likelyTexts(checked)
     let tally = try inFolder { folder in
       let rehearsal = try Rehearsal(
         UnitTest(ofPackage: "ties", at: 1_767_225_600_000), of: checked, directory: folder,
         vfs: nil)
       #expect(try rehearsal.prepare())
-      try rehearsal.fillWithTies()
-      var comparison = TieComparison([select])
+      try rehearsal.fillWithTies(likely)
+      var comparison = TieComparison([select], likely: likely)
       #expect(try comparison.run(rehearsal).isEmpty)
       return comparison.tally
     }

@@ -290,10 +290,8 @@ private let twoOrders = """
       "bank-reconciliation", "berka", "delivery-tracking", "feature-store", "master-data",
     ])
   func `holds for the example`(folder: String) throws {
-    let home = URL(fileURLWithPath: #filePath)
-      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
     let (checked, tests) = try PackageReader.readWithTests(
-      PackageFiles(directory: "\(home)/deploy/pipelines/\(folder)"))
+      PackageFiles(directory: Folders.pipeline(folder)))
     #expect(!tests.isEmpty)
     for test in tests {
       let result = try run(test, checked)
@@ -308,10 +306,8 @@ private let twoOrders = """
   func `gives the same in whatever order on made-up rows, as the example does`(
     folder: String
   ) throws {
-    let home = URL(fileURLWithPath: #filePath)
-      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
     let (checked, _) = try PackageReader.readWithTests(
-      PackageFiles(directory: "\(home)/deploy/pipelines/\(folder)"))
+      PackageFiles(directory: Folders.pipeline(folder)))
     let place = FileManager.default.temporaryDirectory
       .appendingPathComponent("rehearsal-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: place) }

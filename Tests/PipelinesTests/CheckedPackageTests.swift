@@ -355,11 +355,8 @@ enum Chain {
 
 @Suite struct `A certified table` {
   private func notes(_ folder: String) throws -> [String] {
-    let home = URL(fileURLWithPath: #filePath)
-      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-    return try PackageReader.readWithTests(
-      PackageFiles(directory: "\(home)/deploy/pipelines/\(folder)")
-    ).checked.notes
+    try PackageReader.readWithTests(PackageFiles(directory: Folders.pipeline(folder)))
+      .checked.notes
   }
 
   @Test func `is noted as open to everyone where the package restricts other reads`() throws {

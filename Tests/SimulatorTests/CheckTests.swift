@@ -182,10 +182,10 @@ import Wire
     /// A pipeline of 1 GiB, and what is wrong after some time.
     func flaw(_ taken: UInt128, after seconds: UInt64, bytes: UInt64 = 1 << 30) -> String? {
       var model = StorageModel(replicas: 13)
-      let before = StorageModel.Account(bytes: 1 << 30, taken: 0, balance: 1)
-      #expect(model.follow("p", before, at: 1) == nil)
-      return model.follow(
-        "p", .init(bytes: bytes, taken: taken, balance: 1), at: Moment(seconds * 1_000))
+      let before = FileAccount(pipeline: "p", bytes: 1 << 30, balance: 1, taken: 0)
+      #expect(model.follow(before, at: 1) == nil)
+      let after = FileAccount(pipeline: "p", bytes: bytes, balance: 1, taken: taken)
+      return model.follow(after, at: Moment(seconds * 1_000))
     }
     let period: UInt128 = 600 * 127_000
     #expect(flaw(0, after: 599) == nil)

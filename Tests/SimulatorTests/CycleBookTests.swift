@@ -88,8 +88,8 @@ private struct Story {
       Block(header: header, calls: calls), receipts: receipts, [account(leaves ?? balance)])
   }
 
-  func account(_ balance: UInt128) -> CycleBook.Account {
-    CycleBook.Account(pipeline: DryPipeline.name, bytes: 0, balance: balance, taken: 0)
+  func account(_ balance: UInt128) -> FileAccount {
+    FileAccount(pipeline: DryPipeline.name, bytes: 0, balance: balance, taken: 0)
   }
 }
 
@@ -239,10 +239,12 @@ private struct Story {
     let period: UInt128 = 600 * 127_000
     for (taken, isFine) in [(5 * period, true), (3 * period, false), (6 * period, false)] {
       var model = StorageModel(replicas: 13)
-      #expect(model.follow("p", .init(bytes: 1 << 30, taken: 0, balance: 1), at: 1) == nil)
+      func account(_ taken: UInt128) -> FileAccount {
+        FileAccount(pipeline: "p", bytes: 1 << 30, balance: 1, taken: taken)
+      }
+      #expect(model.follow(account(0), at: 1) == nil)
       model.prices.follow(Block(header: header, calls: [call]), [receipt])
-      let account = StorageModel.Account(bytes: 1 << 30, taken: taken, balance: 1)
-      #expect((model.follow("p", account, at: 1_800_000) == nil) == isFine)
+      #expect((model.follow(account(taken), at: 1_800_000) == nil) == isFine)
     }
   }
 }

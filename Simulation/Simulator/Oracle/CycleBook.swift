@@ -10,15 +10,6 @@ import Wire
 /// - Bound: an entry a pipeline and caller; accounts as far as `OracleLimits.retained` heights
 ///   back.
 struct CycleBook {
-  /// What a replica's file of one pipeline says after a block.
-  struct Account: Hashable {
-    let pipeline: String
-    let bytes: UInt64
-    let balance: UInt128
-    /// Taken for storage so far.
-    let taken: UInt128
-  }
-
   private enum Condition { case running, frozen, paid }
 
   private struct Pipeline {
@@ -45,7 +36,7 @@ struct CycleBook {
   private(set) var marks: Set<Mark> = []
   private var pipelines: [String: Pipeline] = [:]
   private var day: UInt64 = 0
-  private var accounts = Recent<Height, [Account]>()
+  private var accounts = Recent<Height, [FileAccount]>()
   /// The height of the accounts seen last.
   private var seenAt: Height = 0
   /// Whether the accounts before and after this block are known.
@@ -61,7 +52,7 @@ struct CycleBook {
   ///   - receipts: for each call the one receipt that there is of it by now.
   ///   - found: the accounts after it; nil when the replica that tells is past it.
   /// - Returns: what is wrong with it, in words.
-  mutating func follow(_ block: Block, receipts: [Receipt?], _ found: [Account]?) -> [String] {
+  mutating func follow(_ block: Block, receipts: [Receipt?], _ found: [FileAccount]?) -> [String] {
     flaws = []
     let header = block.header
     begin(day: header.time.number / Self.dayMilliseconds)
@@ -79,7 +70,7 @@ struct CycleBook {
   }
 
   /// - Returns: how accounts differ from those that another replica had at that height.
-  func difference(_ found: [Account], at height: Height) -> String? {
+  func difference(_ found: [FileAccount], at height: Height) -> String? {
     guard let known = accounts[height], known != found else { return nil }
     return "its accounts after height \(height) are \(found), others have \(known)"
   }
@@ -98,7 +89,7 @@ struct CycleBook {
     for name in pipelines.keys.sorted() { pipelines[name]?.spent = [:] }
   }
 
-  private mutating func charge(_ found: [Account]) {
+  private mutating func charge(_ found: [FileAccount]) {
     for account in found {
       guard let taken = pipelines[account.pipeline]?.taken else { continue }
       pipelines[account.pipeline]?.balance -= Int128(account.taken) - Int128(taken)
@@ -106,7 +97,7 @@ struct CycleBook {
     }
   }
 
-  private mutating func compare(_ found: [Account]) {
+  private mutating func compare(_ found: [FileAccount]) {
     charge(found)
     for account in found {
       guard let balance = pipelines[account.pipeline]?.balance else { continue }

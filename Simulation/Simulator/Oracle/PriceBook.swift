@@ -101,14 +101,12 @@ struct PriceBook {
 
   mutating func follow(_ block: Block, _ receipts: [Receipt?]) {
     for (place, signed) in block.calls.enumerated() {
-      guard signed.call.method == .prices, let receipt = receipts[place],
-        receipt.height == block.header.height
-      else { continue }
+      guard let receipt = receipts[place], receipt.height == block.header.height else { continue }
       follow(signed, receipt)
     }
   }
 
-  /// Takes in a call that was executed.
+  /// Takes in a call that was executed, for other prices or not.
   mutating func follow(_ signed: SignedCall, _ receipt: Receipt) {
     guard signed.call.method == .prices, receipt.status == .applied, receipt.replayOf == nil,
       let sender = signed.call.sender, let list = PriceList(body: signed.body)

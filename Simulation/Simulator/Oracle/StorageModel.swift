@@ -7,19 +7,11 @@ import Wire
 ///   time that ended since the one before, by the prices in force when it ended.
 /// - Bound: one entry a pipeline.
 struct StorageModel {
-  /// What a pipeline's file says after a block.
-  struct Account: Hashable {
-    let bytes: UInt64
-    /// Taken for storage so far.
-    let taken: UInt128
-    let balance: UInt128
-  }
-
   private static let periodSeconds: UInt64 = 600
 
   /// Follows each block after its accounts.
   var prices: PriceBook
-  private var known: [String: (account: Account, paidTo: Moment)] = [:]
+  private var known: [String: (account: FileAccount, paidTo: Moment)] = [:]
 
   init(replicas: Int, administrators: Int = 1) {
     prices = PriceBook(replicas: replicas, administrators: administrators)
@@ -29,7 +21,8 @@ struct StorageModel {
   var taken: UInt128 { known.values.reduce(0) { $0 + $1.account.taken } }
 
   /// - Returns: what is wrong with what a block of this time left, in words.
-  mutating func follow(_ name: String, _ account: Account, at time: Moment) -> String? {
+  mutating func follow(_ account: FileAccount, at time: Moment) -> String? {
+    let name = account.pipeline
     guard let (before, paidTo) = known[name] else {
       known[name] = (account, time)
       return account.taken == 0 ? nil : "\(name) pays \(account.taken) before it stores anything"

@@ -151,8 +151,8 @@ struct Teller {
   /// Half of the runs that execute SQL move cycles, by a chance of its own: all others stay as they
   /// are without it.
   private mutating func drawLedger() {
-    var chance = RandomStream(seed: scenario.cluster.seed, label: "ledger")
     guard scenario.cluster.execution == .sql else { return }
+    var chance = RandomStream(seed: scenario.cluster.seed, label: "ledger")
     scenario.load?.ledger = chance.happens(500_000)
   }
 

@@ -6,7 +6,7 @@ extension World {
   /// must have the same accounts.
   func followCycles(upTo height: Height, _ machine: Machine, _ executor: Executor) {
     guard cycles != nil, let journal = machine.journal else { return }
-    let found = executor.height == height ? accounts(of: executor) : nil
+    let found = executor.height == height ? executor.accounts : nil
     while let next = cycles?.height.next, next <= height, oracle.violations.isEmpty {
       guard let block = try? journal.block(at: next) else { return }
       let receipts = block.header.calls.map { (try? executor.receipt(of: $0))?.receipt }
@@ -20,10 +20,12 @@ extension World {
       oracle.report(.cycles, machine.index, nil, flaw)
     }
   }
+}
 
-  private func accounts(of executor: Executor) -> [CycleBook.Account] {
-    executor.storage.map { name, bytes, balance, taken in
-      CycleBook.Account(
+extension Executor {
+  var accounts: [FileAccount] {
+    storage.map { name, bytes, balance, taken in
+      FileAccount(
         pipeline: name, bytes: bytes, balance: UInt128(balance.number),
         taken: UInt128(taken.number))
     }

@@ -49,10 +49,8 @@ extension World {
     for flaw in serial.bank.apply(block, receipts: receipts) {
       oracle.report(.exactlyOnce, nil, nil, flaw)
     }
-    for (name, bytes, balance, taken) in serial.executor.storage {
-      let account = StorageModel.Account(
-        bytes: bytes, taken: UInt128(taken.number), balance: UInt128(balance.number))
-      if let flaw = serial.storage.follow(name, account, at: block.header.time) {
+    for account in serial.executor.accounts {
+      if let flaw = serial.storage.follow(account, at: block.header.time) {
         oracle.report(.cycles, nil, nil, "at height \(height) \(flaw)")
       }
     }

@@ -237,7 +237,7 @@ package final class Reader: Sendable {
     let proposals = try answering { () throws(Stop) in
       try view.system.with { engine throws(Stop) in
         try machine { () throws(StorageFault) in
-          try self.proposals(.prices, engine, as: PriceTable.self).map {
+          try self.proposals(.prices, engine).map {
             PriceReport.Proposal(administrator: $0.administrator, table: $0.proposal)
           }
         }

@@ -22,12 +22,14 @@ extension Rehearsal {
     of package: CheckedPackage, directory: String, vfs: String?
   ) throws(ExecutionFault) -> RehearsalResult {
     var result = RehearsalResult(test: tiesTest)
-    var comparison = TieComparison(TiedSelect.all(of: package))
+    let selects = TiedSelect.all(of: package)
+    let likely = TiedSelect.likelyTexts(in: selects, of: package)
+    var comparison = TieComparison(selects, likely: likely)
     for order in [KeyOrder.descending, .lastDescending] {
       let rehearsal = try Rehearsal(
         tiesTest, of: package, directory: "\(directory)/\(order)", vfs: vfs, mirrored: order)
       guard try rehearsal.prepare() else { return rehearsal.result }
-      try rehearsal.fillWithTies()
+      try rehearsal.fillWithTies(likely)
       for failure in try comparison.run(rehearsal) { result.failures.append(failure) }
     }
     result.ties = comparison.tally
@@ -37,8 +39,8 @@ extension Rehearsal {
   // MARK: Rows
 
   /// Seeds keep their own rows.
-  func fillWithTies() throws(ExecutionFault) {
-    let likely = likelyTexts
+  /// - Parameter likely: by column, as `TiedSelect.likelyTexts` gives them.
+  func fillWithTies(_ likely: [String: [Value]]) throws(ExecutionFault) {
     for source in package.sources.map(\.source) {
       try fill(source.bronzeTable, keys: source.shape.keys, only: Self.accepted(source), likely)
     }
@@ -66,26 +68,6 @@ extension Rehearsal {
       try file.replaceRows(of: name, by: rows)
       try other.replaceRows(of: name, by: rows)
     } catch { throw ExecutionFault(error) }
-  }
-
-  /// By column of text: what statements compare columns of this name with, and what a contract
-  /// accepts there. A filter on it would find nothing else.
-  var likelyTexts: [String: [Value]] {
-    var found: [String: [Value]] = [:]
-    func add(_ column: String, _ text: String) {
-      if found[column]?.contains(.text(text)) != true {
-        found[column, default: []].append(.text(text))
-      }
-    }
-    for source in package.sources {
-      for column in source.source.columns where column.type == .text {
-        for text in column.acceptedValues { add(column.name, text) }
-      }
-    }
-    for select in TiedSelect.all(of: package).map(\.select) {
-      for (column, text) in select.comparedTexts { add(column, text) }
-    }
-    return found
   }
 
   private static func accepted(_ source: Source) -> [String: [Value]] {

@@ -19,12 +19,15 @@ struct TieComparison {
   }
 
   private let selects: [TiedSelect]
+  /// By column of text: what its arguments may be.
+  private let likely: [String: [Value]]
   private var seen: [Seen]
   /// Keys that descend as a whole are gone through as ascending ones are, backwards.
   private var isAlike = true
 
-  init(_ selects: [TiedSelect]) {
+  init(_ selects: [TiedSelect], likely: [String: [Value]]) {
     self.selects = selects
+    self.likely = likely
     seen = selects.map { _ in Seen() }
   }
 
@@ -47,11 +50,10 @@ struct TieComparison {
       let other = rehearsal.mirror.pipelines[rehearsal.name]
     else { return [] }
     let copies = (try TiedCopy(file), try TiedCopy(other))
-    let likely = rehearsal.likelyTexts
     var failures: [RehearsalResult.Failure] = []
     for place in selects.indices where !seen[place].isTold {
       let select = selects[place]
-      for arguments in Self.arguments(of: select, likely) {
+      for arguments in arguments(of: select) {
         let found = try difference(place, arguments, copies, at: rehearsal.time)
         guard let found else { continue }
         seen[place].isTold = true
@@ -92,9 +94,7 @@ struct TieComparison {
   }
 
   /// Values of the arguments' types, made up as those of rows are, so that they find some.
-  private static func arguments(
-    of select: TiedSelect, _ likely: [String: [Value]]
-  ) -> [[(name: String, value: Value)]] {
+  private func arguments(of select: TiedSelect) -> [[(name: String, value: Value)]] {
     guard !select.arguments.isEmpty else { return [[]] }
     let columns = select.arguments.map {
       TableSchema.Column(name: $0.name, type: $0.type.proven, nullable: false, personal: false)

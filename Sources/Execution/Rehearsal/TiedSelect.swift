@@ -49,6 +49,28 @@ struct TiedSelect {
     }
     return all
   }
+
+  /// By column of text: what statements compare columns of this name with, and what a contract
+  /// accepts there. A filter on it would find nothing else.
+  static func likelyTexts(
+    in selects: [TiedSelect], of package: CheckedPackage
+  ) -> [String: [Value]] {
+    var found: [String: [Value]] = [:]
+    func add(_ column: String, _ text: String) {
+      if found[column]?.contains(.text(text)) != true {
+        found[column, default: []].append(.text(text))
+      }
+    }
+    for source in package.sources {
+      for column in source.source.columns where column.type == .text {
+        for text in column.acceptedValues { add(column.name, text) }
+      }
+    }
+    for select in selects {
+      for (column, text) in select.select.comparedTexts { add(column, text) }
+    }
+    return found
+  }
 }
 
 /// How much the run over made-up rows has seen.

@@ -65,11 +65,6 @@ package enum SnapshotFile {
       try StoredTable(record.schema, indexes: record.indexes, on: connection).create()
     }
   }
-
-  /// With the salt of personal columns.
-  static func storedColumns(of schema: TableSchema) -> Int {
-    schema.columns.count + (schema.columns.contains { $0.personal } ? 1 : 0)
-  }
 }
 
 /// One pass over the file of a snapshot, which may hold anything.
@@ -179,15 +174,15 @@ private struct SnapshotReading {
     _ schema: TableSchema, to fold: inout TrieFold
   ) throws(StorageFault) -> Bool {
     var hasher = CellHasher(schema: schema)
-    let isSalted = schema.columns.contains { $0.personal }
     let key = schema.key.map { quoted(schema.columns[$0].name) }.joined(separator: ", ")
     let scan = try connection.prepare(
       "SELECT * FROM \(quoted(schema.name)) ORDER BY \(key)")
-    guard scan.columnCount == SnapshotFile.storedColumns(of: schema) else { return false }
+    guard scan.columnCount == schema.storedCount else { return false }
+    let hasNonce = schema.hasNonce
     var found = 0
     while try scan.step() {
       var nonce: Digest?
-      if isSalted {
+      if hasNonce {
         let place = schema.columns.count
         nonce = scan.type(place) == .blob ? Digest(scan.bytes(place)) : nil
         guard nonce != nil else { return false }

@@ -1,32 +1,6 @@
-import CSQLite
 import Certification
 import Storage
 import Wire
-
-/// Why there is no snapshot.
-package enum SnapshotFault: Error, CustomStringConvertible {
-  /// The rows, or what certifies them, are not what they must be.
-  case wrong(CheckFault)
-  /// The disk, memory, locks of this machine.
-  case machine(StorageFault)
-
-  init(_ fault: StorageFault) {
-    switch fault.kind {
-    case .statement, .denied, .interrupted:
-      self = .wrong(CheckFault(.file, "what it holds does not fit together (\(fault.message))"))
-    case .environment where [SQLITE_CORRUPT, SQLITE_NOTADB].contains(fault.code):
-      self = .wrong(CheckFault(.file, "it is damaged, or no SQLite file (\(fault.message))"))
-    case .environment: self = .machine(fault)
-    }
-  }
-
-  package var description: String {
-    switch self {
-    case .wrong(let fault): fault.description
-    case .machine(let fault): fault.description
-    }
-  }
-}
 
 /// Makes the file of a snapshot from its parts. What it made is believed only once
 /// `SnapshotFile.check` has read it back.
@@ -93,7 +67,7 @@ package final class SnapshotWriter {
     try SnapshotFile.makeTables(of: records, on: connection)
     var found: [String: Int] = [:]
     for record in records {
-      found[record.schema.name] = SnapshotFile.storedColumns(of: record.schema)
+      found[record.schema.name] = record.schema.storedCount
     }
     columns = found
     return found

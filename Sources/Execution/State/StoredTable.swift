@@ -53,7 +53,7 @@ final class StoredTable {
     self.schema = schema
     self.indexes = indexes
     self.connection = connection
-    hasNonce = schema.columns.contains { $0.personal }
+    hasNonce = schema.hasNonce
     hasher = CellHasher(schema: schema)
   }
 
@@ -110,8 +110,6 @@ final class StoredTable {
 
   // MARK: Statements
 
-  private var storedCount: Int { columnCount + (hasNonce ? 1 : 0) }
-
   private var keyFilter: String {
     schema.key.map { "\(quoted(schema.columns[$0].name)) = ?" }.joined(separator: " AND ")
   }
@@ -119,7 +117,7 @@ final class StoredTable {
   /// Inserts unless the key is there already.
   func insert() throws(StorageFault) -> PreparedStatement {
     if let insertStatement { return insertStatement }
-    let marks = Array(repeating: "?", count: storedCount).joined(separator: ",")
+    let marks = Array(repeating: "?", count: schema.storedCount).joined(separator: ",")
     let made = try connection.prepare(
       "INSERT INTO \(quoted(name)) VALUES(\(marks)) ON CONFLICT DO NOTHING")
     insertStatement = made
@@ -177,6 +175,13 @@ final class StoredTable {
     let hash = hasher.finish()
     return (hasher.key, hash, hasher.size)
   }
+}
+
+extension TableSchema {
+  /// Whether its rows carry a nonce, which salts their personal columns.
+  var hasNonce: Bool { columns.contains { $0.personal } }
+  /// Columns in SQLite: those of the schema, and the nonce.
+  var storedCount: Int { columns.count + (hasNonce ? 1 : 0) }
 }
 
 /// A row with the salt of its personal columns.
