@@ -1,3 +1,5 @@
+import Wire
+
 // Calls of functions: which may stand where, and what they give.
 
 extension Checker {

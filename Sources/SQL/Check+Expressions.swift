@@ -1,3 +1,5 @@
+import Wire
+
 /// What is known of an expression's values.
 struct Typed: Sendable {
   var type: SQLType

@@ -1,3 +1,5 @@
+import Wire
+
 extension Checker {
   /// A query of one SELECT.
   mutating func single(_ query: inout Query) -> ResultShape {

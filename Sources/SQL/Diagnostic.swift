@@ -114,17 +114,7 @@ extension String {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// ASCII letters in lower case, all else untouched: how SQLite compares names.
-  var folded: String {
-    String(decoding: utf8.map { $0 >= 65 && $0 <= 90 ? $0 + 32 : $0 }, as: UTF8.self)
-  }
-
   func names(_ other: String) -> Bool {
     folded.utf8.elementsEqual(other.folded.utf8)
   }
-}
-
-/// The candidate that a misspelt name most likely meant, as SQLite compares names.
-func closest(to name: String, among candidates: [String]) -> String? {
-  closest(to: name, among: candidates) { $0.folded }
 }

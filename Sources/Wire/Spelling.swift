@@ -1,13 +1,19 @@
-/// The candidate that a misspelt name most likely meant, or nil when none is close.
-/// - Parameter folding: gives equal texts for letters that are as good as each other.
-package func closest(
-  to name: String, among candidates: [String], folding: (String) -> String
-) -> String? {
-  let wanted = Array(folding(name).utf8)
+extension String {
+  /// ASCII letters in lower case, all else untouched: how SQLite compares names. What is in a
+  /// receipt must not follow the Unicode tables of one build's standard library.
+  package var folded: String {
+    String(decoding: utf8.map { $0 >= 65 && $0 <= 90 ? $0 + 32 : $0 }, as: UTF8.self)
+  }
+}
+
+/// The candidate that a misspelt name most likely meant, or nil when none is close; capitals are
+/// as good as small letters.
+package func closest(to name: String, among candidates: [String]) -> String? {
+  let wanted = Array(name.folded.utf8)
   let allowed = max(1, min(3, wanted.count / 3))
   var best: (distance: Int, name: String)?
   for candidate in candidates {
-    let other = Array(folding(candidate).utf8)
+    let other = Array(candidate.folded.utf8)
     guard abs(other.count - wanted.count) <= allowed else { continue }
     let distance = editDistance(wanted, other)
     if distance <= allowed, distance < best?.distance ?? Int.max { best = (distance, candidate) }

@@ -82,6 +82,6 @@ package enum Spelling {
   }
 
   package static func nearest(_ name: String, among candidates: [String]) -> String? {
-    closest(to: name, among: candidates) { $0.lowercased() }
+    closest(to: name, among: candidates)
   }
 }

@@ -130,7 +130,7 @@ extension PackageReader {
         "\(text) is no type; types are \(ColumnType.spellings), at most "
           + "\(PackageLimits.decimalDigitsMax) digits"
           + Spelling.hint(text, among: Self.plainTypes),
-        fix: (Self.otherTypes.first { $0.names.contains(text.lowercased()) }?.type
+        fix: (Self.otherTypes.first { $0.names.contains(text.folded) }?.type
           ?? Spelling.nearest(text, among: Self.plainTypes)).map { "type: \($0)" }
           // Between braces a comma ends a value that no quotes hold.
           ?? (text.hasPrefix("decimal(") ? "type: \"decimal(12,2)\", in quotes" : "type: text"))
