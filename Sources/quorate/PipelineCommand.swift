@@ -237,9 +237,10 @@ enum PackageFolder {
 
   /// With what may go added to the package's own `drops:`.
   static func read(_ directory: String, dropping names: [String]) throws -> Package {
-    var package = try read(directory)
+    let checked = try readWithTests(directory).checked
+    var package = checked.package
     guard !names.isEmpty else { return package }
-    for name in names where kept(name, in: package) {
+    for name in names where kept(name, in: checked) {
       throw Failure(
         "--drop \(name): the package in \(directory) still has it. Take it out of the package "
           + "first, or leave --drop out.")
@@ -248,12 +249,13 @@ enum PackageFolder {
     do { return try CheckedPackage(package).package } catch { throw Failure("\(error)") }
   }
 
-  private static func kept(_ name: String, in package: Package) -> Bool {
+  private static func kept(_ name: String, in checked: CheckedPackage) -> Bool {
     let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
     guard parts.count == 2 else {
-      return package.source(name) != nil || package.model(name) != nil
+      return checked.source(name) != nil || checked.model(name) != nil
     }
-    return package.source(parts[0])?.column(parts[1]) != nil
+    return checked.source(parts[0])?.source.column(parts[1]) != nil
+      || checked.model(parts[0])?.column(parts[1]) != nil
   }
 
   /// Every name that may go is one that the deployed pipeline has.
@@ -265,7 +267,7 @@ enum PackageFolder {
       throw Failure("--drop \(wrong): \(name) is not deployed, so there is nothing to drop.")
     }
     throw Failure(
-      "--drop \(wrong): the deployed \(name) has no such model, source or SOURCE.COLUMN"
+      "--drop \(wrong): the deployed \(name) has no such model, source or NAME.COLUMN"
         + Spelling.hint(wrong, among: found.droppable)
         + " 'quorate pipeline show \(name)' shows what there is.")
   }
@@ -284,7 +286,7 @@ enum PackageFolder {
     [
       (package.sources.count, "source", "sources"), (package.models.count, "model", "models"),
       (package.procedures.count, "procedure", "procedures"),
-      (package.queries.count, "query", "queries"),
+      (package.queries.count, "query", "queries"), (package.metrics.count, "metric", "metrics"),
     ].map { counted($0.0, $0.1, $0.2) }.joined(separator: ", ")
   }
 }

@@ -22,7 +22,7 @@ extension PipelineCommand {
     @OptionGroup var caller: Caller
     @Argument(help: "The package's folder.") var directory: String
     @Option(
-      help: ArgumentHelp("Say that this model, source or SOURCE.COLUMN may go.", valueName: "name"))
+      help: ArgumentHelp("Say that this model, source or NAME.COLUMN may go.", valueName: "name"))
     var drop: [String] = []
     @Option(help: "Whose word: with quorum, f + 1 replicas plan alike.")
     var trust: WorkshopTrust = .replica
@@ -48,7 +48,7 @@ extension PipelineCommand {
     private func weigh(
       _ plan: inout PlanReport, _ package: Package, _ session: Session
     ) async throws {
-      guard plan.refusal == nil, let keys = session.keys else { return }
+      guard plan.refusal == nil, !plan.isUnchanged, let keys = session.keys else { return }
       let most = DeployPrice.most(
         bytes: package.canonicalBytes.count, steps: DeployCost.stepsUsual,
         try await session.client.prices().table, isNew: plan.kind == "deploy")
@@ -180,7 +180,7 @@ struct PlanReport: Encodable {
   let height: UInt64
   let changes: [Change]
   let work: [Work]
-  /// `deploy`, `upgrade` or `refused`.
+  /// `deploy`, `upgrade`, `unchanged` (the package runs already) or `refused`.
   let kind: String
   var refusal: String?
   let warnings: String?
@@ -236,6 +236,8 @@ struct PlanReport: Encodable {
     cycles = total.isEmpty ? 0 : Self.number(total[6])
   }
 
+  var isUnchanged: Bool { kind == "unchanged" }
+
   private static func text(_ value: Value) -> String {
     if case .text(let text) = value { text } else { "" }
   }
@@ -245,6 +247,12 @@ struct PlanReport: Encodable {
   }
 
   func text(_ package: Package) -> String {
+    guard !isUnchanged else {
+      let words =
+        "Nothing changes: \(package.name) \(package.version) runs from this package already, at "
+        + "height \(height). A deploy would send nothing."
+      return ([words] + notes).joined(separator: "\n")
+    }
     var lines: [String] = []
     if changes.isEmpty {
       lines.append("Nothing changes.")

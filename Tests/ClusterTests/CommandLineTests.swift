@@ -328,4 +328,24 @@ private final class TemporaryFile {
       "\($0)".contains("nothing to drop")
     }
   }
+
+  @Test(arguments: ["entries", "entries.at", "authors", "authors.last_at"])
+  func `refuse to drop what the package still has`(name: String) throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "kept-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try PipelineTemplate(name: "kept").write(to: folder)
+    #expect { try PackageFolder.read(folder.path, dropping: [name]) } throws: {
+      "\($0)".contains("--drop \(name): the package in \(folder.path) still has it.")
+    }
+    let dropping = try PackageFolder.read(folder.path, dropping: ["authors.first_at"])
+    #expect(dropping.drops == ["authors.first_at"])
+  }
+
+  @Test func `count metrics among the parts of a package`() {
+    let metric = Metric(name: "m", sql: SQLScript("select 1 as n", file: "m.yaml"))
+    let package = Package(name: "shop", version: "1", metrics: [metric])
+    #expect(
+      PackageFolder.summary(package)
+        == "0 sources, 0 models, 0 procedures, 0 queries, 1 metric")
+  }
 }

@@ -1,8 +1,12 @@
+import Certification
 import Foundation
+import GatewayFixture
 import NodeShell
 import Signing
 import Testing
 import Wire
+
+@testable import QuorateClient
 
 @Suite(.serialized, .enabled(if: Program.url != nil, "the program was not built"))
 struct `The command line` {
@@ -25,6 +29,7 @@ struct `The command line` {
     let deployed = try cluster.quorate("pipeline", "deploy", Self.bank, "--cycles", "20T")
     try #require(deployed.status == 0, "\(deployed)")
     #expect(deployed.output.contains("its account holds 20.00 T cycles"), "\(deployed)")
+    try await repeats(cluster)
     try corrects(cluster)
     let alice = try cluster.quorate("identity", "new", "alice")
     #expect(alice.status == 0)
@@ -37,6 +42,31 @@ struct `The command line` {
     #expect(shown.status == 0)
     #expect(!shown.output.contains("alice"))
     try reports(cluster)
+  }
+
+  /// The package that runs already: nothing is sent, and nobody pays.
+  private func repeats(_ cluster: ProcessCluster) async throws {
+    for member in cluster.network.members {
+      try await eventually("\(member.id) having the top-up") {
+        let ask = HTTPAsk(
+          method: .GET, target: "/v1/catalog", headers: [("Accept", MediaType.canonical)])
+        let reply = try await cluster.client.exchange(ask, with: member.id)
+        return try cluster.client.value(Catalog.self, of: reply).pipelines.contains {
+          $0.name == Self.name && $0.balance > 10_000_000_000_000
+        }
+      }
+    }
+    let before = try await cluster.client.balance(of: cluster.operatorKey.publicKey)
+    for trust in ["replica", "quorum"] {
+      let plan = try cluster.quorate("pipeline", "plan", Self.bank, "--trust", trust)
+      #expect(plan.status == 0 && plan.output.hasPrefix("Nothing changes: "), "\(plan)")
+    }
+    let again = try cluster.quorate("pipeline", "deploy", Self.bank)
+    #expect(again.status == 0 && again.output.hasPrefix("Nothing changes: "), "\(again)")
+    let json = try cluster.quorate("pipeline", "deploy", Self.bank, "--json")
+    let tight = json.output.filter { !$0.isWhitespace }
+    #expect(json.status == 0 && tight.contains("\"status\":\"unchanged\""), "\(json)")
+    #expect(try await cluster.client.balance(of: cluster.operatorKey.publicKey) == before)
   }
 
   /// A file with a mistake, in batches: what is unchanged is not sent again.

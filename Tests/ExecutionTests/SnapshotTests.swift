@@ -143,15 +143,61 @@ private func versions(_ subnet: Subnet) throws -> [String] {
     try ingest(subnet, "a,anna,1.00,2026-01-01")
     var keyed = history(by: nil)
     keyed.primaryKey = ["id", "day"]
-    var full = history()
+    var full = history(by: nil)
     full.kind = .full
-    full.refresh = nil
-    for model in [keyed, full] {
-      let receipt = try subnet.run(
-        subnet.deploy(.shop(version: "2", sources: [source()], models: [model])))
-      #expect(receipt.refusalCode == (model.kind == .full ? "DROP_REFUSED" : "SNAPSHOT_CHANGED"))
+    var view = full
+    view.kind = .view
+    for (model, why) in [
+      (keyed, "its key is another"), (full, "it is of kind full"), (view, "it is of kind view"),
+    ] {
+      var next = Package.shop(version: "2", sources: [source()], models: [model])
+      for drops in [[], ["history.valid_from", "history.valid_to"]] {
+        // A column that the package has yet is not named.
+        guard model.kind != .snapshot || drops.isEmpty else { continue }
+        next.drops = drops
+        let receipt = try subnet.run(subnet.deploy(next))
+        #expect(receipt.refusalCode == "SNAPSHOT_CHANGED")
+        #expect(receipt.refusalText?.contains(why) == true, "\(receipt.status)")
+      }
     }
     #expect(try subnet.rows("history").count == 1)
+  }
+
+  @Test func `loses a column of its history only where drops: names it`() throws {
+    let copies = Model(
+      name: "copies", layer: .silver, kind: .full, primaryKey: ["id"],
+      sql: sql("select id, amount from {{ source('orders') }}"))
+    let subnet = try prepared(history(), [copies])
+    try ingest(subnet, "a,anna,1.00,2026-01-01")
+    try ingest(subnet, "a,anton,1.00,2026-01-02")
+    let root = subnet.root()
+    var narrow = history()
+    narrow.sql = sql("select id, customer, day from {{ source('orders') }} where amount > 0")
+    var next = Package.shop(version: "2", sources: [source()], models: [narrow, copies])
+    let refused = try subnet.run(subnet.deploy(next))
+    #expect(refused.refusalCode == "DROP_REFUSED")
+    #expect(refused.refusalText?.contains("say drops: [history.amount] in pipeline.yaml") == true)
+    #expect(subnet.root() == root)
+    next.drops = ["history.amount"]
+    let taken = try subnet.run(subnet.deploy(next))
+    #expect(taken.status == .applied, "\(taken.status)")
+    #expect(taken.usage.rowsWritten == 2, "its two versions, and nothing else")
+    #expect(try versions(subnet) == ["a|anna|0|1", "a|anton|1|"])
+    #expect(try subnet.rows("copies") == ["a|100"])
+    let table = try #require(subnet.executor.pipelines["shop"]?.data.tables["history"])
+    #expect(
+      table.schema.columns.map(\.name) == ["id", "customer", "day", "valid_from", "valid_to"])
+  }
+
+  @Test func `goes as a whole only where drops: names it`() throws {
+    let subnet = try prepared(history())
+    try ingest(subnet, "a,anna,1.00,2026-01-01")
+    var next = Package.shop(version: "2", sources: [source()])
+    #expect(try subnet.run(subnet.deploy(next)).refusalCode == "DROP_REFUSED")
+    #expect(try subnet.rows("history").count == 1)
+    next.drops = ["history"]
+    #expect(try subnet.run(subnet.deploy(next)).status == .applied)
+    #expect(subnet.executor.pipelines["shop"]?.data.tables["history"] == nil)
   }
 
   @Test func `is checked by its current versions`() throws {

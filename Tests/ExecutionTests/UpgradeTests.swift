@@ -87,6 +87,16 @@ private func source(_ change: (inout Source) -> Void) -> Source {
 
 private let original = Package.shop(models: [totals, big])
 
+private let narrow = changed(totals) {
+  $0.sql = sql(
+    "select customer, sum(amount) as total from {{ source('orders') }} group by customer")
+}
+
+private let narrowed = [
+  "column totals.orders dropped breaking: its values go; they can be computed again",
+  "model totals changed: its SELECT", "model big recomputed: reads totals",
+]
+
 private let changes: [Change] = [
   Change(
     testDescription: "a new column of a source",
@@ -173,7 +183,29 @@ private let changes: [Change] = [
       "source orders changed breaking: primary_key: [id] → [id, customer]",
       "model totals recomputed: reads orders", "model big recomputed: reads totals",
     ], refusal: "KEY_CHANGED"),
+  Change(
+    testDescription: "a column of a model dropped silently",
+    package: .shop(models: [narrow, big]), says: narrowed, refusal: "DROP_REFUSED"),
+  Change(
+    testDescription: "a dropped column of a model",
+    package: {
+      var package = Package.shop(models: [narrow, big])
+      package.drops = ["totals.orders"]
+      return package
+    }(), says: narrowed),
 ]
+
+/// Columns of orders in a model of some kind, beside `totals`.
+private func copies(_ kind: Model.Kind, _ columns: [String]) -> Package {
+  let list = columns.joined(separator: ",")
+  let model = Model(
+    name: "copies", layer: .silver, kind: kind, primaryKey: ["id"],
+    refresh: kind == .incremental ? Refresh(by: ["id"]) : nil,
+    sql: kind == .seed ? nil : sql("select \(list) from {{ source('orders') }}"))
+  let rows = [list, columns.map { _ in "1" }.joined(separator: ",")].map { $0 + "\n" }.joined()
+  let seed = Seed(model: "copies", file: "seeds/copies.csv", csv: Array(rows.utf8))
+  return .shop(models: [model, totals], seeds: kind == .seed ? [seed] : [])
+}
 
 @Suite struct `A plan` {
   @Test(arguments: changes)
@@ -243,6 +275,12 @@ private let changes: [Change] = [
     let subnet = try filled(original)
     let lines = try plan(original, on: subnet)
     #expect(lines.map(\.part) == ["total"])
+    #expect(lines.map(\.change) == ["unchanged"])
+    #expect(lines.map(\.cycles) == [0])
+    // Another version is an upgrade, though no rows change.
+    let next = try plan(.shop(version: "2", models: [totals, big]), on: subnet)
+    #expect(next.last?.change == "upgrade")
+    #expect((next.last?.cycles ?? 0) > 0)
   }
 
   @Test func `is for the owner`() throws {
@@ -289,6 +327,39 @@ private let changes: [Change] = [
     package.drops = ["orders.day"]
     #expect(try subnet.run(subnet.deploy(package)).status == .applied)
     #expect(try subnet.rows("bronze_orders").count == 60)
+  }
+
+  @Test(arguments: [Model.Kind.full, .incremental, .seed])
+  func `takes a column of a stored model only where drops: names it`(kind: Model.Kind) throws {
+    let subnet = try filled(copies(kind, ["id", "customer", "amount"]))
+    let (root, others) = (subnet.root(), try subnet.rows("totals"))
+    var next = copies(kind, ["id", "amount"])
+    let refused = try subnet.run(subnet.deploy(next))
+    #expect(refused.refusalCode == "DROP_REFUSED")
+    #expect(
+      refused.refusalText
+        == "the upgrade would drop copies.customer and what is in there: keep it, "
+        + "or say drops: [copies.customer] in pipeline.yaml")
+    let viewed = try subnet.run(subnet.deploy(copies(.view, ["id", "amount"])))
+    #expect(viewed.refusalCode == "DROP_REFUSED")
+    #expect(subnet.root() == root)
+    next.drops = ["copies.customer"]
+    let taken = try subnet.run(subnet.deploy(next))
+    #expect(taken.status == .applied)
+    // No row of another table is written.
+    #expect(taken.usage.rowsWritten == (kind == .seed ? 1 : 60))
+    #expect(try subnet.rows("totals") == others)
+    let table = try #require(subnet.executor.pipelines["shop"]?.data.tables["copies"])
+    #expect(table.schema.columns.map(\.name) == ["id", "amount"])
+  }
+
+  @Test func `takes views and their columns unnamed, for they hold nothing`() throws {
+    let subnet = try filled(copies(.view, ["id", "customer", "amount"]))
+    let root = subnet.root()
+    for package in [copies(.view, ["id", "amount"]), .shop(models: [totals])] {
+      #expect(try subnet.run(subnet.deploy(package)).refusalText == nil)
+    }
+    #expect(subnet.root() == root)
   }
 
   @Test func `computes nothing anew for words and places alone`() throws {

@@ -195,9 +195,10 @@ private let totals = """
   @Test(arguments: [
     ("drops: [totals]", "drops: totals is still in the package"),
     ("drops: [orders.amount]", "drops: orders.amount is still in the package"),
+    ("drops: [totals.n]", "drops: totals.n is still in the package"),
     ("drops: [a, a]", "drops: a stands twice"),
-    ("drops: [\"A b\"]", "drops: holds NAME or SOURCE.COLUMN, not A b"),
-    ("drops: [a.b.c]", "drops: holds NAME or SOURCE.COLUMN, not a.b.c"),
+    ("drops: [\"A b\"]", "drops: holds NAME or NAME.COLUMN, not A b"),
+    ("drops: [a.b.c]", "drops: holds NAME or NAME.COLUMN, not a.b.c"),
   ])
   func `is no longer in the package`(drops: String, message: String) {
     let found = faults(drops + "\n", models: totals)
@@ -208,5 +209,54 @@ private let totals = """
     let checked = try package("drops: [old, orders.day]\n", models: totals)
     #expect(checked.package.drops == ["old", "orders.day"])
     #expect(try Package(canonicalBytes: checked.package.canonicalBytes) == checked.package)
+  }
+
+  @Test(arguments: [
+    ("full", ["totals.n"], ["totals"]), ("snapshot", ["totals.n"], ["totals"]), ("view", [], []),
+  ])
+  func `is a stored model, or a column of one`(
+    kind: String, column: [String], whole: [String]
+  ) throws {
+    func kept(_ models: String) throws(PackageFaults) -> CheckedPackage {
+      try package(models: models.replacing("kind: full", with: "kind: \(kind)"))
+    }
+    let old = try kept(totals)
+    #expect(try kept(totals).drops(from: old) == [])
+    #expect(try kept(totals.replacing(", count(*) as n", with: "")).drops(from: old) == column)
+    #expect(try kept(totals.replacing("totals", with: "sums")).drops(from: old) == whole)
+  }
+}
+
+@Suite struct `What a plan says of metrics` {
+  private func measured(_ metrics: [String]) throws(PackageFaults) -> CheckedPackage {
+    let list = metrics.map { "  - { \($0) }\n" }.joined()
+    return try package(models: totals + "metrics:\n" + list)
+  }
+
+  private func says(_ new: CheckedPackage, since old: CheckedPackage?) -> [String] {
+    new.changes(since: old).filter { $0.part == .metric }.map {
+      "\($0.name) \($0.kind)\($0.isBreaking ? " breaking" : ""): \($0.detail)"
+    }
+  }
+
+  @Test func `is which are new, which go, and what became of the others`() throws {
+    let sum = "sql: \"select sum(total) as s from {{ ref('totals') }}\""
+    let count = "sql: \"select count(*) as n from {{ ref('totals') }}"
+    let old = try measured([
+      "name: gone, \(sum)", "name: size, \(count)\"",
+      "name: whole, unit: eur, expose: prometheus, \(sum)",
+    ])
+    let new = try measured([
+      "name: late, \(sum)", "name: size, \(count) where total > 1\"",
+      "name: whole, unit: usd, \(sum)",
+    ])
+    #expect(
+      says(new, since: old) == [
+        "late added: ", "gone dropped breaking: ", "size changed: its SELECT",
+        "whole changed breaking: unit: eur → usd",
+        "whole changed breaking: expose: prometheus → none",
+      ])
+    #expect(says(new, since: nil) == ["late added: ", "size added: ", "whole added: "])
+    #expect(says(new, since: new) == [])
   }
 }

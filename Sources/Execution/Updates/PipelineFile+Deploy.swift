@@ -126,6 +126,11 @@ extension PipelineFile {
   /// Nothing that holds rows goes without being asked for.
   private func refuseDrops(_ next: CheckedPackage) throws(Stop) {
     guard let old = deployed?.checked else { return }
+    // First: what is refused for good is not to be answered by naming what goes.
+    for model in old.models where model.model.kind == .snapshot {
+      guard let kept = next.model(model.name), try !isEmpty(model.name) else { continue }
+      try refuseRewrites(of: model, as: kept)
+    }
     var silent: [String] = []
     for name in next.drops(from: old) where !next.package.drops.contains(name) {
       let source = name.prefix { $0 != "." }
@@ -142,10 +147,6 @@ extension PipelineFile {
     for source in old.package.sources {
       guard let kept = next.package.source(source.name), try !isBare(source) else { continue }
       try refuseRewrites(of: source, as: kept)
-    }
-    for model in old.models where model.model.kind == .snapshot {
-      guard let kept = next.model(model.name), try !isEmpty(model.name) else { continue }
-      try refuseRewrites(of: model, as: kept)
     }
   }
 
@@ -210,7 +211,6 @@ extension PipelineFile {
     of old: CheckedModel, as new: CheckedModel
   ) throws(Stop) {
     var why: String?
-    if new.model.kind != .snapshot { why = "it is of kind \(new.model.kind.rawValue)" }
     if new.primaryKey != old.primaryKey { why = "its key is another" }
     for column in new.columns {
       guard let before = old.column(column.name) else {
@@ -220,6 +220,7 @@ extension PipelineFile {
       if before.type != column.type { why = "\(column.name) is \(column.type)" }
       if before.nullable, !column.nullable { why = "\(column.name) is no longer nullable" }
     }
+    if new.model.kind != .snapshot { why = "it is of kind \(new.model.kind.rawValue)" }
     guard let why else { return }
     throw .refused(
       Refusal(

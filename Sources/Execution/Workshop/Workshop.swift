@@ -87,7 +87,10 @@ struct Workshop {
       throw Refusal("UNSIGNED", "a plan is for the owner: sign it with the owner's key")
     }
     let known = view.pipeline(request.pipeline)
-    if known != nil { _ = try owned() }
+    if let known {
+      _ = try owned()
+      if known.digest == sha256(bytes) { return PlanTable.unchanged(known.name) }
+    }
     guard known != nil || PipelineName.isSound(request.pipeline) else {
       throw PipelineName.refusal(request.pipeline)
     }
@@ -239,6 +242,15 @@ private struct PlanTable {
   ]
 
   var result: ResultTable { ResultTable(columns: Self.columns, rows: rows) }
+
+  /// Of a package that runs already, to the byte.
+  static func unchanged(_ pipeline: String) -> ResultTable {
+    let total: [Value] = [
+      .text("total"), .text(pipeline), .text("unchanged"), .int(0), .int(0), .int(0), .int(0),
+      .text(""),
+    ]
+    return ResultTable(columns: columns, rows: [total])
+  }
 
   mutating func add(_ change: PackageChange) {
     rows.append([

@@ -23,6 +23,7 @@ extension Lint {
     }
     guard faults.isEmpty else { return }
     sortModels(order)
+    checkDroppedColumns()
     for place in models.indices { checkTests(at: place) }
     for procedure in package.procedures { check(procedure) }
     for query in package.queries { check(query) }

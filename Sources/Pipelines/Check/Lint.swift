@@ -130,19 +130,32 @@ struct Lint {
     for name in package.drops {
       let parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
       guard parts.count <= 2, parts.allSatisfy({ Naming.isName($0) }) else {
-        fault("package/drops", "drops: holds NAME or SOURCE.COLUMN, not \(name.prefix(100))")
+        fault("package/drops", "drops: holds NAME or NAME.COLUMN, not \(name.prefix(100))")
         continue
       }
       let isThere =
         parts.count == 1
         ? package.source(name) != nil || package.model(name) != nil
         : package.source(parts[0])?.column(parts[1]) != nil
-      if isThere {
-        fault(
-          "package/drops", "drops: \(name) is still in the package",
-          fix: "remove it there, or keep it out of drops:")
-      }
+      if isThere { refuseDrop(of: name) }
     }
+  }
+
+  /// A model's columns are known once its SELECT is.
+  mutating func checkDroppedColumns() {
+    for name in package.drops {
+      let parts = name.split(separator: ".").map(String.init)
+      guard parts.count == 2, let model = models.first(where: { $0.name == parts[0] }),
+        model.column(parts[1]) != nil
+      else { continue }
+      refuseDrop(of: name)
+    }
+  }
+
+  private mutating func refuseDrop(of name: String) {
+    fault(
+      "package/drops", "drops: \(name) is still in the package",
+      fix: "remove it there, or keep it out of drops:")
   }
 
   private mutating func check(_ value: Int, in range: ClosedRange<Int>, _ key: String) {

@@ -4,7 +4,7 @@ extension ChangeCollector {
   mutating func compareModels(_ old: CheckedPackage, _ new: CheckedPackage) {
     let (added, dropped, _) = Self.compare(old.models.map(\.name), new.models.map(\.name))
     for name in dropped {
-      add(.model, name, .dropped, breaking: true, "its rows go; they can be computed again")
+      add(.model, name, .dropped, breaking: true, old.model(name)?.loss("rows") ?? "")
     }
     let recomputed = new.recomputed(since: old)
     for model in new.models {
@@ -44,7 +44,9 @@ extension ChangeCollector {
       let type = new.column(column)?.type.description ?? ""
       add(.column, "\(name).\(column)", .added, breaking: false, type)
     }
-    for column in dropped { add(.column, "\(name).\(column)", .dropped, breaking: true) }
+    for column in dropped {
+      add(.column, "\(name).\(column)", .dropped, breaking: true, old.loss("values"))
+    }
     for column in kept {
       guard let before = old.column(column), let after = new.column(column) else { continue }
       let full = "\(name).\(column)"
@@ -109,10 +111,19 @@ extension ChangeCollector {
     for name in added { add(.metric, name, .added, breaking: false) }
     for name in dropped { add(.metric, name, .dropped, breaking: true) }
     for name in kept {
-      let texts = [old, new].map { package in
-        package.package.metrics.first { $0.name == name }?.sql.text ?? ""
+      guard let before = old.metric(name)?.metric, let after = new.metric(name)?.metric else {
+        continue
       }
-      if texts[0] != texts[1] { add(.metric, name, .changed, breaking: false, "its SELECT") }
+      // Both stand in what `/metrics` shows.
+      note(.metric, name, "unit", before.unit, after.unit, breaking: true) {
+        $0.isEmpty ? "none" : $0
+      }
+      note(
+        .metric, name, "expose", before.prometheus, after.prometheus, breaking: !after.prometheus
+      ) { $0 ? "prometheus" : "none" }
+      if before.sql.text != after.sql.text {
+        add(.metric, name, .changed, breaking: false, "its SELECT")
+      }
     }
   }
 
@@ -158,6 +169,17 @@ extension ChangeCollector {
   private static func spelled(_ arguments: [Argument]) -> String {
     arguments.isEmpty
       ? "none" : arguments.map { "\($0.name) \($0.type)" }.joined(separator: ", ")
+  }
+}
+
+extension CheckedModel {
+  /// What becomes of its rows or values when they go.
+  fileprivate func loss(_ what: String) -> String {
+    switch model.kind {
+    case .view: "a view: no data goes"
+    case .snapshot: "its \(what) go, and those of past versions cannot be computed again"
+    case .full, .incremental, .seed: "its \(what) go; they can be computed again"
+    }
   }
 }
 

@@ -78,6 +78,7 @@ extension CheckedPackage {
         collector.add(.procedure, procedure.name, .added, breaking: false)
       }
       for query in package.queries { collector.add(.query, query.name, .added, breaking: false) }
+      for metric in package.metrics { collector.add(.metric, metric.name, .added, breaking: false) }
       return collector.changes
     }
     collector.comparePackages(old.package, package)
@@ -105,6 +106,7 @@ extension CheckedPackage {
   }
 
   /// Tables and columns of another package that this one no longer has: `orders`, `orders.day`.
+  /// Views hold no rows, so neither they nor their columns are among them.
   package func drops(from old: CheckedPackage) -> [String] {
     var names: [String] = []
     for source in old.package.sources {
@@ -116,13 +118,11 @@ extension CheckedPackage {
         names.append("\(source.name).\(column.name)")
       }
     }
-    for model in old.models {
+    for model in old.models where model.model.isStored {
       guard let kept = self.model(model.name) else {
         names.append(model.name)
         continue
       }
-      // What else a model has is computed again.
-      guard model.model.kind == .snapshot else { continue }
       for column in model.columns where kept.column(column.name) == nil {
         names.append("\(model.name).\(column.name)")
       }
