@@ -21,10 +21,14 @@ package enum AnswerLimits {
   package static let proofNodesMax = 1 << 18
 
   // Snapshots.
-  /// Bytes of rows after which a part ends; its last row may go beyond.
+  /// Bytes of rows after which a part ends; its last row may go beyond. A part of `rowsMax` rows
+  /// ends as well.
   package static let snapshotPartBytes = 4 << 20
+  /// Bytes of rows in one part with its last row, for which SQLite allows 2 MiB.
+  package static let snapshotPartBytesMax = 8 << 20
   package static let snapshotTablesMax = 4_096
-  /// Parts of one snapshot: 64 GiB of rows.
+  /// Parts of one snapshot. So a pipeline of up to 64 GiB has one if parts end by their bytes, and
+  /// of up to 1.6 billion rows if rows are so short that parts end by their number.
   package static let snapshotPartsMax = 1 << 14
 
   // Receipts: no block has more calls.

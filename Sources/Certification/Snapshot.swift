@@ -99,6 +99,10 @@ package struct SnapshotPart: Hashable, Canonical {
     package let values: [Value]
 
     package init(values: [Value]) { self.values = values }
+
+    /// Bytes, as they count toward the end of a part.
+    package var bytes: Int { values.reduce(2 * values.count) { $0 + $1.size } }
+
     package func encode(into encoder: inout Encoder) { encoder.list(values) }
     package init(from decoder: inout Decoder) throws(Malformed) {
       values = try decoder.list(limit: AnswerLimits.columnsMax + 1)
@@ -120,6 +124,20 @@ package struct SnapshotPart: Hashable, Canonical {
     seal = try decoder.optional()
     tables = try decoder.list(limit: AnswerLimits.snapshotTablesMax)
     next = try decoder.optional()
+  }
+
+  /// Bytes of its rows.
+  package var bytes: Int {
+    tables.reduce(0) { sum, table in table.rows.reduce(sum) { $0 + $1.bytes } }
+  }
+
+  /// - Throws: `CheckFault` where a correct replica would have ended the part before.
+  package func checkSize() throws(CheckFault) {
+    let rows = tables.reduce(0) { $0 + $1.rows.count }
+    guard rows <= AnswerLimits.rowsMax, bytes <= AnswerLimits.snapshotPartBytesMax else {
+      throw CheckFault(
+        .request, "a part of \(rows) rows and \(bytes) bytes is larger than any may be")
+    }
   }
 }
 

@@ -33,6 +33,18 @@ package enum Value: Canonical {
   }
 }
 
+extension Value {
+  /// Bytes, as storage is metered.
+  package var size: Int {
+    switch self {
+    case .null: 1
+    case .int: 8
+    case .text(let text): text.utf8.count
+    case .bytes(let bytes): bytes.count
+    }
+  }
+}
+
 extension Value: Hashable {
   /// Texts are equal when their bytes are: not when Unicode holds them for the same.
   package static func == (a: Self, b: Self) -> Bool {

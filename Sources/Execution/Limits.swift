@@ -84,7 +84,7 @@ package enum ExecutionLimits {
   static let enginesShownMax = 4
   /// Bytes of a pipeline's file that is copied for a plan or a check.
   package static let copyBytesMax: Int64 = 512 << 20
-  /// Pipelines that stay readable for snapshots until the next barrier.
+  /// Owners whose pipelines stay readable for snapshots, one each, until the next barrier.
   package static let snapshotsHeld = 4
   /// Read connections a pipeline, for heights and for queries at one height together.
   package static let readersMax = 16

@@ -66,6 +66,7 @@ package struct Problem: Error, Equatable, Sendable {
     "TOO_MANY_READS": 429,
     "OVERLOADED": 503, "POOL_FULL": 503, "NOT_READY": 503, "BEHIND": 503, "QUARANTINED": 503,
     "STOPPING": 503, "DISK_FULL": 503, "READ_FAILED": 503,
+    "SNAPSHOTS_FULL": 503,
     "INTERNAL": 500,
   ]
 

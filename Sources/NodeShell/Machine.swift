@@ -3,9 +3,9 @@ import Glibc
 import Wire
 
 /// What the operating system says of this process and its disk.
-enum Machine {
+package enum Machine {
   /// Bytes that an unprivileged process may still write; nil when the system does not say.
-  static func freeBytes(at path: String) -> UInt64? {
+  package static func freeBytes(at path: String) -> UInt64? {
     var figures = statvfs()
     guard statvfs(path, &figures) == 0 else { return nil }
     return UInt64(figures.f_bavail) * UInt64(figures.f_frsize)

@@ -1,8 +1,15 @@
 import Certification
 import Wire
 
+/// There is no room for what nothing vouches for yet: the disk is too small, or the replica gives
+/// more than there is.
+package struct SnapshotTooLarge: Error {
+  package let reason: String
+  package init(_ reason: String) { self.reason = reason }
+}
+
 /// Takes a pipeline's snapshot in, part by part. A `CheckFault` that it throws is the replica's
-/// fault, and another one is asked; any other error ends the snapshot.
+/// fault, and as after `SnapshotTooLarge` another one is asked; any other error ends the snapshot.
 package protocol SnapshotSink {
   /// A snapshot begins, or begins anew: what was taken in before does not count.
   mutating func begin(_ seal: SnapshotSeal) throws
@@ -10,11 +17,13 @@ package protocol SnapshotSink {
   /// That was all of it.
   /// - Throws: `CheckFault` unless the rows come to the roots of the seal.
   mutating func finish() throws
+  /// Nothing more comes of this replica: what was taken in is to be removed.
+  mutating func discard()
 }
 
 extension Client {
   /// Fetches all that a pipeline's file holds at one certified height, from one replica after
-  /// another until `sink` believes what it was given.
+  /// another until `sink` believes what it was given, or all have failed.
   /// - Returns: the seal, whose certificate and proofs hold.
   /// - Throws: `ClientFailure`, or what `sink` throws.
   package func snapshot(
@@ -27,17 +36,18 @@ extension Client {
       do {
         return try await copy(pipeline, from: replica, into: &sink, freshness)
       } catch let fault as ReplicaFault {
+        sink.discard()
         blame.add(replica, fault)
         switch fault {
         case .untrusted: penalize(replica)
         case .refused(let refusal, _, _) where refusal.code == "HEIGHT_GONE": gone += 1
-        case .refused, .stale, .transport: break
+        case .refused, .stale, .transport, .tooLarge: break
         }
         if let failure = settled(blame, fault) { throw failure }
       }
-      if gone == ClientLimits.snapshotTries { break }
+      if gone == max(ClientLimits.snapshotTries, committee.faultsMax + 1) { break }
     }
-    throw blame.failure("there is no snapshot of \(pipeline)")
+    throw blame.failureOfAll("there is no snapshot of \(pipeline)")
   }
 
   private func copy(
@@ -80,13 +90,17 @@ extension Client {
       expiry: readExpiry)
     let read = SignedRead(request, by: signer)
     let ask = ask("/v1/snapshots", read.canonicalBytes, above: freshness.heightMin)
-    return try value(SnapshotPart.self, of: try await exchange(ask, with: replica))
+    let part = try value(SnapshotPart.self, of: try await exchange(ask, with: replica))
+    try checked { () throws(CheckFault) in try part.checkSize() }
+    return part
   }
 
   /// What does not pass a check is the replica's fault.
   private func blaming(_ body: () throws -> Void) throws {
     do { try body() } catch let fault as CheckFault {
       throw ReplicaFault.untrusted(fault.description)
+    } catch let fault as SnapshotTooLarge {
+      throw ReplicaFault.tooLarge(fault.reason)
     }
   }
 }

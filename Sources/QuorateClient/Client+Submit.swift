@@ -188,7 +188,7 @@ extension ReplicaFault {
     switch self {
     case .transport(let fault): !fault.wasNeverSent
     case .untrusted: true
-    case .refused, .stale: false
+    case .refused, .stale, .tooLarge: false
     }
   }
 }

@@ -78,6 +78,8 @@ enum ReplicaFault: Error, Sendable {
   case untrusted(String)
   /// True, but older than asked for: how.
   case stale(String)
+  /// More than this machine has room for before any of it can be checked: how.
+  case tooLarge(String)
 
   var isRefusedConnection: Bool {
     if case .transport(let fault) = self { fault.isRefusedConnection } else { false }
@@ -89,6 +91,7 @@ enum ReplicaFault: Error, Sendable {
     case .refused(let refusal, _, _): refusal.message
     case .untrusted(let check): "its answer failed a check: \(check)"
     case .stale(let how): how
+    case .tooLarge(let how): how
     }
   }
 }
@@ -109,8 +112,36 @@ struct Blame: Sendable {
     }
   }
 
-  /// The gravest of the faults: a failed check before staleness before a refusal before silence.
+  /// The gravest of the faults, with what each replica did: where all were asked one by one.
+  func failureOfAll(_ what: String) -> ClientFailure {
+    let gravest = failure(what)
+    guard faults.count > 1 else { return gravest }
+    var told: [(words: String, replicas: [String])] = []
+    for (replica, fault) in faults {
+      if let place = told.firstIndex(where: { $0.words == fault.words }) {
+        told[place].replicas.append("\(replica)")
+      } else {
+        told.append((fault.words, ["\(replica)"]))
+      }
+    }
+    let why = told.map { "\($0.replicas.joined(separator: ", ")): \($0.words)" }
+    var failure = ClientFailure(
+      gravest.kind, gravest.code, what: what, why: why.joined(separator: "; "),
+      next: gravest.next)
+    failure.nobodyListens = gravest.nobodyListens
+    return failure
+  }
+
+  /// The gravest of the faults: what this machine has no room for before a failed check before
+  /// staleness before a refusal before silence.
   func failure(_ what: String) -> ClientFailure {
+    for (replica, fault) in faults {
+      guard case .tooLarge(let how) = fault else { continue }
+      return ClientFailure(
+        .untrusted, "NO_ROOM", what: what, why: "\(replica): \(how)",
+        next: "Nothing of it was kept. Ask again with more room: free some of the disk, or name a "
+          + "file on another one")
+    }
     for (replica, fault) in faults {
       guard case .untrusted(let check) = fault else { continue }
       return ClientFailure(

@@ -39,8 +39,10 @@ package enum ClientLimits {
   // Reading.
   package static let readLifetime = Span.seconds(60)
   package static let heightPatience = Span.seconds(5)
-  /// Replicas that are asked for a snapshot anew when what was begun is gone.
+  /// Replicas that are asked for a snapshot anew when what was begun is gone; `f + 1` if more.
   package static let snapshotTries = 3
+  /// Bytes of the disk that a snapshot leaves free, whatever a replica gives.
+  package static let snapshotDiskFree: UInt64 = 64 << 20
   /// The default bounds of an answer's age by trust.
   package static let maxAgeUsual = Span.seconds(60)
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Certification
 import Execution
 import Foundation
+import NodeShell
 import QuorateClient
 import Wire
 
@@ -32,13 +33,14 @@ extension PipelineCommand {
         throw SnapshotCopy.isThere(file)
       }
       let session = try Session(location, caller)
-      _ = try await session.pipeline(pipeline)
       var copy = SnapshotCopy(
         of: pipeline, beside: target, check: ClientCheck(committee: session.network.committee))
       defer { copy.discard() }
       do {
         _ = try await session.client.snapshot(of: pipeline, into: &copy, recency: recency.wanted)
       } catch let failure as ClientFailure {
+        // Says what there is instead.
+        if failure.code == "UNKNOWN_PIPELINE" { _ = try await session.pipeline(pipeline) }
         throw Failure(await session.explained(failure))
       }
       await session.client.close()
@@ -58,15 +60,22 @@ struct SnapshotCopy: SnapshotSink {
   private let partial: URL
   private let check: ClientCheck
   private let title: String
+  private let freeBytes: () -> UInt64?
   private var writer: SnapshotWriter?
   private var bar: ProgressBar
   private var rows = 0
   /// Once every row was read back and led to the certified roots.
   private(set) var checked: CheckedSnapshot?
 
-  init(of pipeline: String, beside target: URL, check: ClientCheck) {
-    partial = target.deletingLastPathComponent().appending(
+  /// - Parameter freeBytes: of the disk that a folder is on; nil when nobody says.
+  init(
+    of pipeline: String, beside target: URL, check: ClientCheck,
+    freeBytes: @escaping (String) -> UInt64? = Machine.freeBytes
+  ) {
+    let folder = target.deletingLastPathComponent()
+    partial = folder.appending(
       path: ".\(target.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).partial")
+    self.freeBytes = { freeBytes(folder.path) }
     self.check = check
     title = pipeline
     bar = ProgressBar("\(pipeline): copying", unit: "rows", total: nil)
@@ -75,6 +84,7 @@ struct SnapshotCopy: SnapshotSink {
   mutating func begin(_ seal: SnapshotSeal) throws {
     discard()
     (rows, checked) = (0, nil)
+    guard !isDiskShort else { throw tooSmall("") }
     guard
       FileManager.default.createFile(
         atPath: partial.path, contents: nil, attributes: [.posixPermissions: 0o600])
@@ -83,23 +93,24 @@ struct SnapshotCopy: SnapshotSink {
         "Cannot write in \(partial.deletingLastPathComponent().path): make the folder, or name "
           + "another one.")
     }
-    writer = try Self.believed { () throws(SnapshotFault) in
+    writer = try believed { () throws(SnapshotFault) in
       try SnapshotWriter(path: partial.path, seal: seal)
     }
   }
 
   mutating func take(_ part: SnapshotPart) throws {
-    try Self.believed { () throws(SnapshotFault) in try writer?.add(part) }
+    guard !isDiskShort else { throw noRoom() }
+    try believed { () throws(SnapshotFault) in try writer?.add(part) }
     rows += part.tables.reduce(0) { $0 + $1.rows.count }
     bar.show(rows)
   }
 
   mutating func finish() throws {
-    try Self.believed { () throws(SnapshotFault) in try writer?.finish() }
+    try believed { () throws(SnapshotFault) in try writer?.finish() }
     writer = nil
     bar.finish()
     var reading = ProgressBar("\(title): checking", unit: "rows", total: rows)
-    checked = try Self.believed { () throws(SnapshotFault) in
+    checked = try believed { () throws(SnapshotFault) in
       try SnapshotFile.check(partial.path, by: check) { reading.show($0) }
     }
     reading.finish()
@@ -139,13 +150,36 @@ struct SnapshotCopy: SnapshotSink {
   }
 
   /// What a replica gave wrong is its fault; what this machine cannot do ends the command.
-  private static func believed<R>(_ body: () throws(SnapshotFault) -> R) throws -> R {
+  private func believed<R>(_ body: () throws(SnapshotFault) -> R) throws -> R {
     do throws(SnapshotFault) { return try body() } catch {
       switch error {
       case .wrong(let fault): throw fault
+      case .machine(let fault) where fault.isFull: throw noRoom()
       case .machine(let fault): throw Failure("The snapshot cannot be written. \(fault)")
       }
     }
+  }
+
+  private var isDiskShort: Bool {
+    freeBytes().map { $0 < ClientLimits.snapshotDiskFree } ?? false
+  }
+
+  /// Once the bookkeeping is proven, rows are bounded by what the pipeline stores, and the disk is
+  /// too small for it. Until then the replica may have made up what filled the disk.
+  private func noRoom() -> any Error {
+    if let stored = writer?.storedBytes {
+      return tooSmall(", and \(title) stores \(grouped(stored)) bytes")
+    }
+    return SnapshotTooLarge(
+      "it gave \(counted(rows, "entry", "entries")) of bookkeeping, which nothing vouches for "
+        + "until all are there, and the disk has no room for more")
+  }
+
+  private func tooSmall(_ more: String) -> Failure {
+    Failure(
+      "The disk of \(partial.deletingLastPathComponent().path) has no room left\(more); a snapshot "
+        + "leaves \(grouped(ClientLimits.snapshotDiskFree)) bytes of it free. Nothing was kept: "
+        + "free some of it, or name a file on another disk.")
   }
 }
 

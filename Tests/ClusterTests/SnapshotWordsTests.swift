@@ -1,5 +1,6 @@
 import Certification
 import Foundation
+import QuorateClient
 import Signing
 import Testing
 import Wire
@@ -31,6 +32,11 @@ import Wire
   }
 }
 
+/// A disk that has as much room as a test says.
+private final class Disk {
+  var free: UInt64 = 1 << 40
+}
+
 @Suite struct `A snapshot on its way to its file` {
   private let folder = FileManager.default.temporaryDirectory
     .appendingPathComponent("snapshot-\(UUID().uuidString)")
@@ -49,9 +55,10 @@ import Wire
           receiptsRoot: .zero, time: 1), signers: Signers([], of: 4), signatures: []))
   }
 
-  private func copy(to file: URL) throws -> SnapshotCopy {
+  private func copy(to file: URL, on disk: Disk = Disk()) throws -> SnapshotCopy {
     var copy = SnapshotCopy(
-      of: "shop", beside: file, check: ClientCheck(committee: committee))
+      of: "shop", beside: file, check: ClientCheck(committee: committee),
+      freeBytes: { _ in disk.free })
     try copy.begin(seal)
     return copy
   }
@@ -69,6 +76,25 @@ import Wire
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["shop.sqlite"])
     let mode = try FileManager.default.attributesOfItem(atPath: file.path)[.posixPermissions]
     #expect((mode as? NSNumber)?.intValue == 0o600)
+  }
+
+  @Test func `leaves some of the disk free, whatever a replica gives`() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let disk = Disk()
+    var copy = try copy(to: folder.appendingPathComponent("shop.sqlite"), on: disk)
+    // Nothing vouches for bookkeeping before all of it is there.
+    let entry = SnapshotPart.Row(values: [.int(1), .bytes([1]), .bytes([1])])
+    let part = SnapshotPart(
+      seal: nil, tables: [.init(name: "ledger_rows", rows: [entry])], next: nil)
+    try copy.take(part)
+    disk.free = ClientLimits.snapshotDiskFree - 1
+    let short = #expect(throws: SnapshotTooLarge.self) { try copy.take(part) }
+    #expect(short?.reason.contains("1 entry of bookkeeping") == true)
+    copy.discard()
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+    // A disk that is full before anything came is nobody's fault.
+    #expect { try copy.begin(seal) } throws: { "\($0)".contains("another disk") }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
   }
 
   @Test func `that is not believed leaves nothing behind`() throws {

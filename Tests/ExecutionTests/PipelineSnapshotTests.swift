@@ -53,6 +53,16 @@ extension Subnet {
         subnet: genesis.subnet, pipeline: pipeline, place: place, caller: caller?.publicKey))
   }
 
+  /// 6 000 rows of 900 bytes.
+  fileprivate func fillTwoParts() throws {
+    let name = String(repeating: "x", count: 900)
+    for batch in 0..<6 {
+      let rows = (0..<1_000).map { "r\(batch)-\($0),\(name),1.00,\n" }.joined()
+      #expect(try run(ingest("orders", header + rows)).refusalText == nil)
+    }
+    try sign()
+  }
+
   /// Copies the pipeline to a file of its own.
   fileprivate func copy() throws -> Copy {
     var part = try part()
@@ -128,12 +138,7 @@ private final class Copy {
 
   @Test func `is read part by part, and no row is left out or comes twice`() throws {
     let subnet = try prepared(models: [])
-    let name = String(repeating: "x", count: 900)
-    for batch in 0..<6 {
-      let rows = (0..<1_000).map { "r\(batch)-\($0),\(name),1.00,\n" }.joined()
-      #expect(try subnet.run(subnet.ingest("orders", header + rows)).refusalText == nil)
-    }
-    try subnet.sign()
+    try subnet.fillTwoParts()
     let first = try subnet.part()
     #expect(first.next != nil)
     #expect(first.canonicalBytes.count < 6 << 20)
@@ -158,26 +163,42 @@ private final class Copy {
   }
 
   @Test func `goes on while updates come in, until all readers let go`() throws {
-    let subnet = try prepared()
+    let subnet = try prepared(models: [])
+    try subnet.fillTwoParts()
     let first = try subnet.part()
-    let seal = try #require(first.seal)
-    // Behind the last entry of the bookkeeping.
-    let place = SnapshotPlace(
-      roots: seal.roots, table: "ledger_rows", key: [.int(1_000), .bytes([])])
-    let rows = first.tables.filter { $0.name != "ledger_rows" }
+    let place = try #require(first.next)
+    let height = try #require(first.seal).certificate.height
+    let behindLedger = SnapshotPlace(
+      roots: place.roots, table: "ledger_rows", key: [.int(1_000), .bytes([])])
     for id in 0..<20 {
       try subnet.run(subnet.ingest("orders", header + "n\(id),nina,1.00,\n"))
     }
     try subnet.sign()
-    #expect(subnet.executor.reader.heights?.contains(seal.certificate.height) == false)
-    let held = try subnet.part(after: place)
-    #expect(held.tables == rows)
-    #expect(held.seal == nil && held.next == nil)
+    #expect(subnet.executor.reader.heights?.contains(height) == false)
+    let held = try subnet.part(after: behindLedger)
+    let rows = try #require(first.tables.first { $0.name == "bronze_orders" }).rows
+    #expect(held.tables.map(\.name) == ["bronze_orders"])
+    #expect(held.tables.first?.rows.starts(with: rows) == true)
+    #expect(held.seal == nil)
+    #expect(held.next != nil)
     while subnet.executor.height.number % 100 != 1 { try subnet.execute([]) }
     try subnet.sign()
     let gone = #expect(throws: Refusal.self) { try subnet.part(after: place) }
     #expect(gone?.code == "HEIGHT_GONE")
     #expect(gone?.message.contains("begin again") == true)
+  }
+
+  @Test func `is kept until its last rows were given`() throws {
+    let subnet = try prepared(models: [])
+    try subnet.fillTwoParts()
+    let place = try #require(try subnet.part().next)
+    for id in 0..<20 {
+      try subnet.run(subnet.ingest("orders", header + "n\(id),nina,1.00,\n"))
+    }
+    try subnet.sign()
+    #expect(try subnet.part(after: place).next == nil)
+    let gone = #expect(throws: Refusal.self) { try subnet.part(after: place) }
+    #expect(gone?.code == "HEIGHT_GONE")
   }
 
   @Test func `goes on for as long as nothing changes`() throws {
@@ -316,25 +337,99 @@ private final class Copy {
     #expect(try copy.fault(by: subnet.check) == nil)
     #expect(try copy.fault(by: other.check)?.check == .certificate)
   }
+}
 
-  @Test func `takes no row that a replica gives otherwise`() throws {
-    let subnet = try prepared()
-    let part = try subnet.part()
-    let seal = try #require(part.seal)
-    for (table, row) in [
-      ("nothing", SnapshotPart.Row(values: [.int(1)])), ("amounts", .init(values: [.int(1)])),
-      ("amounts", .init(values: [.text("x"), .text("eve")])),
-      ("amounts", try #require(part.tables.last { $0.name == "amounts" }).rows[0]),
-    ] {
-      let copy = Copy(seal: seal)
-      let writer = try SnapshotWriter(path: copy.path, seal: seal)
-      try writer.add(part)
-      let more = SnapshotPart(seal: nil, tables: [.init(name: table, rows: [row])], next: nil)
-      let fault = #expect(throws: SnapshotFault.self) { try writer.add(more) }
-      guard case .wrong = fault else {
-        Issue.record("\(table): \(String(describing: fault))")
-        continue
-      }
+extension SnapshotWriter {
+  /// What is wrong with a part; nil when it is taken.
+  fileprivate func fault(adding tables: [SnapshotPart.Table]) throws -> CheckFault? {
+    do throws(SnapshotFault) {
+      try add(SnapshotPart(seal: nil, tables: tables, next: nil))
+      return nil
+    } catch {
+      guard case .wrong(let fault) = error else { throw error }
+      return fault
     }
+  }
+}
+
+@Suite struct `The writer of a snapshot` {
+  private let subnet: Subnet
+  private let part: SnapshotPart
+  private let copy: Copy
+  private let writer: SnapshotWriter
+
+  init() throws {
+    subnet = try prepared()
+    part = try subnet.part()
+    copy = Copy(seal: try #require(part.seal))
+    writer = try SnapshotWriter(path: copy.path, seal: copy.seal)
+  }
+
+  private func rows(_ table: String) throws -> [SnapshotPart.Row] {
+    try #require(part.tables.first { $0.name == table }).rows
+  }
+
+  @Test(
+    arguments: [
+      ("nothing", [.int(1)], "which the bookkeeping does not name"),
+      ("amounts", [.int(1)], "a row of 1 values"),
+      ("amounts", [.text("x"), .text("eve")], "does not fit together"),
+      ("amounts", [.text("a"), .int(150)], "does not fit together"),
+    ] as [(String, [Value], String)])
+  func `takes no row that does not fit`(table: String, values: [Value], words: String) throws {
+    #expect(try writer.fault(adding: part.tables) == nil)
+    let row = SnapshotPart.Row(values: values)
+    let fault = try writer.fault(adding: [.init(name: table, rows: [row])])
+    #expect(fault?.reason.contains(words) == true)
+  }
+
+  @Test func `makes no table before the bookkeeping came to its root`() throws {
+    let entries = SnapshotPart.Table(
+      name: "ledger_rows", rows: try rows("ledger_rows").dropLast())
+    let amounts = SnapshotPart.Table(name: "amounts", rows: try rows("amounts"))
+    #expect(try writer.fault(adding: [entries]) == nil)
+    #expect(writer.storedBytes == nil)
+    #expect(try writer.fault(adding: [amounts])?.reason.contains("not what was certified") == true)
+    #expect(try copy.lines("SELECT name FROM sqlite_schema WHERE name = 'amounts'").isEmpty)
+  }
+
+  @Test func `knows what the pipeline stores once the bookkeeping came to its root`() throws {
+    #expect(try writer.fault(adding: part.tables) == nil)
+    let stored = try #require(subnet.executor.pipelines["shop"]).account.storedBytes
+    #expect(writer.storedBytes == stored)
+    #expect(try copy.lines("SELECT name FROM sqlite_schema WHERE name = 'amounts'") == ["amounts"])
+  }
+
+  @Test func `takes bookkeeping in its order, once, and none behind its end`() throws {
+    let entries = try rows("ledger_rows")
+    for wrong in [
+      entries.reversed(), entries + entries.suffix(1),
+      [.init(values: [.int(1), .int(2), .int(3)])],
+    ] {
+      let copy = Copy(seal: copy.seal)
+      let writer = try SnapshotWriter(path: copy.path, seal: copy.seal)
+      let fault = try writer.fault(adding: [.init(name: "ledger_rows", rows: wrong)])
+      #expect(fault?.reason.contains("none, or out of order") == true)
+    }
+    #expect(try writer.fault(adding: part.tables) == nil)
+    let more = SnapshotPart.Row(values: [.int(12), .bytes([1]), .bytes([1])])
+    let fault = try writer.fault(adding: [.init(name: "ledger_rows", rows: [more])])
+    #expect(fault?.reason.contains("more bookkeeping") == true)
+  }
+
+  @Test func `takes no more rows than the pipeline stores, and as much again`() throws {
+    let stored = try #require(subnet.executor.pipelines["shop"]).account.storedBytes
+    #expect(try writer.fault(adding: part.tables) == nil)
+    // 100 for a row, 8 for the number, 6 for the text.
+    let most = 2 * stored / 114
+    var fault: CheckFault?
+    var taken: UInt64 = 0
+    while fault == nil, taken <= most {
+      let row = SnapshotPart.Row(values: [.text("x\(10_000 + taken)"), .int(1)])
+      fault = try writer.fault(adding: [.init(name: "amounts", rows: [row])])
+      taken += 1
+    }
+    #expect(fault?.reason.contains("more rows than") == true)
+    #expect(taken > 1)
   }
 }

@@ -12,17 +12,20 @@ extension Reader {
   /// A part of a pipeline's snapshot, the first with the seal of all. A snapshot goes on as long as
   /// the pipeline stays as it was, or until all readers let go.
   ///
-  /// - Throws: `UNKNOWN_PIPELINE`, `NOT_OWNER`, `NOT_READY`, `HEIGHT_GONE`, `READ_FAILED`.
+  /// - Throws: `UNKNOWN_PIPELINE`, `NOT_OWNER`, `NOT_READY`, `HEIGHT_GONE`, `SNAPSHOTS_FULL`,
+  ///   `READ_FAILED`.
   package func snapshot(_ request: SnapshotRequest) throws(Refusal) -> SnapshotPart {
     guard let place = request.place else { return try begin(request) }
     guard let held = try held(place.roots, of: request.pipeline) else {
       throw Refusal(
         "HEIGHT_GONE",
         "\(request.pipeline) has changed since its snapshot began, and what it was is let go: "
-          + "begin again, best while few updates come in")
+          + "begin again, best while few updates come in, and one pipeline of an owner at a time")
     }
     try admit(request, to: held.view)
-    return try part(of: held, seal: nil, after: place)
+    let part = try part(of: held, seal: nil, after: place)
+    if part.next == nil { letGo(held) }
+    return part
   }
 
   private func begin(_ request: SnapshotRequest) throws(Refusal) -> SnapshotPart {
@@ -39,8 +42,9 @@ extension Reader {
       pipeline: pipeline.name, roots: roots, dataProof: proofs[0], ledgerProof: proofs[1],
       certificate: certificate)
     let held = HeldPipeline(view: pipeline, roots: roots)
-    hold(held)
-    return try part(of: held, seal: seal, after: nil)
+    let part = try part(of: held, seal: seal, after: nil)
+    if part.next != nil { try hold(held) }
+    return part
   }
 
   /// What is personal stands in it, and all bookkeeping: no role shows so much.
@@ -111,10 +115,10 @@ private struct SnapshotScan {
       for (index, value) in after.enumerated() { try scan.bind(index + 1, value: value) }
       var found: [SnapshotPart.Row] = []
       while !isFull, try scan.step() {
-        let row = StoredRow(values: (0..<scan.columnCount).map { scan.value($0) })
-        found.append(SnapshotPart.Row(values: row.values))
+        let row = SnapshotPart.Row(values: (0..<scan.columnCount).map { scan.value($0) })
+        found.append(row)
         rows += 1
-        bytes += row.size + 2 * row.values.count
+        bytes += row.bytes
         last = SnapshotPlace(
           roots: roots, table: table.name, key: table.key.map { row.values[$0.place] })
       }

@@ -28,7 +28,7 @@ package final class Reader: Sendable {
     var clock: (@Sendable () -> UInt64)?
     /// Whether a copy of a pipeline is being worked on.
     var isInWorkshop = false
-    /// What snapshots copy, the newest last; until all readers let go.
+    /// What snapshots copy, one an owner, the newest last; until all readers let go.
     var held: [HeldPipeline] = []
     /// By pipeline: what its metrics came to last.
     var metrics: [String: KnownMetrics] = [:]
@@ -81,18 +81,37 @@ package final class Reader: Sendable {
     }
   }
 
-  /// Keeps a pipeline as it is, in the place of what was kept of it before.
-  func hold(_ pipeline: HeldPipeline) {
-    let dropped = state.withLock { state -> [HeldPipeline] in
+  /// Keeps a pipeline as it is, in the place of what was kept for its owner before. What is kept
+  /// for other owners stays.
+  /// - Throws: `SNAPSHOTS_FULL` while others have all places.
+  func hold(_ pipeline: HeldPipeline) throws(Refusal) {
+    let (before, isHeld) = state.withLock { state -> ([HeldPipeline], Bool) in
       let before = state.held
-      state.held.removeAll { $0.view.name == pipeline.view.name }
-      let over = state.held.count + 1 - ExecutionLimits.snapshotsHeld
-      if over > 0 { state.held.removeFirst(over) }
-      state.held.append(pipeline)
-      return before
+      let others = before.filter { $0.view.owner != pipeline.view.owner }
+      guard others.count < ExecutionLimits.snapshotsHeld else { return (before, false) }
+      state.held = others + [pipeline]
+      return (before, true)
     }
     // Pins go with what holds them last, here, outside of the lock.
-    _ = dropped
+    _ = before
+    guard isHeld else {
+      throw Refusal(
+        "SNAPSHOTS_FULL",
+        "this replica gives snapshots to \(ExecutionLimits.snapshotsHeld) other owners: ask "
+          + "another one, or again in two minutes")
+    }
+  }
+
+  /// Keeps a pipeline no longer: its last rows were given.
+  func letGo(_ pipeline: HeldPipeline) {
+    let before = state.withLock { state -> [HeldPipeline] in
+      let before = state.held
+      state.held.removeAll {
+        $0.view.name == pipeline.view.name && $0.roots == pipeline.roots
+      }
+      return before
+    }
+    _ = before
   }
 
   /// A pipeline as it was with these roots; nil where nothing of that is kept.

@@ -193,18 +193,6 @@ struct StoredRow: Hashable {
   var size: Int { values.reduce(0) { $0 + $1.size } }
 }
 
-extension Value {
-  /// Bytes, as storage is metered.
-  var size: Int {
-    switch self {
-    case .null: 1
-    case .int: 8
-    case .text(let text): text.utf8.count
-    case .bytes(let bytes): bytes.count
-    }
-  }
-}
-
 func quoted(_ name: String) -> String {
   "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
     + "\""
