@@ -226,18 +226,29 @@ extension Checker {
           "there are: \(Set(catalog.entries.map(\.shape.name)).sorted().joined(separator: ", "))",
         fix: near.map { "from \($0)" })
     } else {
-      let known = catalog.entries.first { $0.name.names(name) || $0.shape.name.names(name) }
-      let near =
-        known
-        ?? closest(to: name, among: catalog.entries.map(\.name)).flatMap { near in
-          catalog.entries.first { $0.name == near }
-        }
-      refuse(
-        "SQL05", at: place, "there is no common table `\(name)`",
-        because: "tables of the pipeline are named by ref and source",
-        fix: near.map { "{{ \($0.kind == .ref ? "ref" : "source")('\($0.name)') }}" })
+      unknownCommon(name, at: place)
     }
     return nil
+  }
+
+  /// A plain name where only a common table has one.
+  private mutating func unknownCommon(_ name: String, at place: Place) {
+    func token(_ kind: Catalog.Kind, _ name: String) -> String {
+      "{{ \(kind == .ref ? "ref" : "source")('\(name)') }}"
+    }
+    let known =
+      catalog.entries.first { $0.name.names(name) || $0.shape.name.names(name) }
+      .map { token($0.kind, $0.name) }
+      ?? catalog.others.first { $0.names(name) }.map { token(.ref, $0) }
+    let names = catalog.entries.map(\.name) + catalog.others
+    let near = closest(to: name, among: names).map { near in
+      token(catalog.entries.first { $0.name == near }?.kind ?? .ref, near)
+    }
+    refuse(
+      "SQL05", at: place,
+      known == nil
+        ? "there is no common table `\(name)`" : "the table `\(name)` is named without braces",
+      because: "tables of the pipeline are named by ref and source", fix: known ?? near)
   }
 
   private mutating func tableFunction(
@@ -287,6 +298,8 @@ extension Checker {
       return
     }
     guard let left, let other else {
+      // The source that may have it was refused already.
+      if top.isIncomplete { return }
       refuse(
         "SQL05", at: place, "USING (\(column))", because: "both sides must have the column",
         fix: "on a.\(column) = b.other_name")

@@ -114,10 +114,13 @@ package struct Catalog: Sendable {
   package let entries: [Entry]
   /// What `{{ changed }}` stands for; nil where there is no such thing.
   package let changed: TableShape?
+  /// Models of the pipeline that are not among the entries, for advice alone.
+  let others: [String]
 
-  package init(_ entries: [Entry], changed: TableShape? = nil) {
+  package init(_ entries: [Entry], changed: TableShape? = nil, others: [String] = []) {
     self.entries = entries
     self.changed = changed
+    self.others = others
   }
 
   func entry(_ kind: Kind, _ name: String) -> Entry? {

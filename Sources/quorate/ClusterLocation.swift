@@ -20,16 +20,18 @@ struct ClusterLocation: ParsableArguments {
     return URL(filePath: named ?? "quorate-cluster").standardizedFileURL
   }
 
-  func network() throws -> Network { try ClusterLocation.network(in: folder) }
+  /// - Parameter advice: what to do where there is none.
+  func network(else advice: String = ClusterLocation.advice) throws -> Network {
+    try ClusterLocation.network(in: folder, else: advice)
+  }
 
-  static func network(in folder: URL) throws -> Network {
+  static let advice =
+    "Make a cluster with 'quorate cluster init', or name its folder with --cluster DIR."
+
+  static func network(in folder: URL, else advice: String = advice) throws -> Network {
     let file = folder.appending(path: "network.json")
     guard let bytes = try? Data(contentsOf: file) else {
-      throw Failure(
-        """
-        There is no network.json in \(folder.path).
-        Make a cluster with 'quorate cluster init', or name its folder with --cluster DIR.
-        """)
+      throw Failure("There is no network.json in \(folder.path).\n\(advice)")
     }
     do { return try Network(json: [UInt8](bytes)) } catch {
       throw Failure("\(file.path): \(error)")

@@ -76,7 +76,7 @@ struct StatusCommand: AsyncParsableCommand {
       repeat {
         let lines = await lines(client, network)
         if watch { Terminal.say("\u{1B}[H\u{1B}[2J\(ISO8601DateFormatter().string(from: .now))") }
-        Terminal.say(json ? try Terminal.json(lines) : table(lines, network.committee))
+        Terminal.say(json ? try Terminal.json(lines) : table(lines, network))
         if watch { try await Task.sleep(for: .seconds(1)) }
       } while watch
     }
@@ -90,7 +90,8 @@ struct StatusCommand: AsyncParsableCommand {
     }
   }
 
-  private func table(_ lines: [StatusLine], _ committee: Committee) -> String {
+  private func table(_ lines: [StatusLine], _ network: Network) -> String {
+    let committee = network.committee
     let up = lines.count(where: \.isUp)
     let verdict =
       up >= committee.quorum
@@ -99,7 +100,14 @@ struct StatusCommand: AsyncParsableCommand {
         + "final. 'quorate cluster why' tells more."
     return Terminal.table(
       ["replica", "state", "view", "finalized", "executed", "certified", "signed state", "peers"],
-      lines.map(\.cells)) + "\n" + verdict
+      lines.map(\.cells)) + "\n\(verdict)\n\(metrics(of: network.members[0]))"
+  }
+
+  /// Where a replica's metrics are read.
+  private func metrics(of member: Network.Member) -> String {
+    let host = member.host.contains(":") ? "[\(member.host)]" : member.host
+    return "Metrics of \(member.id): https://\(host):\(member.httpPort)/metrics, and so of each; "
+      + "their certificates are those of network.json."
   }
 
   /// The leader of the moment, then those after it.

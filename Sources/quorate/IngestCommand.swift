@@ -154,7 +154,7 @@ struct IngestCommand: AsyncParsableCommand {
   /// Refusals of what a file holds: sent as it is, it is refused again.
   private static let flawsOfFiles: Set = [
     "INPUT", "CSV_COLUMNS", "CSV_QUOTES", "CSV_HEADER", "JSON_SYNTAX", "NUL_BYTE", "UTF8",
-    "EMPTY_BATCH",
+    "EMPTY_BATCH", "EXPECTATION_FAILED", "LATE",
   ]
 
   /// Where the file is wrong, what stays, and how to go on.
@@ -175,8 +175,9 @@ struct IngestCommand: AsyncParsableCommand {
         ? "\(words)\nWhat was acknowledged stays; go on with: \(again(prefix))" : words
     }
     var lines = [words]
-    if let place, failure.why.hasPrefix("line ") {
-      lines = ["\(failure.what): \(name), \(place.ofFile(failure.why)) [\(failure.code)]"]
+    if let place, let told = place.told(failure.why, lineOfRow: line(ofRow:)) {
+      let located = "\(failure.what): \(name), \(told) [\(failure.code)]"
+      lines = [words.replacing("\(failure)", with: located)]
     }
     if failure.code == "CSV_HEADER", noHeader {
       lines.append(
@@ -189,6 +190,13 @@ struct IngestCommand: AsyncParsableCommand {
           + "unchanged are not sent again."
         : "Nothing of \(name) was taken: correct it and send it again.")
     return lines.joined(separator: "\n")
+  }
+
+  /// The line on which a row of the file begins; nil where the file cannot be read again.
+  private func line(ofRow row: Int) -> Int? {
+    guard file != "-" else { return nil }
+    return RowStream.line(
+      ofRow: row, in: file, format: rowFormat, hasHeader: !noHeader && rowFormat == .csv)
   }
 
   /// The command that goes on under the same keys.

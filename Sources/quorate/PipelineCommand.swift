@@ -156,11 +156,7 @@ struct PipelineCommand: AsyncParsableCommand {
         ("metrics", found.metrics),
       ] where !entries.isEmpty {
         Terminal.say("\n\(title)")
-        for entry in entries {
-          let fields = entry.fields.map { "\($0.name): \($0.type)" }.joined(separator: ", ")
-          let who = entry.allow.isEmpty ? "owner" : entry.allow.joined(separator: ", ")
-          Terminal.say("  \(entry.name)(\(fields))  for \(who)")
-        }
+        for entry in entries { Terminal.say("  \(entry.signature)") }
       }
       let now = Self.now
       if !found.progress.isEmpty {

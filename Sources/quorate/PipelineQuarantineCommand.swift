@@ -44,11 +44,30 @@ extension PipelineCommand {
         if json {
           Terminal.say(
             try Terminal.json(rows.map { Dictionary(uniqueKeysWithValues: zip(names, $0)) }))
-        } else if rows.isEmpty {
-          Terminal.say("Nothing is held back.")
         } else {
-          Terminal.say(Terminal.table(names, rows))
+          Terminal.say(text(names, rows))
         }
+      }
+
+      /// What is held back, and what to do about it.
+      func text(_ names: [String], _ rows: [[String]]) -> String {
+        let command = "quorate pipeline quarantine"
+        guard let source else {
+          let table = Terminal.table(names, rows)
+          guard let held = rows.first(where: { $0.last != "0" })?.first else {
+            return "\(table)\nNothing is held back. Rows that break their contract come here; "
+              + "'quorate pipeline show \(pipeline)' counts what became of all rows."
+          }
+          return "\(table)\nRows with their reasons: \(command) list \(pipeline) \(held)"
+        }
+        guard !rows.isEmpty else {
+          return "\(source) holds nothing back"
+            + (all ? ", released rows included." : ". With rows that were released: --all")
+        }
+        let next =
+          "Its owner lets in what passes by now with: \(command) release \(pipeline) \(source)"
+        return Terminal.table(names, rows)
+          + (rows.count == limit ? "\nThe first \(limit); more with --limit." : "") + "\n\(next)"
       }
 
       private func sql(_ found: CatalogPipeline) throws -> String {

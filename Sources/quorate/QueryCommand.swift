@@ -13,6 +13,7 @@ struct QueryCommand: AsyncParsableCommand {
       Trust: 'replica' is one replica's signed word; 'quorum' is f + 1 equal signed answers at one
       height; 'certified' is rows of a certified table with a proof up to the certificate.
 
+        quorate query bank_reconciliation      # which queries it has, with their arguments
         quorate query bank_reconciliation auto_match_report --arg bank_id=B01 \\
           --arg from=2024-09-01 --arg to=2025-08-31 --trust quorum
         quorate query bank_reconciliation --sql 'select count(*) as n from slv_matches'
@@ -22,7 +23,9 @@ struct QueryCommand: AsyncParsableCommand {
   @OptionGroup var caller: Caller
   @OptionGroup var recency: RecencyOptions
   @Argument(help: "The pipeline.") var pipeline: String
-  @Argument(help: "A named query; with --trust certified, a certified table.") var name: String?
+  @Argument(
+    help: "A named query; with --trust certified, a certified table. Without it they are listed.")
+  var name: String?
   @Option(help: "A SELECT instead of a named query.") var sql: String?
   @Option(name: .customLong("arg"), help: "An argument, name=value; once for each.")
   var arguments: [String] = []
@@ -56,7 +59,7 @@ struct QueryCommand: AsyncParsableCommand {
       guard sql == nil || name == nil else {
         throw ValidationError("Name a query or give a SELECT with --sql, not both.")
       }
-      guard sql != nil || name != nil else {
+      guard sql != nil || name != nil || (arguments.isEmpty && save == nil) else {
         throw ValidationError("Name a query of the pipeline, or give a SELECT with --sql.")
       }
     }
@@ -64,6 +67,13 @@ struct QueryCommand: AsyncParsableCommand {
 
   func run() async throws {
     let session = try Session(location, caller)
+    guard sql != nil || name != nil else {
+      let found = try await session.pipeline(pipeline)
+      await session.client.close()
+      return Terminal.say(
+        json || format == .json
+          ? try Terminal.json(QueryList(found)) : QueryList.text(of: found))
+    }
     let answer: VerifiedAnswer
     do { answer = try await ask(session) } catch let failure as ClientFailure {
       throw Failure(
@@ -89,8 +99,7 @@ struct QueryCommand: AsyncParsableCommand {
     guard failure.code == "ARGUMENTS", let name,
       let query = try? await session.pipeline(pipeline).queries.first(where: { $0.name == name })
     else { return "" }
-    let words = query.fields.map { " --arg \($0.name)=VALUE" }.joined()
-    return "\nNext: quorate query \(pipeline) \(name)\(words)"
+    return "\nNext: \(query.command(of: pipeline))"
   }
 
   private func ask(_ session: Session) async throws -> VerifiedAnswer {

@@ -23,6 +23,22 @@ struct BatchPlace: Equatable {
     let row = match.2.flatMap { Int($0) }.map { ", row \(firstRow + $0 - 1)" } ?? ""
     return "line \(inFile)\(row)" + words[match.range.upperBound...]
   }
+
+  /// What was said of a line, a row or the whole of a batch, told of the file; nil for other words.
+  ///
+  /// - Parameter lineOfRow: the line on which a row of the file begins, where it can be known.
+  func told(_ words: String, lineOfRow: (Int) -> Int?) -> String? {
+    if words.hasPrefix("line ") { return ofFile(words) }
+    if words.hasPrefix("the batch does not meet") {
+      return "line \(firstLine), row \(firstRow) and those after it: \(words)"
+    }
+    guard let match = words.firstMatch(of: #/^row (\d+)/#), let row = Int(match.1) else {
+      return nil
+    }
+    let inFile = firstRow + row - 1
+    let line = lineOfRow(inFile).map { "line \($0), " } ?? ""
+    return "\(line)row \(inFile)" + words[match.range.upperBound...]
+  }
 }
 
 /// The batches of a file or of standard input, cut as they are asked for.
@@ -91,6 +107,27 @@ final class RowStream: AsyncSequence, Sendable {
       throw quorate.Failure("Cannot read \(path); check the name.")
     }
     return handle
+  }
+
+  /// The line on which a row begins, whatever lines the fields before it hold; nil where the file
+  /// cannot be read or has no such row.
+  static func line(
+    ofRow wanted: Int, in path: String, format: RowFormat, hasHeader: Bool
+  ) -> Int? {
+    guard let handle = try? open(path) else { return nil }
+    defer { try? handle.close() }
+    var (line, row, isQuoted) = (1, hasHeader ? 0 : 1, false)
+    while row < wanted {
+      guard let chunk = try? handle.read(upToCount: 1 << 18), !chunk.isEmpty else { return nil }
+      for byte in chunk {
+        if byte == UInt8(ascii: "\""), format == .csv { isQuoted.toggle() }
+        guard byte == 0x0a else { continue }
+        line += 1
+        if !isQuoted { row += 1 }
+        if row == wanted { return line }
+      }
+    }
+    return line
   }
 
   /// What the intention of this place in the order was.

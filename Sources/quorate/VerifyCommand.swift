@@ -62,8 +62,12 @@ struct VerifyCommand: AsyncParsableCommand {
     }
   }
 
+  private static let advice =
+    "Say --network FILE with the network.json of the subnet that it came from, which whoever runs "
+    + "the subnet gives to everyone; or name a cluster's folder with --cluster DIR."
+
   private func trustRoot() throws -> Network {
-    guard let network else { return try location.network() }
+    guard let network else { return try location.network(else: Self.advice) }
     guard let bytes = try? Data(contentsOf: URL(filePath: network)) else {
       throw Failure("Cannot read \(network).")
     }

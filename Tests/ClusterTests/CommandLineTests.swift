@@ -123,6 +123,24 @@ private final class TemporaryFile {
     #expect(!none.contains("--resume"))
   }
 
+  @Test func `names the file's line of a row that does not meet what is expected`() throws {
+    let file = try TemporaryFile("id,amount\na,\"1\n1\"\nb,2\nc,3\nd,-4\n")
+    let command = try IngestCommand.parse(["shop", "orders", file.path, "--batch", "2"])
+    func words(_ why: String, _ code: String = "EXPECTATION_FAILED") -> String {
+      let failure = ClientFailure(.refused, code, what: "refused", why: why, next: "")
+      return command.brokenOff(
+        failure, "\(failure)", place: BatchPlace(headerLines: 1, firstLine: 5, firstRow: 3),
+        prefix: "orders-1", hasAcknowledged: true)
+    }
+    let row = words("row 2 does not meet positive: amount > 0")
+    #expect(row.contains("\(file.path), line 6, row 4 does not meet positive: amount > 0 [EXP"))
+    #expect(row.contains("Correct \(file.path), then: quorate ingest shop orders"))
+    let batch = words("the batch does not meet few: quarantined_ppm < 10")
+    #expect(batch.contains("line 5, row 3 and those after it: the batch does not meet few"))
+    #expect(words("row 1 lies below the watermark", "LATE").contains("line 5, row 3 lies below"))
+    #expect(words("row 9 lies below", "LATE").contains("\(file.path), row 11 lies below"))
+  }
+
   @Test func `goes on as it is where the file is not at fault`() throws {
     #expect(try words("UNDECIDED", "no").contains("go on with: quorate ingest shop orders"))
     #expect(try words("IDEMPOTENCY_CONFLICT", "no").contains("under a new --key"))
@@ -253,6 +271,51 @@ private final class TemporaryFile {
     #expect(throws: Never.self) { try QueryCommand.check(["at_least=1"], against: query) }
     #expect { try QueryCommand.check(["least=1"], against: query) } throws: {
       "\($0)".contains("it takes at_least: int")
+    }
+  }
+
+  @Test func `list the queries of a pipeline where none is named`() throws {
+    let least = CatalogField(name: "at_least", type: "int")
+    let shop = CatalogPipeline(
+      name: "shop", version: "1", about: "", owner: KeyPair.generate().publicKey, package: .zero,
+      balance: 0, freezesBelow: 0, condition: .running, sources: [], procedures: [],
+      queries: [
+        CatalogEntry(
+          name: "busiest", about: "Who wrote most.", allow: ["public"],
+          fields: [least, CatalogField(name: "at", type: "date")]),
+        CatalogEntry(name: "whole", about: "", allow: [], fields: []),
+      ], tables: [])
+    let text = QueryList.text(of: shop)
+    #expect(text.contains("busiest(at_least: int, at: date)  for public  Who wrote most.\n"))
+    #expect(text.contains("whole()  for owner\n"))
+    #expect(text.hasSuffix("quorate query shop busiest --arg at_least=VALUE --arg at=VALUE"))
+    #expect(try QueryCommand.parse(["shop"]).name == nil)
+    #expect { try QueryCommand.parse(["shop", "--arg", "a=1"]) } throws: {
+      QueryCommand.message(for: $0).contains("Name a query of the pipeline")
+    }
+  }
+
+  @Test func `on what is held back end with the next step`() throws {
+    typealias List = PipelineCommand.Quarantine.ListCommand
+    let all = try List.parse(["shop"])
+    let names = ["source", "held_back"]
+    let none = all.text(names, [["orders", "0"]])
+    #expect(none.contains("Nothing is held back. ") && none.contains("quorate pipeline show shop"))
+    #expect(
+      all.text(names, [["drivers", "0"], ["orders", "3"]])
+        .hasSuffix("quorate pipeline quarantine list shop orders"))
+    let one = try List.parse(["shop", "orders", "--limit", "1"])
+    #expect(
+      one.text(["_row"], []) == "orders holds nothing back. With rows that were released: --all")
+    let rows = one.text(["_row"], [["1"]])
+    #expect(rows.contains("The first 1; more with --limit."))
+    #expect(rows.hasSuffix("quorate pipeline quarantine release shop orders"))
+  }
+
+  @Test func `that verifies call for the public keys, not for a cluster`() async throws {
+    let verify = try VerifyCommand.parse(["row.quorate", "--cluster", "/nowhere"])
+    await #expect { try await verify.run() } throws: {
+      "\($0)".contains("Say --network FILE") && !"\($0)".contains("cluster init")
     }
   }
 

@@ -132,6 +132,9 @@ struct `The command line` {
     for part in ["running", "roles", "freezes   below", "for the public"] {
       #expect(report.output.contains(part), "\(report)")
     }
+    let status = try cluster.quorate("cluster", "status")
+    let port = cluster.network.members[0].httpPort
+    #expect(status.output.contains("Metrics of r0: https://127.0.0.1:\(port)/metrics"), "\(status)")
     let json = try cluster.quorate("cycles", "report", Self.name, "--json")
     #expect(json.output.contains("\"burns\""))
   }

@@ -73,6 +73,16 @@ extension Mistake {
       command: "quorate pipeline plan my-pipeline",
       says: ["Make a cluster with 'quorate cluster init'", "--cluster DIR"]),
     Mistake(
+      testDescription: "a verification without a subnet", command: "quorate verify row.quorate",
+      says: ["There is no network.json in ", "Say --network FILE"]),
+    Mistake(
+      testDescription: "a table without its braces",
+      before: edit("models/gold/authors.sql", "{{ .* }}", "slv_authors"), command: lint,
+      says: [
+        "models/gold/authors.sql:1:38: error SQL05: the table `slv_authors` is named without",
+        "fix: {{ ref('slv_authors') }}",
+      ]),
+    Mistake(
       testDescription: "a misspelt command", command: "quorate pipeline lnt my-pipeline",
       status: 64,
       says: ["did you mean 'quorate pipeline lint'?"], after: lint),
@@ -92,6 +102,28 @@ extension Mistake {
         "entries expects the header entry_id,author,at",
         "Nothing of wrong.csv was taken: correct it and send it again.",
       ], after: "sed -i 1s/id/entry_id/ wrong.csv && quorate ingest my_pipeline entries wrong.csv"),
+    Mistake(
+      testDescription: "a delimiter that is not the contract's",
+      before: "printf 'entry_id;author;at\\ne3;ada;2026-01-01T10:00:00Z\\n' > semicolons.csv",
+      command: "quorate ingest my_pipeline entries semicolons.csv",
+      says: [
+        "the contract says \",\"", "write csv: { delimiter: \";\" } into the YAML of entries",
+        "[CSV_HEADER]",
+      ]),
+    Mistake(
+      testDescription: "a stranger's SQL",
+      before: "quorate identity new guest",
+      command: "quorate query my_pipeline --sql 'select no from such' --as guest",
+      says: [
+        "[NOT_ALLOWED]", "my_pipeline has no role that allows it, so its owner may alone",
+        "quorate pipeline grant my_pipeline NAME ",
+      ]),
+    Mistake(
+      testDescription: "a query without its name", command: "quorate query my_pipeline", status: 0,
+      says: [
+        "busiest(at_least: int)  for public",
+        "Ask one: quorate query my_pipeline busiest --arg at_least=VALUE",
+      ], after: "quorate query my_pipeline busiest --arg at_least=1"),
     Mistake(
       testDescription: "an unknown query",
       command: "quorate query my_pipeline busyest --arg at_least=1",

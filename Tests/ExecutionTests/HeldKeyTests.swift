@@ -74,6 +74,11 @@ private func rules(_ models: [Model]) -> [String] {
     let clocked = model(
       "m", kind, key: ["id"], "select id, consensus_date() as today from {{ source('orders') }}")
     #expect(rules([clocked]).isEmpty == (kind == .view))
+    let view = model(
+      "v", .view, key: ["id"], "select id, consensus_date() as today from {{ source('orders') }}")
+    let between = model("w", .view, key: ["id"], "select id, today from {{ ref('v') }}")
+    let reader = model("m", kind, key: ["id"], "select id, today from {{ ref('w') }}")
+    #expect(rules([view, between, reader]).isEmpty == (kind == .view))
   }
 }
 

@@ -233,6 +233,40 @@ private let names = [
   }
 }
 
+@Suite struct `A reader without a role` {
+  @Test func `is told that it may not ask, whatever its SQL names`() throws {
+    let subnet = try prepared()
+    let outsider = Subnet.pair(3).publicKey
+    var told: Set<String> = []
+    for text in [
+      "select id from orders", "select customer from orders", "select costumer from orders",
+      "select id from nowhere", "select _nonce from bronze_orders", "select random() as x",
+      "select 1 as a from people where who = 'x'", "delete from orders", "no statement",
+    ] {
+      for trust in [Trust.replica, .quorum] {
+        let refused = #expect(throws: Refusal.self, "\(text)") {
+          try subnet.answer(.sql(text), to: outsider, trust: trust)
+        }
+        told.insert(refused?.description ?? text)
+      }
+    }
+    let words = try #require(told.count == 1 ? told.first : nil, "\(told)")
+    #expect(words.hasPrefix("NOT_ALLOWED: "))
+    #expect(words.contains("who holds a role that allows it (clerk). "))
+    #expect(words.hasSuffix("by: quorate pipeline grant shop clerk \(outsider.hex)"))
+  }
+
+  @Test func `is told by which role it may ask a named query`() throws {
+    let subnet = try prepared()
+    let refused = #expect(throws: Refusal.self) {
+      try subnet.answer(.named("plain"), to: Subnet.pair(3).publicKey)
+    }
+    #expect(refused?.code == "NOT_ALLOWED")
+    #expect(refused?.message.contains("may not ask the query plain of shop") == true)
+    #expect(refused?.message.contains("grant shop clerk ") == true)
+  }
+}
+
 @Suite struct `A receipt, which everyone may read` {
   private func receipt(
     _ source: Source, _ model: Model?, _ rows: String

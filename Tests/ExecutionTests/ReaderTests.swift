@@ -61,6 +61,8 @@ extension Subnet {
       try subnet.ask(question, caller: Subnet.stranger.publicKey)
     }
     #expect(refused?.code == "NOT_ALLOWED")
+    #expect(refused?.message.contains("shop has no role that allows it") == true)
+    #expect(refused?.message.contains("[role:NAME] into the `allow:` of a source") == true)
   }
 
   @Test(arguments: [

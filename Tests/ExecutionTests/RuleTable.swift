@@ -107,6 +107,11 @@ extension Rule {
 
   private static let calls: [Rule] = [
     text(1, "select id, random() as x FROM", "select id, consensus_random('a') as x FROM"),
+    text(
+      1, "select id, randomblob(8) as x FROM",
+      "select id, uuid5('6ba7b810-9dad-11d1-80b4-00c04fd430c8', id) as x FROM"),
+    text(
+      2, "select id, date(day) as x FROM", "select id, date_trunc('month', day) as x FROM"),
     text(2, "select id, date('now') as x FROM", "select id, consensus_date() as x FROM"),
     text(2, "select id, strftime('%Y') as x FROM", "select id, year(day) as x FROM"),
     text(

@@ -20,6 +20,37 @@ import Wire
     if hasText { #expect(told?.hasPlaceAndFix == true, "\(told?.words ?? "")") }
   }
 
+  @Test(arguments: [
+    (
+      "random()", "uuid5('6ba7b810-9dad-11d1-80b4-00c04fd430c8', id), which",
+      "uuid5('6ba7b810-9dad-11d1-80b4-00c04fd430c8', id)"
+    ),
+    ("consensus_random('a')", "uuid5('6ba7b810-9dad-11d1-80b4-00c04fd430c8', id), which", "id"),
+    ("date('now')", "a date that the rows carry, date_trunc('month', d)", "day"),
+    ("current_date", "a date that the rows carry; or consensus_date() with kind: view", "day"),
+    ("consensus_date()", "a date that the rows carry; or consensus_date() with kind: view", "day"),
+    ("now()", "a timestamp that the rows carry; or consensus_time_ms() with kind: view", "day"),
+  ])
+  func `of time and chance advises a stored model to what it may store`(
+    call: String, advice: String, stored: String
+  ) throws {
+    func model(_ column: String, _ kind: Model.Kind) -> Model {
+      var model = Rule.model("select id, \(column) as x FROM")
+      model.kind = kind
+      return model
+    }
+    let told = #expect(throws: Told.self) {
+      try Rule.check(.shop(models: [model(call, .full)]))
+    }
+    #expect(told?.words.contains("fix: \(advice)") == true, "\(told?.words ?? "")")
+    try Rule.check(.shop(models: [model(stored, .full)]))
+    guard !call.hasPrefix("consensus_") else { return }
+    let viewed = #expect(throws: Told.self) {
+      try Rule.check(.shop(models: [model(call, .view)]))
+    }
+    #expect(viewed?.words.contains("fix: consensus_") == true, "\(viewed?.words ?? "")")
+  }
+
   /// QD16. Two kinds of tables have rowids. `ledger_heights` has its own integer key for one. Of
   /// `changed_…`, where an update stages rows that a refresh map reads, the rowids begin anew with
   /// each use, since it holds nothing outside of one; no text may name it, and no root holds it. A

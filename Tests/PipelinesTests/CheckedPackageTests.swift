@@ -246,6 +246,18 @@ enum Chain {
       "{{ source('orders') }}\"", "{{ source('order') }}\"", "there is no source `order`",
       "{{ source('orders') }}"
     ),
+    (
+      "{{ ref('slv_orders') }} group", "slv_orders group",
+      "the table `slv_orders` is named without braces", "{{ ref('slv_orders') }}"
+    ),
+    (
+      "{{ ref('shop_totals') }} t", "shop_totals t",
+      "the table `shop_totals` is named without braces", "{{ ref('shop_totals') }}"
+    ),
+    (
+      "{{ source('orders') }}\"", "bronze_orders\"",
+      "the table `bronze_orders` is named without braces", "{{ source('orders') }}"
+    ),
   ])
   func `tells of a misspelt name alone, and of the one that was meant`(
     part: String, by: String, message: String, fix: String
@@ -257,7 +269,11 @@ enum Chain {
   }
 
   @Test(arguments: [
-    ("sum(total) as total from", "sum(now() - total) as total from", "consensus_time_ms()"),
+    (
+      "sum(total) as total from", "sum(now() - total) as total from",
+      "a timestamp that the rows carry; or consensus_time_ms() with kind: view"
+    ),
+    ("\"select shop, city from", "\"select shop, now() as city from", "consensus_time_ms()"),
     ("where shop = :shop", "where total > :least", "args: { least: \"decimal(18,2)\" }"),
     ("version: 1.0.0", "version: one", "version: 1.0.0"),
     ("type: text, pii: direct", "type: datetime", "type: timestamp"),

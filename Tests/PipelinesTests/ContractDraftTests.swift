@@ -56,6 +56,17 @@ import Wire
     ("a,b\n1,1\n1,2\n2,1\n", ["a", "b"], true),
     ("a,b\n1,1\n1,1\n", ["a"], false),
     ("id,b\n,1\n2,2\n", ["b"], true),
+    ("amount,name\n1.50,a\n2.50,b\n", ["name"], true),
+    ("amount,kind\n1.50,a\n2.50,a\n", ["kind"], false),
+    ("amount,rate\n1.50,0.5\n2.50,0.5\n", ["amount"], false),
+    ("total_price,kind\n1,a\n2,a\n", ["kind"], false),
+    ("day,name,number\n2026-01-01,a,7\n2026-01-02,b,8\n", ["number"], true),
+    ("day,name\n2026-01-01,a\n2026-01-02,b\n", ["name"], true),
+    ("bank_code,tx_id\nx,1\ny,2\n", ["tx_id"], true),
+    (
+      "amount,day,shop\n1.5,2026-01-01,s\n2.5,2026-01-01,t\n3.5,2026-01-02,s\n", ["day", "shop"],
+      true
+    ),
   ])
   func `finds what tells rows apart`(text: String, key: [String], proven: Bool) throws {
     let draft = try draft(text)

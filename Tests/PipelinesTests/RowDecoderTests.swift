@@ -66,6 +66,13 @@ import Wire
     ("id,amuont\na,1\n", "CSV_HEADER", "no column reads the field \"amuont\""),
     ("id,id,amount\n", "CSV_HEADER", "the field \"id\" stands twice"),
     ("id\na\n", "CSV_HEADER", "the field \"amount\", which is required, is missing"),
+    (
+      "id;amount\na;1\n", "CSV_HEADER",
+      "\";\" stands between the names of the header, and the contract says \",\": write csv: "
+        + "{ delimiter: \";\" } into the YAML of payments"
+    ),
+    ("id\tamount\na\t1\n", "CSV_HEADER", "write csv: { delimiter: \"\\t\" } into"),
+    ("no;such\na;1\n", "CSV_HEADER", "no column reads the field \"no;such\""),
     ("id,amount\na\0,1\n", "NUL_BYTE", "line 2: a NUL byte"),
     ("", "EMPTY_BATCH", "the batch has no bytes"),
   ])

@@ -226,7 +226,7 @@ extension Reader {
         }
       }
     }
-    guard let allowance else { throw PipelineFile.notAllowed(call) }
+    guard let allowance else { throw PipelineFile.notAllowed(call, grants) }
     try refuseKnown(verified.digest, pipeline.pin)
     var most = Usage()
     most.ingressBytes = UInt64(call.bodyBytes)

@@ -25,6 +25,8 @@ extension Reader {
     _ request: QueryRequest, _ view: HeightView
   ) throws(Refusal) -> ResultTable {
     let pipeline = try pipeline(request.pipeline, in: view)
+    // What a refused statement is told of its names would tell of the schema.
+    if case .sql = request.question { try admitSQL(of: request.caller, pipeline) }
     let asked = try Asked(request, of: pipeline)
     return try answering { () throws(Stop) in
       try pipeline.pin.with { engine throws(Stop) in
@@ -32,6 +34,21 @@ extension Reader {
         return try asked.run(on: engine, time: view.time, isOverTime: self.brake)
       }
     }
+  }
+
+  /// SQL of people is for the owner, and whoever holds any role.
+  private func admitSQL(
+    of caller: PublicKey?, _ pipeline: PipelineView
+  ) throws(Refusal) {
+    let isAllowed = try answering { () throws(Stop) in
+      try pipeline.pin.with { engine throws(Stop) in
+        try pipeline.isAllowed(caller, pipeline.roles, engine)
+      }
+    }
+    guard !isAllowed else { return }
+    throw Refusal.notAllowed(
+      caller, "ask \(pipeline.name) with SQL of its own", of: pipeline.name, pipeline.roles,
+      in: Grant.anyAllow)
   }
 }
 
@@ -46,8 +63,7 @@ struct Asked {
   let rowsMax: Int
   var stepsMax = ExecutionLimits.stepsPerQuery
   let pipeline: PipelineView
-  /// nil: for the owner, and whoever holds any role.
-  let grants: [Grant]?
+  let grants: [Grant]
   let mustAgree: Bool
 }
 
@@ -69,8 +85,8 @@ extension Asked {
         // The catalog of a reader holds no personal column; what had one would be withheld too.
         withheld: select.columns.map { request.caller != pipeline.owner && $0.pii },
         values: request.arguments.map { ($0.name, $0.value) },
-        rowsMax: ExecutionLimits.answerRowsMax, pipeline: pipeline, grants: nil,
-        mustAgree: request.trust != .replica)
+        rowsMax: ExecutionLimits.answerRowsMax, pipeline: pipeline,
+        grants: pipeline.roles, mustAgree: request.trust != .replica)
     case .plan, .check, .lineage:
       preconditionFailure("answered in the workshop")
     }
@@ -210,20 +226,9 @@ extension Asked {
   // MARK: Running
 
   func authorize(_ caller: PublicKey?, _ engine: Engine) throws(Stop) {
-    let isAllowed: Bool
-    if let grants {
-      isAllowed = try pipeline.isAllowed(caller, grants, engine)
-    } else {
-      isAllowed =
-        caller == nil ? false : try pipeline.isAllowed(caller, pipeline.roles, engine)
-    }
-    guard isAllowed else {
-      let who = caller.map { "the key \($0)" } ?? "an unsigned query"
+    guard try pipeline.isAllowed(caller, grants, engine) else {
       throw .refused(
-        Refusal(
-          "NOT_ALLOWED",
-          "\(who) may not ask \(name) of \(pipeline.name): ask its owner to grant a role, or sign "
-            + "with a key that has it"))
+        Refusal.notAllowed(caller, "ask \(name) of \(pipeline.name)", of: pipeline.name, grants))
     }
   }
 

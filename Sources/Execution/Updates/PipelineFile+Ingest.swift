@@ -31,7 +31,7 @@ extension PipelineFile {
       }
     }
     guard let allowance = found else {
-      return try record(call, block, refused: Self.notAllowed(call.call))
+      return try record(call, block, refused: Self.notAllowed(call.call, task.grants))
     }
     if let receipt = try answered(call, block, allowance) { return receipt }
     var most = Usage()
@@ -69,12 +69,11 @@ extension PipelineFile {
       "there is no pipeline \(name) on this subnet: check the name, or deploy it")
   }
 
-  static func notAllowed(_ call: Call) -> Refusal {
-    let who = call.sender.map { "the key \($0)" } ?? "an unsigned call"
-    return Refusal(
-      "NOT_ALLOWED",
-      "\(who) may not \(call.method.label) on \(call.pipeline): ask its owner to grant the role, "
-        + "or sign with a key that has it")
+  static func notAllowed(_ call: Call, _ grants: [Grant]) -> Refusal {
+    var allow: String? = "its `allow:`"
+    if case .release = call.method { allow = nil }
+    return Refusal.notAllowed(
+      call.sender, "\(call.method.label) on \(call.pipeline)", of: call.pipeline, grants, in: allow)
   }
 
   // MARK: Replays and refusals that cost their ingress

@@ -101,3 +101,36 @@ extension Package {
         + Spelling.hint(role, among: roles))
   }
 }
+
+extension Grant {
+  /// Where a role may be named that is to allow what any role allows.
+  static let anyAllow = "the `allow:` of a source, procedure or query"
+}
+
+extension Refusal {
+  /// Why a caller may not do something, who may, and how it comes to be one of them.
+  ///
+  /// - Parameter allow: where the package says who may; nil for what is the owner's alone.
+  static func notAllowed(
+    _ caller: PublicKey?, _ what: String, of pipeline: String, _ grants: [Grant],
+    in allow: String? = "its `allow:`"
+  ) -> Refusal {
+    let roles = grants.compactMap { if case .role(let role) = $0 { role } else { nil } }
+    let key = caller?.hex ?? "KEY"
+    var words = "\(caller.map { "the key \($0)" } ?? "an unsigned call") may not \(what): "
+    if let only = roles.first {
+      let listed = roles.prefix(8).joined(separator: ", ") + (roles.count > 8 ? ", …" : "")
+      words += "its owner may, and who holds a role that allows it (\(listed)). Its owner gives it "
+      words += "by: quorate pipeline grant \(pipeline) \(roles.count == 1 ? only : "ROLE") \(key)"
+    } else if let allow {
+      words += "\(pipeline) has no role that allows it, so its owner may"
+      words += grants.isEmpty ? " alone" : ", and the keys that the package names"
+      words +=
+        ". To make a role, the owner writes [role:NAME] into \(allow), deploys it, and gives "
+      words += "it by: quorate pipeline grant \(pipeline) NAME \(key)"
+    } else {
+      words += "only its owner may: sign with the owner's key"
+    }
+    return Refusal("NOT_ALLOWED", words)
+  }
+}

@@ -208,14 +208,13 @@ struct Workshop {
     let pipeline = try reader.pipeline(request.pipeline, in: view)
     let isAllowed = try reader.answering { () throws(Stop) in
       try pipeline.pin.with { engine throws(Stop) in
-        guard request.caller != nil else { return false }
-        return try pipeline.isAllowed(request.caller, pipeline.roles, engine)
+        try pipeline.isAllowed(request.caller, pipeline.roles, engine)
       }
     }
     guard isAllowed else {
-      throw Refusal(
-        "NOT_ALLOWED",
-        "the lineage of \(pipeline.name) is for its owner and its roles: ask for a role")
+      throw Refusal.notAllowed(
+        request.caller, "see the lineage of \(pipeline.name)", of: pipeline.name, pipeline.roles,
+        in: Grant.anyAllow)
     }
     let columns = ["table", "column", "type", "from_table", "from_column", "kind", "into"]
     return ResultTable(

@@ -33,6 +33,8 @@ package struct CheckedModel: Sendable {
   package internal(set) var tests: [CheckedTest] = []
   /// The SELECTs of custom tests, by name.
   package internal(set) var testQueries: [String: CheckedQuery] = [:]
+  /// Of a view: it gives something else when time goes by and nothing is written.
+  package let isTimely: Bool
   /// The rows of a seed, in the order of `columns`; nil for all others.
   package let seed: DecodedBatch?
 
@@ -41,7 +43,7 @@ package struct CheckedModel: Sendable {
   package init(
     model: Model, columns: [ModelColumn], primaryKey: [String], query: CheckedQuery?,
     upstreams: [Upstream], maps: [CheckedUpstreamQuery], scopes: [CheckedUpstreamQuery],
-    tests: [CheckedTest] = [], seed: DecodedBatch?
+    tests: [CheckedTest] = [], isTimely: Bool = false, seed: DecodedBatch?
   ) {
     self.model = model
     self.columns = columns
@@ -51,6 +53,7 @@ package struct CheckedModel: Sendable {
     self.maps = maps
     self.scopes = scopes
     self.tests = tests
+    self.isTimely = isTimely
     self.seed = seed
   }
 

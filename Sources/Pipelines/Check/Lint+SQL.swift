@@ -5,7 +5,7 @@ import Wire
 
 extension Lint {
   mutating func checkSQL() {
-    let reads = package.models.map { model in (model.name, upstreams(of: model.sql)) }
+    let reads = package.models.map { model in (model.name, upstreams(of: model.sql, model)) }
     guard faults.isEmpty, let order = order(reads) else { return }
     for source in package.sources { checkExpectations(of: source) }
     for name in order {
@@ -30,13 +30,13 @@ extension Lint {
     for metric in package.metrics { check(metric) }
   }
 
-  /// What a text names in `{{ ref }}` and `{{ source }}`, ascending.
-  mutating func upstreams(of script: SQLScript?) -> [Upstream] {
+  /// What a text, of a model perhaps, names in `{{ ref }}` and `{{ source }}`, ascending.
+  mutating func upstreams(of script: SQLScript?, _ model: Model? = nil) -> [Upstream] {
     guard let script else { return [] }
     switch Gate.tables(of: script) {
     case .success(let tables): return tables
     case .failure(let found):
-      for fault in found.list { add(fault) }
+      for fault in found.list { add(fault.advised(for: model)) }
       return []
     }
   }
@@ -119,7 +119,9 @@ extension Lint {
         kind: .ref, name: $0.name, shape: $0.shape,
         hiddenBecause: Self.hidden($0.model.layer, from: reader))
     }
-    return SQL.Catalog(sources + known, changed: changed)
+    let names = Set(models.map(\.name))
+    let others = package.models.map(\.name).filter { !names.contains($0) }
+    return SQL.Catalog(sources + known, changed: changed, others: others)
   }
 
   private static func hidden(_ layer: Model.Layer, from reader: Model.Layer?) -> String? {
@@ -140,14 +142,15 @@ extension Lint {
     }
   }
 
-  /// Checks one text; its faults are gathered.
+  /// Checks one text, of a model perhaps; its faults are gathered.
   mutating func checked(
-    _ script: SQLScript, _ profile: Profile, _ catalog: SQL.Catalog, arguments: [Argument] = []
+    _ script: SQLScript, _ profile: Profile, _ catalog: SQL.Catalog, arguments: [Argument] = [],
+    of model: Model? = nil
   ) -> CheckedQuery? {
     switch Gate.check(script, profile, catalog, package.vars, arguments) {
     case .success(let query): return query
     case .failure(let found):
-      for fault in found.list { add(fault) }
+      for fault in found.list { add(fault.advised(for: model)) }
       return nil
     }
   }
@@ -157,7 +160,8 @@ extension Lint {
   private mutating func check(_ model: Model, _ upstreams: [Upstream]) {
     let part = "model:\(model.name)"
     guard let script = model.sql else { return }
-    guard let query = checked(script, .model, catalog(for: model.layer)) else { return }
+    let catalog = catalog(for: model.layer)
+    guard let query = checked(script, .model, catalog, of: model) else { return }
     let before = faults.count
     guard
       let columns = columns(
@@ -168,14 +172,8 @@ extension Lint {
       fault(part, "primary_key: \(key) is json, which makes no key")
     }
     checkCertified(model, columns, part)
-    if model.isStored {
-      for name in query.functions where name.hasPrefix("consensus_") {
-        fault(
-          part,
-          "\(name)() changes without a change of what the model reads, so what is stored would not "
-            + "be what the SELECT gives", fix: "kind: view, or an argument of a query")
-      }
-    }
+    let isTimely = isTimely(query, upstreams)
+    if model.isStored, isTimely { refuseTime(in: model, query, upstreams) }
     let (maps, scopes) = checkRefresh(of: model, query, columns, upstreams)
     if model.kind == .snapshot { checkVersions(of: model, columns, part) }
     guard faults.count == before else { return }
@@ -192,7 +190,7 @@ extension Lint {
       CheckedModel(
         model: model, columns: columns + (isVersioned ? versionColumns(of: model, columns) : []),
         primaryKey: model.primaryKey + (isVersioned ? [Model.validFrom] : []), query: query,
-        upstreams: upstreams, maps: maps, scopes: scopes, seed: nil))
+        upstreams: upstreams, maps: maps, scopes: scopes, isTimely: isTimely, seed: nil))
   }
 
   /// Since when and until when a row was so, which is as personal as the column that says it.

@@ -108,6 +108,26 @@ struct ColumnGuess {
     return ["date", "day", "datum", "issued", "birth"].contains { lower.contains($0) }
   }
 
+  /// How likely this is a key by its name and type, the least the likeliest; nil for what measures
+  /// a row rather than names it.
+  var keyRank: Int? {
+    let words = name.split(separator: "_").map(String.init)
+    guard let last = words.last else { return nil }
+    switch guess.type {
+    case .decimal, .bool: return nil
+    case .date, .timestamp: return 3
+    default: break
+    }
+    if ["id", "uuid"].contains(last) { return 0 }
+    if last.hasSuffix("key") || ["code", "number", "no", "nr"].contains(last) { return 1 }
+    let isMeasure = words.contains { Self.measures.contains($0) }
+    return isMeasure && guess.type == .int ? nil : 2
+  }
+
+  private static let measures: Set = [
+    "amount", "balance", "cost", "count", "price", "qty", "quantity", "rate", "sum", "total",
+  ]
+
   /// Few values that come again and again: what `accepted_values` might list.
   var listing: [String]? {
     guard isText, distinct.count <= 8, count >= 20 * max(1, distinct.count), bytesMax <= 32 else {

@@ -40,7 +40,7 @@ package struct ContractDraft: Sendable {
     }
     var drafted = Source(
       name: name, formats: [.csv], columns: columns,
-      primaryKey: key ?? columns.prefix(1).map(\.name), csv: dialect)
+      primaryKey: key ?? [table.stopgap], csv: dialect)
     drafted.onDuplicate = .rejectIfDifferent
     source = drafted
     rows = table.rows
@@ -94,7 +94,7 @@ package struct ContractDraft: Sendable {
     lines += source.columns.map(line)
     lines.append(
       "primary_key: [\(source.primaryKey.joined(separator: ", "))]"
-        + (keyIsProven ? "" : "   # no column tells all rows apart; choose the key"))
+        + (keyIsProven ? "" : "   # no likely column tells all rows apart; choose the key"))
     lines.append("on_duplicate: reject_if_different   # ignore | reject_if_different")
     let time = source.columns.first { column in
       column.required && (column.type == .date || column.type == .timestamp)
@@ -252,16 +252,10 @@ private struct Sample {
     }
   }
 
-  /// The first column that tells all rows apart, those first that are called an id; else the first
-  /// pair of columns.
+  /// The likeliest column that tells all rows apart; else the first such pair of columns.
   func key() -> [String]? {
     guard rows > 1 else { return nil }
-    let usable = guesses.indices.filter { !guesses[$0].isNullable && guesses[$0].count == rows }
-    func isNamed(_ index: Int) -> Bool {
-      let name = guesses[index].name
-      return name == "id" || name.hasSuffix("_id") || name.hasSuffix("key") || name.hasSuffix("_no")
-    }
-    let ordered = usable.filter(isNamed) + usable.filter { !isNamed($0) }
+    let ordered = likeliest
     if let single = ordered.first(where: { isDistinct([$0]) }) { return [guesses[single].name] }
     let tried = ordered.prefix(InferLimits.keyColumnsTried)
     for (place, first) in tried.enumerated() {
@@ -270,6 +264,19 @@ private struct Sample {
       }
     }
     return nil
+  }
+
+  /// What stands for the key where none was found, for the author to correct.
+  var stopgap: String {
+    let other = guesses.indices.first { guesses[$0].keyRank != nil } ?? 0
+    return guesses[likeliest.first ?? other].name
+  }
+
+  /// Columns that every row has and that may be a key, by their rank and then in their order.
+  private var likeliest: [Int] {
+    let usable = guesses.indices.filter { !guesses[$0].isNullable && guesses[$0].count == rows }
+    return usable.compactMap { index in guesses[index].keyRank.map { (rank: $0, index: index) } }
+      .sorted { ($0.rank, $0.index) < ($1.rank, $1.index) }.map(\.index)
   }
 
   private func isDistinct(_ columns: [Int]) -> Bool {

@@ -208,6 +208,7 @@ extension RowDecoder {
     let names = scanner.fields[..<scanner.count].map {
       Self.bytes(CSVScanner.text($0, span), of: span)
     }
+    if names.count == 1, let other = otherDelimiter(of: names[0]) { throw header(other) }
     var layout = CSVLayout(
       fieldCount: names.count, fieldOfColumn: Array(repeating: -1, count: readers.count))
     for (place, name) in names.enumerated() {
@@ -230,6 +231,27 @@ extension RowDecoder {
       throw header("the field \"\(reader.column.field)\", which is required, is missing")
     }
     return layout
+  }
+
+  /// What is wrong with a header that another delimiter cuts into the names of columns.
+  private func otherDelimiter(of line: [UInt8]) -> String? {
+    let usual = [UInt8(ascii: ","), UInt8(ascii: ";"), 0x09, UInt8(ascii: "|")]
+    let fields = Set(readers.map(\.field))
+    let found = usual.first { candidate in
+      guard candidate != source.csv.delimiter else { return false }
+      let parts = line.split(separator: candidate, omittingEmptySubsequences: false)
+      return parts.count > 1 && parts.contains { fields.contains(Array($0)) }
+    }
+    guard let found else { return nil }
+    let (has, wants) = (Self.spelled(found), Self.spelled(source.csv.delimiter))
+    return "\(has) stands between the names of the header, and the contract says \(wants): write "
+      + "csv: { delimiter: \(has) } into the YAML of \(source.name) and deploy it, or send a file "
+      + "with \(wants)"
+  }
+
+  /// As YAML has it.
+  private static func spelled(_ delimiter: UInt8) -> String {
+    delimiter == 0x09 ? "\"\\t\"" : "\"\(Character(Unicode.Scalar(delimiter)))\""
   }
 
   /// A field of the header, or of the first row where there is none: its name may be personal.
