@@ -136,8 +136,8 @@ let package = Package(
     tests(
       "SimulatorTests",
       [
-        "Wire", "Signing", "Metering", "Replication", "Storage", "Journaling", "Simulator",
-        "CSQLite",
+        "Wire", "Signing", "Metering", "Replication", "Storage", "Journaling", "Execution",
+        "Simulator", "CSQLite",
       ]),
     tests("ScenarioTests", ["Simulator"]),
     .target(name: "SourceRules", path: "Tests/SourceRules", swiftSettings: strict),

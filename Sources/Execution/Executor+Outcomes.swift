@@ -88,16 +88,20 @@ extension Executor {
     }
   }
 
-  /// Moves every write-ahead log into its file, with fsync.
+  /// Moves every write-ahead log into its file, with fsync; what a reader holds back stays in its
+  /// log, which is synced. So all that is committed is durable when this returns.
   /// Reads wait for the next height, since every read transaction is let go.
-  /// - Returns: the height that is durable in every file now; nil when a reader held one back.
-  package func checkpoint() throws(ExecutionFault) -> Height? {
-    reader.release()
+  /// - Parameter waits: for queries that run; else their read transactions end with them.
+  /// - Returns: the height that is in every file now; nil when a reader held one back.
+  @discardableResult
+  package func checkpoint(waits: Bool = true) throws(ExecutionFault) -> Height? {
+    reader.release(waits: waits)
     return try wrapped { () throws(StorageFault) in
-      var isComplete = try system.engine.connection.checkpoint(.passive).isComplete
-      for name in pipelines.keys.sorted() {
-        guard let file = pipelines[name] else { continue }
-        if try !file.engine.connection.checkpoint(.passive).isComplete { isComplete = false }
+      var isComplete = true
+      for connection in connections {
+        if try connection.checkpoint(.passive).isComplete { continue }
+        isComplete = false
+        try connection.syncLog()
       }
       return isComplete ? height : nil
     }

@@ -90,12 +90,17 @@ package final class Executor {
   }
 
   /// Opens the files of pipelines that the system file knows of. A file that lost its newest
-  /// commits to a power cut takes this executor back to its height, to replay alone.
+  /// commits to a power cut takes this executor back to its height, to replay alone; one that lost
+  /// all of them, back before its first deploy.
   private func openKnown() throws(ExecutionFault) {
     let touched = try wrapped { () throws(StorageFault) in try system.touched() }
     for (name, last) in touched {
       let file = try open(name)
-      if file.height < last { height = min(height, file.height) }
+      guard file.height < last else { continue }
+      let from = try wrapped { () throws(StorageFault) in
+        file.height > 0 ? file.height : try system.heightBefore(name)
+      }
+      height = min(height, from)
     }
   }
 
@@ -159,14 +164,28 @@ package final class Executor {
         "the cycles of height \(height) do not add up: \(totals). This replica's files are not "
           + "what it wrote; remove its state folder, and it executes everything again")
     }
-    if height.number % ExecutionLimits.heightsBetweenBarriers == 0 {
+    let most = ExecutionLimits.logPagesBetweenBarriers
+    if height.number % ExecutionLimits.heightsBetweenBarriers == 0
+      || connections.contains(where: { $0.log.added >= most })
+    {
       try keepBarrier(at: context.time)
     }
     publish()
   }
 
+  /// Makes all files durable, and lets their logs begin anew as soon as no reader holds them.
   private func keepBarrier(at time: Moment) throws(ExecutionFault) {
-    if try checkpoint() != nil { barrier = time }
+    let waits = connections.contains { connection in
+      connection.log.added > 0 && connection.log.pages >= ExecutionLimits.logPagesHeldMax
+    }
+    try checkpoint(waits: waits)
+    barrier = time
+  }
+
+  /// Those that write: the system file's, then those of pipelines, ascending by name.
+  var connections: [Connection] {
+    let files = pipelines.keys.sorted().compactMap { pipelines[$0] }
+    return [system.engine.connection] + files.map(\.engine.connection)
   }
 
   private func perform(

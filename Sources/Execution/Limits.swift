@@ -66,6 +66,12 @@ package enum ExecutionLimits {
   /// And before a block that is so much later: no file may lose more to a power cut than the time
   /// for which the others keep receipts, `Limits.callLifetimeMax` at least.
   package static let spanBetweenBarriers = Span.seconds(300)
+  /// And, each machine for itself, once a log has grown by so many pages (8 MiB).
+  /// While a reader holds the log, it is tried again no sooner than after as many more.
+  package static let logPagesBetweenBarriers = 2_048
+  /// When a log has so many pages, the executor waits for the queries that hold it. They end within
+  /// `queryMillisecondsMax`; a copy for a plan or a check with `copyBytesMax`.
+  package static let logPagesHeldMax = 4_096
   /// Bytes of the message of a note in a receipt: with all notes, a receipt stays in its limit.
   package static let noteBytesMax = 160
   /// Rows of one answer.

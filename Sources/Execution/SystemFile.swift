@@ -157,6 +157,14 @@ final class SystemFile {
     try ledger.put(.pipeline, Array(pipeline.utf8), block.height.canonicalBytes)
   }
 
+  /// The newest height with an outcome before a pipeline's first deploy.
+  func heightBefore(_ pipeline: String) throws(StorageFault) -> Height {
+    guard let bytes = try ledger.get(.pipeline, Array(pipeline.utf8)),
+      let first = try? Height(canonicalBytes: bytes), first > 0
+    else { return 0 }
+    return try ledger.recorded(atOrBelow: Height(first.number - 1))?.0 ?? 0
+  }
+
   // MARK: A block
 
   /// Everything written between is undone when this throws; call `recover` then.

@@ -45,6 +45,7 @@ extension Connection {
     }
     try check(
       sqlite3_wal_checkpoint_v2(handle, nil, flag, &inLog, &moved), "checkpointing \(path)")
+    log.checkpointed()
     return Checkpoint(pagesInLog: Int(inLog), pagesMoved: Int(moved))
   }
 }

@@ -19,6 +19,8 @@ package final class Connection {
   private var cache: [String: PreparedStatement] = [:]
   /// By the address of the literal, which is quicker to look up than its text.
   private var literals: [UInt: PreparedStatement] = [:]
+  /// How far the write-ahead log has grown, where `noteLog` is its hook.
+  package internal(set) var log = LogGrowth()
 
   package enum Access: Sendable {
     case readOnly

@@ -135,4 +135,30 @@ final class Scratch {
     try connection.execute("INSERT INTO t VALUES(1)")
     #expect(try connection.checkpoint(.truncate).pagesInLog == 0)
   }
+
+  @Test func `counts what its log has gained since it was last checkpointed`() throws {
+    let connection = try Connection(path: scratch.file)
+    try connection.pragma("journal_mode", "WAL")
+    sqlite3_wal_hook(
+      connection.handle, Connection.noteLog, Unmanaged.passUnretained(connection).toOpaque())
+    defer { sqlite3_wal_hook(connection.handle, nil, nil) }
+    try connection.execute("CREATE TABLE t(a)")
+    #expect(connection.log.pages > 0)
+    #expect(connection.log.added == connection.log.pages)
+    let reader = try Connection(path: scratch.file, access: .readOnly)
+    try reader.execute("BEGIN")
+    _ = try reader.integer("SELECT count(*) FROM t")
+    try connection.execute("INSERT INTO t VALUES(1)")
+    #expect(try !connection.checkpoint(.passive).isComplete)
+    let held = connection.log.pages
+    #expect(connection.log.added == 0)
+    try connection.execute("INSERT INTO t VALUES(2)")
+    #expect(connection.log.pages == held + connection.log.added)
+    #expect(connection.log.added > 0)
+    try reader.execute("COMMIT")
+    // It begins anew: what is there now was all added.
+    #expect(try connection.checkpoint(.passive).isComplete)
+    try connection.execute("INSERT INTO t VALUES(3)")
+    #expect(connection.log.added == connection.log.pages)
+  }
 }

@@ -29,6 +29,7 @@ enum OracleLimits {
   static let executionsMax = 4
   /// Bytes of messages under way to one replica, where a scenario names no other.
   static let underWayMax = 64 << 20
-  /// A log starts anew at 4 MiB; a reader or one large block may hold that back for a while.
+  /// A journal's log starts anew at 4 MiB, a pipeline's after 8; a reader may hold that back up to
+  /// 16, and one large block comes on top.
   static let logBytesMax = 24 << 20
 }

@@ -41,12 +41,15 @@ final class Engine {
       connection.handle, Guardian.judge, Unmanaged.passUnretained(guardian).toOpaque())
     sqlite3_progress_handler(
       connection.handle, ExecutionLimits.stepsBetweenLooks, StepMeter.look, meter.context)
+    sqlite3_wal_hook(
+      connection.handle, Connection.noteLog, Unmanaged.passUnretained(connection).toOpaque())
   }
 
   deinit {
     // The hooks hold unretained references; the connection may outlive this object by a statement.
     sqlite3_set_authorizer(connection.handle, nil, nil)
     sqlite3_progress_handler(connection.handle, 0, nil, nil)
+    sqlite3_wal_hook(connection.handle, nil, nil)
   }
 
   /// 3.40.0, the oldest SQLite whose plans, functions and faults the rules were measured on.
@@ -83,6 +86,9 @@ final class Engine {
       try connection.pragma("synchronous", "NORMAL")
       // Checkpoints happen when the executor says so, between blocks.
       try connection.pragma("wal_autocheckpoint", "0")
+      // One large block leaves no larger log behind.
+      try connection.pragma(
+        "journal_size_limit", "\(ExecutionLimits.logPagesBetweenBarriers * 4_096)")
       try connection.pragma("cache_size", "-\(ExecutionLimits.writerCacheKibibytes)")
     } else {
       try connection.pragma("query_only", "1")

@@ -65,20 +65,22 @@ package final class Reader: Sendable {
     _ = dropped
   }
 
-  /// Lets every read transaction go, so that the logs can start anew.
-  func release() {
-    let (views, held) = state.withLock { state -> ([HeightView], [HeldPipeline]) in
+  /// Lets every read transaction go, so that the logs can start anew; also those of heights that
+  /// only a read at work still knows.
+  /// - Parameter waits: for queries that run; else theirs go when they end.
+  func release(waits: Bool) {
+    let (dropped, pools) = state.withLock { state in
       defer {
         state.views.removeAll()
         state.held.removeAll()
       }
-      return (state.views, state.held)
+      let pools = state.pools.keys.sorted().compactMap { state.pools[$0] }
+      return ((state.views, state.held), pools)
     }
-    for one in held { one.view.pin.release() }
-    for view in views {
-      view.system.release()
-      for pipeline in view.pipelines { pipeline.pin.release() }
-    }
+    for pool in pools { pool.dismiss() }
+    if waits { for pool in pools { pool.release() } }
+    // Pins go with what holds them last, here, outside of the lock.
+    _ = dropped
   }
 
   /// Keeps a pipeline as it is, in the place of what was kept for its owner before. What is kept
