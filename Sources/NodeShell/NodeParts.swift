@@ -34,6 +34,7 @@ final class NodeParts: Sendable {
     committee = configuration.network.committee
     signer = .ed25519(configuration.key)
     reader = files.executor.reader
+    reader.brake { Clocks.monotonic / 1_000_000 }
     journalReader = files.journalReader
     var logger = logger
     logger[metadataKey: "replica"] = "\(configuration.me)"

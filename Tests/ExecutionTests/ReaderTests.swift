@@ -1,6 +1,7 @@
 import Certification
 import Pipelines
 import Signing
+import Synchronization
 import Testing
 import Wire
 
@@ -95,6 +96,26 @@ extension Subnet {
     let refused = #expect(throws: Refusal.self) { try subnet.ask(.sql(endless)) }
     #expect(refused?.code == "STEP_LIMIT")
     #expect(refused?.message.contains("than a query may") == true)
+  }
+
+  @Test func `stops a query by the clock, too, where it is given one`() throws {
+    let subnet = try prepared()
+    let question = QueryRequest.Question.sql(
+      """
+      with recursive n(x) as (select 1 union all select x + 1 from n where x < 100000)
+      select count(*) as c from n
+      """)
+    let clock = Mutex(UInt64(0))
+    subnet.executor.reader.brake { clock.withLock { $0 } }
+    #expect(try subnet.ask(question).result.rows == [[.int(100_000)]])
+    subnet.executor.reader.brake {
+      clock.withLock { now in
+        now += 6_000
+        return now
+      }
+    }
+    let refused = #expect(throws: Refusal.self) { try subnet.ask(question) }
+    #expect(refused?.code == "STEP_LIMIT")
   }
 
   @Test func `keeps older heights readable, and says which`() throws {
