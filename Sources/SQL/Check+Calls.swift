@@ -18,13 +18,17 @@ extension Checker {
     for index in call.arguments.indices {
       typed.append(walk(&call.arguments[index], in: isAggregate ? .row : position))
     }
+    var indirect: Set<Lineage> = []
     if var filter = call.filter {
-      weigh(&filter, in: isAggregate ? .row : position)
+      indirect = weigh(&filter, in: isAggregate ? .row : position).origins
       call.filter = filter
     }
-    if case .specified(var window)? = call.over {
-      windowParts(&window)
+    switch call.over {
+    case .specified(var window):
+      indirect.formUnion(windowParts(&window))
       call.over = .specified(window)
+    case .named(let name, _): indirect.formUnion(origins(ofWindow: name))
+    case nil: break
     }
     if isAggregate { ownColumns(call, at: place) }
     let readers = ["json_extract", "json_type", "json_array_length"]
@@ -35,7 +39,9 @@ extension Checker {
       patternIsShort(pattern)
     }
     if call.over != nil { windowOrder(call, at: place) }
-    return result(of: signature, call, typed, at: place)
+    var found = result(of: signature, call, typed, at: place)
+    found.indirect.formUnion(indirect)
+    return found
   }
 
   /// SQLite computes an aggregate of outer columns only in the outer SELECT.

@@ -6,21 +6,31 @@ struct Typed: Sendable {
   var nullable: Bool
   var pii = false
   var lineage: Set<Lineage> = []
+  /// What only decides of which rows, and in which order, the values are made.
+  var indirect: Set<Lineage> = []
   /// A literal, an argument or a variable: it takes on the type of what it is compared with.
   var isGiven = false
 
   static let unknown = Typed(type: .unknown, nullable: true)
 
   func with(_ type: SQLType, nullable: Bool? = nil) -> Typed {
-    Typed(type: type, nullable: nullable ?? self.nullable, pii: pii, lineage: lineage)
+    Typed(
+      type: type, nullable: nullable ?? self.nullable, pii: pii, lineage: lineage,
+      indirect: indirect)
   }
 
   /// What depends on both.
   func mixed(with other: Typed) -> Typed {
     Typed(
       type: type, nullable: nullable || other.nullable, pii: pii || other.pii,
-      lineage: lineage.union(other.lineage))
+      lineage: lineage.union(other.lineage), indirect: indirect.union(other.indirect))
   }
+
+  var origins: Set<Lineage> { lineage.union(indirect) }
+}
+
+extension OutputColumn {
+  var origins: Set<Lineage> { Set(lineage + indirect) }
 }
 
 /// What a column's name means in one scope.
@@ -108,9 +118,22 @@ extension Checker {
   }
 
   /// Checks what decides about rows or their order.
-  mutating func weigh(_ expression: inout Expression, in position: Position) {
+  @discardableResult
+  mutating func weigh(_ expression: inout Expression, in position: Position) -> Typed {
     let typed = walk(&expression, in: position)
     if typed.pii { weighed.formUnion(typed.lineage) }
+    return typed
+  }
+
+  /// A result by which rows are compared or ordered.
+  mutating func weigh(_ column: OutputColumn) {
+    if column.pii { weighed.formUnion(column.lineage) }
+  }
+
+  /// Checks what decides which rows the innermost SELECT gives.
+  mutating func decide(_ expression: inout Expression, in position: Position) {
+    let typed = weigh(&expression, in: position)
+    scopes[scopes.count - 1].deciding.formUnion(typed.origins)
   }
 
   private func rebuilt(_ old: Expression, _ kind: ExpressionKind) -> Expression {
@@ -157,9 +180,9 @@ extension Checker {
     _ match: LikeMatch, _ expression: inout Expression, in position: Position
   ) -> Typed {
     var (value, pattern, escape) = (match.value, match.pattern, match.escape)
-    let typed = walk(&value, in: position).mixed(with: walk(&pattern, in: position))
+    var typed = walk(&value, in: position).mixed(with: walk(&pattern, in: position))
     if var mark = escape {
-      _ = walk(&mark, in: position)
+      typed = typed.mixed(with: walk(&mark, in: position))
       escape = mark
     }
     patternIsShort(pattern)
@@ -267,7 +290,7 @@ extension Checker {
         if level < scopes.count - 1 { scopes[level].crossings.append((element, place)) }
         return Typed(
           type: column.type, nullable: column.nullable, pii: column.pii,
-          lineage: Set(column.lineage))
+          lineage: Set(column.lineage), indirect: Set(column.indirect))
       }
     }
     unknownColumn(qualifier, name, isQuoted, at: place)
@@ -482,10 +505,12 @@ extension Checker {
   /// - Returns: what is known of the first column.
   private mutating func subquery(_ inner: inout Query) -> Typed {
     let shape = query(&inner)
-    var typed = Typed(type: shape.columns.first?.type ?? .unknown, nullable: true)
+    var typed = Typed(
+      type: shape.columns.first?.type ?? .unknown, nullable: true, indirect: shape.deciding)
     for column in shape.columns {
       typed.pii = typed.pii || column.pii
       typed.lineage.formUnion(column.lineage)
+      typed.indirect.formUnion(column.indirect)
     }
     return typed
   }
@@ -512,6 +537,7 @@ extension Checker {
         fix: "select max(\(column.name)) …, or compare a whole unique key in its WHERE")
     }
     return Typed(
-      type: column.type, nullable: true, pii: column.pii, lineage: Set(column.lineage))
+      type: column.type, nullable: true, pii: column.pii, lineage: Set(column.lineage),
+      indirect: shape.deciding.union(column.indirect))
   }
 }

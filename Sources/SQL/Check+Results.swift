@@ -35,7 +35,7 @@ extension Checker {
           "SQL05", at: select.group[index].place, "GROUP BY a number",
           because: "it is the place of no result column", fix: "name the column")
       }
-      _ = walk(&select.group[index], in: .row)
+      decide(&select.group[index], in: .row)
     }
     let aggregates = select.items.contains { item in
       if case .expression(let expression, _) = item { expression.aggregates } else { false }
@@ -55,7 +55,8 @@ extension Checker {
     }
     let columns = select.group.map { _ in
       RowColumn(
-        qualifier: nil, name: "", type: .unknown, nullable: true, pii: false, lineage: [])
+        qualifier: nil, name: "", type: .unknown, nullable: true, pii: false, lineage: [],
+        indirect: [])
     }
     _ = groups.space.add(columns, keys: [kept])
     scopes[scopes.count - 1].groups = groups
@@ -100,7 +101,7 @@ extension Checker {
         "SQL09", at: having.place, "HAVING without groups", because: "there is nothing to have",
         fix: "use WHERE")
     }
-    weigh(&having, in: .result)
+    decide(&having, in: .result)
     select.having = having
   }
 
@@ -193,7 +194,7 @@ extension Checker {
         outputs.columns.append(
           OutputColumn(
             name: name, type: typed.type, nullable: typed.nullable, pii: typed.pii,
-            lineage: typed.lineage.sorted()))
+            lineage: typed.lineage.sorted(), indirect: typed.indirect.sorted()))
         outputs.elements.append(numbered(expression, &outputs) ?? rowElement(expression))
         scopes[scopes.count - 1].aliases.append((name, expression))
       }
@@ -222,7 +223,7 @@ extension Checker {
       outputs.columns.append(
         OutputColumn(
           name: alias, type: column.type, nullable: column.nullable, pii: column.pii,
-          lineage: column.lineage))
+          lineage: column.lineage, indirect: column.indirect))
       outputs.elements.append(element)
     }
     if items.isEmpty, let name {
@@ -260,22 +261,34 @@ extension Checker {
     return top.aliases.firstIndex { $0.name.names(name) }
   }
 
-  mutating func orderTerms(_ terms: inout [OrderTerm], columns: Int) {
+  /// - Returns: what the order comes from.
+  mutating func orderTerms(
+    _ terms: inout [OrderTerm], of columns: [OutputColumn]
+  ) -> Set<Lineage> {
+    var origins: Set<Lineage> = []
     for index in terms.indices {
       var expression = terms[index].expression
+      var shown = alias(of: expression)
       if case .literal(.integer(let place)) = expression.kind {
-        if place < 1 || place > Int64(columns) {
+        if place < 1 || place > Int64(columns.count) {
           refuse(
             "SQL05", at: expression.place, "ORDER BY \(place)",
-            because: "there are \(columns) result columns")
+            because: "there are \(columns.count) result columns")
+        } else {
+          shown = Int(place) - 1
         }
-      } else if alias(of: expression) == nil {
-        weigh(&expression, in: .result)
+      } else if shown == nil {
+        origins.formUnion(weigh(&expression, in: .result).origins)
+      }
+      if let shown {
+        weigh(columns[shown])
+        origins.formUnion(columns[shown].origins)
       }
       terms[index] = OrderTerm(
         expression: expression, descending: terms[index].descending,
         nullsFirst: terms[index].nullsFirst)
     }
+    return origins
   }
 
   /// Whether the terms order every two rows.
@@ -355,12 +368,16 @@ extension Checker {
 
   // MARK: Windows (QD06)
 
-  mutating func windowParts(_ window: inout WindowSpecification) {
-    for index in window.partition.indices { weigh(&window.partition[index], in: .row) }
+  /// - Returns: what the partition and the order come from.
+  mutating func windowParts(_ window: inout WindowSpecification) -> Set<Lineage> {
+    var origins = window.base.map { self.origins(ofWindow: $0) } ?? []
+    for index in window.partition.indices {
+      origins.formUnion(weigh(&window.partition[index], in: .row).origins)
+    }
     var terms = window.order
     for index in terms.indices {
       var expression = terms[index].expression
-      weigh(&expression, in: .result)
+      origins.formUnion(weigh(&expression, in: .result).origins)
       terms[index] = OrderTerm(
         expression: expression, descending: terms[index].descending,
         nullsFirst: terms[index].nullsFirst)
@@ -370,6 +387,13 @@ extension Checker {
       span(frame.start)
       if let end = frame.end { span(end) }
     }
+    return origins
+  }
+
+  /// Of a window that WINDOW defines; one builds only on those before it.
+  func origins(ofWindow name: String) -> Set<Lineage> {
+    let place = top.windows.firstIndex { $0.name.names(name) }
+    return place.flatMap { $0 < top.windowOrigins.count ? top.windowOrigins[$0] : nil } ?? []
   }
 
   /// A frame reaches as far as a number says.

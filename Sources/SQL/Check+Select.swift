@@ -10,12 +10,14 @@ extension Checker {
     group(&query.first)
     scopes[scopes.count - 1].windows = query.first.windows
     for index in query.first.windows.indices {
-      windowParts(&query.first.windows[index].window)
+      let origins = windowParts(&query.first.windows[index].window)
+      scopes[scopes.count - 1].windowOrigins.append(origins)
     }
     scopes[scopes.count - 1].windows = query.first.windows
     let outputs = items(&query.first)
     having(&query.first)
-    orderTerms(&query.order, columns: outputs.columns.count)
+    let ordering = orderTerms(&query.order, of: outputs.columns)
+    if query.limit != nil { scopes[scopes.count - 1].deciding.formUnion(ordering) }
     bareColumns(query)
     var shape = ResultShape(columns: outputs.columns, keys: [])
     shape.keys = top.rows.outputKeys(outputs.elements, extra: outputs.extraKeys)
@@ -24,6 +26,7 @@ extension Checker {
     shape.isTotallyOrdered = isTotal(
       query.order, of: shape, outputs: outputs.elements, distinct: query.first.distinct)
     limit(query, shape)
+    shape.deciding = top.deciding
     return shape
   }
 
@@ -57,7 +60,7 @@ extension Checker {
     let qualified = columns.map {
       RowColumn(
         qualifier: alias, name: $0.name, type: $0.type, nullable: $0.nullable, pii: $0.pii,
-        lineage: $0.lineage)
+        lineage: $0.lineage, indirect: $0.indirect)
     }
     // The row that a LEFT JOIN makes up is NULL in every column, so only a key that is never NULL
     // tells it from the others; an empty key tells nothing.
@@ -71,7 +74,7 @@ extension Checker {
     }
     for (column, place) in item.using { merge(column, place, range, isLeft, marksBefore) }
     if var on = item.on {
-      weigh(&on, in: .row)
+      decide(&on, in: .row)
       item.on = on
       equalities(of: on, outer: isLeft ? (range, marksBefore) : nil)
     }
@@ -114,6 +117,7 @@ extension Checker {
       let outer = scopes.removeLast()
       let shape = query(&inner)
       scopes.append(outer)
+      scopes[scopes.count - 1].deciding.formUnion(shape.deciding)
       item.relation = .subquery(inner)
       return ("", shape.rowColumns(as: nil), shape.keys)
     case .function(let name, var arguments):
@@ -126,6 +130,7 @@ extension Checker {
       guard let found = commons.last(where: { $0.name.names(name) })?.shape else {
         return (spoken, [], [])
       }
+      scopes[scopes.count - 1].deciding.formUnion(found.deciding)
       return (spoken, found.rowColumns(as: nil), found.keys)
     }
   }
@@ -137,6 +142,7 @@ extension Checker {
       let common = commons.last(where: { $0.name.names(plain) })
     {
       syntax = .common(common.name)
+      scopes[scopes.count - 1].deciding.formUnion(common.shape.deciding)
       return (common.shape.rowColumns(as: nil), common.shape.keys)
     }
     guard let shape = resolve(name, at: place) else { return nil }
@@ -260,8 +266,8 @@ extension Checker {
       if index == 0 { canonicalJSON(typed, arguments[index]) }
       read = read.mixed(with: typed)
     }
-    let lineage = read.lineage.sorted()
-    let isPII = read.pii
+    if read.pii { weighed.formUnion(read.lineage) }
+    scopes[scopes.count - 1].deciding.formUnion(read.origins)
     guard let found = FunctionTable.tableFunctions.first(where: { $0.name.names(name) }) else {
       let isPragma = name.folded.hasPrefix("pragma_")
       refuse(
@@ -275,8 +281,8 @@ extension Checker {
     functions.insert(found.name)
     return found.columns.map {
       RowColumn(
-        qualifier: nil, name: $0.name, type: $0.type, nullable: $0.nullable, pii: isPII,
-        lineage: lineage)
+        qualifier: nil, name: $0.name, type: $0.type, nullable: $0.nullable, pii: read.pii,
+        lineage: read.lineage.sorted(), indirect: read.indirect.sorted())
     }
   }
 
@@ -306,6 +312,10 @@ extension Checker {
       return
     }
     scopes[scopes.count - 1].space.merge(other)
+    for column in [columns[left], columns[other]].compactMap(\.self) {
+      if column.pii { weighed.formUnion(column.lineage) }
+      scopes[scopes.count - 1].deciding.formUnion(column.lineage + column.indirect)
+    }
     compare(
       Typed(type: columns[left]?.type ?? .unknown, nullable: true),
       Typed(type: columns[other]?.type ?? .unknown, nullable: true), at: place)
@@ -322,7 +332,7 @@ extension Checker {
 
   private mutating func filter(_ select: inout Select) {
     guard var filter = select.filter else { return }
-    weigh(&filter, in: .row)
+    decide(&filter, in: .row)
     select.filter = filter
     equalities(of: filter, outer: nil)
   }

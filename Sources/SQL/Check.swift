@@ -73,7 +73,7 @@ extension TableShape {
     columns.map {
       RowColumn(
         qualifier: qualifier, name: $0.name, type: $0.type, nullable: $0.nullable, pii: $0.pii,
-        lineage: [Lineage(table: name, column: $0.name)])
+        lineage: [Lineage(table: name, column: $0.name)], indirect: [])
     }
   }
 }
@@ -84,12 +84,14 @@ struct ResultShape: Sendable {
   /// Places of columns.
   var keys: [[Int]]
   var isTotallyOrdered = false
+  /// What decides which rows there are.
+  var deciding: Set<Lineage> = []
 
   func rowColumns(as qualifier: String?) -> [RowColumn] {
     columns.map {
       RowColumn(
         qualifier: qualifier, name: $0.name, type: $0.type, nullable: $0.nullable, pii: $0.pii,
-        lineage: $0.lineage)
+        lineage: $0.lineage, indirect: $0.indirect)
     }
   }
 }
@@ -103,12 +105,16 @@ struct Scope: Sendable {
   /// Result columns by alias, for ORDER BY.
   var aliases: [(name: String, expression: Expression)] = []
   var windows: [(name: String, window: WindowSpecification)] = []
+  /// What each of them comes from.
+  var windowOrigins: [Set<Lineage>] = []
   /// A source in FROM was refused, so that nothing is known of its columns.
   var isIncomplete = false
   /// Columns that SQLite knows of the sources in FROM and that the catalog does not tell of.
   var hidden: [(qualifier: String, name: String)] = []
   /// Elements that inner queries read.
   var crossings: [(element: Int, place: Place)] = []
+  /// What decides which rows this SELECT gives.
+  var deciding: Set<Lineage> = []
 }
 
 /// Where an expression stands, and so what it may hold.
@@ -223,7 +229,7 @@ struct Checker {
       shape.columns = zip(shape.columns, table.columns).map { column, name in
         OutputColumn(
           name: name, type: column.type, nullable: column.nullable, pii: column.pii,
-          lineage: column.lineage)
+          lineage: column.lineage, indirect: column.indirect)
       }
       shape.keys = shape.keys.filter { $0.allSatisfy { $0 < shape.columns.count } }
     }
@@ -255,7 +261,8 @@ struct Checker {
     if !table.columns.isEmpty {
       shape.columns = zip(shape.columns, table.columns).map { column, name in
         OutputColumn(
-          name: name, type: column.type, nullable: true, pii: column.pii, lineage: column.lineage)
+          name: name, type: column.type, nullable: true, pii: column.pii,
+          lineage: column.lineage, indirect: column.indirect)
       }
     }
     shape.keys = []
@@ -265,6 +272,7 @@ struct Checker {
       var arm = Query(source: source, first: table.query.rest[index].select, place: table.place)
       let other = single(&arm)
       table.query.rest[index].select = arm.first
+      shape.deciding.formUnion(other.deciding)
       sameWidth(shape, other, at: table.query.rest[index].select.place)
       sameFamilies(shape, other, at: table.query.rest[index].select.place)
     }
@@ -274,7 +282,7 @@ struct Checker {
 
   /// What a recursion's columns hold in the end: a mark that a step moves from one column to
   /// another arrives a round later, so there are as many rounds as columns.
-  private func spread(
+  private mutating func spread(
     _ seed: ResultShape, through arms: [Select], of table: CommonTable
   ) -> ResultShape {
     var shape = seed
@@ -285,13 +293,17 @@ struct Checker {
       var grown = shape
       for arm in arms {
         var step = Query(source: source, first: arm, place: table.place)
-        let columns = probe.single(&step).columns
-        grown.columns = zip(grown.columns, columns).map { old, new in
+        let found = probe.single(&step)
+        grown.deciding.formUnion(found.deciding)
+        grown.columns = zip(grown.columns, found.columns).map { old, new in
           OutputColumn(
             name: old.name, type: old.type, nullable: old.nullable || new.nullable,
-            pii: old.pii || new.pii, lineage: Set(old.lineage + new.lineage).sorted())
+            pii: old.pii || new.pii, lineage: Set(old.lineage + new.lineage).sorted(),
+            indirect: Set(old.indirect + new.indirect).sorted())
         }
       }
+      weighed.formUnion(probe.weighed)
+      shape.deciding = grown.deciding
       if grown.columns == shape.columns { break }
       shape.columns = grown.columns
     }
@@ -328,12 +340,15 @@ struct Checker {
       isLaterArm = false
       query.rest[index].select = arm.first
       sameWidth(shape, other, at: query.rest[index].select.place)
-      shape = combined(shape, other, query.rest[index].operation)
+      let operation = query.rest[index].operation
+      if operation.comparesRows { for column in shape.columns + other.columns { weigh(column) } }
+      shape = combined(shape, other, operation)
     }
     var space = RowSpace()
     _ = space.add(shape.rowColumns(as: nil), keys: shape.keys)
     scopes.append(Scope(space: space))
-    orderTerms(&query.order, columns: shape.columns.count)
+    let ordering = orderTerms(&query.order, of: shape.columns)
+    if query.limit != nil { shape.deciding.formUnion(ordering) }
     shape.isTotallyOrdered = isTotal(
       query.order, of: shape, outputs: shape.columns.indices.map { $0 })
     limit(query, shape)
@@ -348,17 +363,26 @@ struct Checker {
       OutputColumn(
         name: first.name, type: first.type.joined(with: second.type),
         nullable: first.nullable || second.nullable, pii: first.pii || second.pii,
-        lineage: Set(first.lineage + second.lineage).sorted())
+        lineage: Set(first.lineage + second.lineage).sorted(),
+        indirect: Set(first.indirect + second.indirect).sorted())
     }
     let whole = [Array(columns.indices)]
+    var shape = ResultShape(columns: columns, keys: [])
+    shape.deciding = a.deciding.union(b.deciding)
     switch operation {
-    case .unionAll: return ResultShape(columns: columns, keys: [])
-    case .union: return ResultShape(columns: columns, keys: whole)
+    case .unionAll: break
+    case .union: shape.keys = whole
     case .except, .intersect:
-      let kept = a.keys.filter { $0.allSatisfy { $0 < columns.count } }
-      return ResultShape(columns: columns, keys: kept + whole)
+      shape.keys = a.keys.filter { $0.allSatisfy { $0 < columns.count } } + whole
+      shape.deciding.formUnion(columns.flatMap(\.origins))
     }
+    return shape
   }
+}
+
+extension CompoundOperator {
+  /// Which rows it gives depends on the values of all columns.
+  fileprivate var comparesRows: Bool { self == .except || self == .intersect }
 }
 
 extension Query {

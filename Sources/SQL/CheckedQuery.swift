@@ -7,6 +7,9 @@ package struct OutputColumn: Sendable, Hashable {
   package let pii: Bool
   /// Ascending; every column whose values take part.
   package let lineage: [Lineage]
+  /// Ascending; columns that only decide of which rows, and in which order, the values are made:
+  /// in OVER, in FILTER, in the conditions of inner SELECTs. A mark does not spread from them.
+  package let indirect: [Lineage]
 }
 
 /// A SELECT that passed every rule of its profile, ready to be printed.

@@ -20,6 +20,7 @@ struct RowColumn: Sendable {
   var nullable: Bool
   let pii: Bool
   let lineage: [Lineage]
+  let indirect: [Lineage]
   /// Joined by USING on the right: only its qualified name means it.
   var isMerged = false
 }

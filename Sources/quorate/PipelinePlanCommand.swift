@@ -106,7 +106,9 @@ extension PipelineCommand {
       abstract: "Which columns each column comes from, as the SELECTs say.",
       discussion: """
         Of tables, and of the procedures, queries and metrics that read them; 'table.*' stands for
-        rows that are counted.
+        rows that are counted. Behind 'by' stands what only decides of which rows, and in which
+        order, the values are made: in OVER, in FILTER, in the conditions of inner SELECTs. A mark
+        pii: spreads to what values come from it, not to what is made by it.
 
           quorate pipeline lineage my-pipeline                       a folder
           quorate pipeline lineage my_pipeline --svg lineage.svg     a deployed pipeline
@@ -132,6 +134,7 @@ extension PipelineCommand {
             [
               "kind": edge.kind.rawValue, "table": edge.table, "column": edge.column,
               "type": edge.type, "from": edge.from.map { "\($0.table).\($0.column)" } ?? "",
+              "influence": edge.from == nil ? "" : edge.influence.rawValue,
               "into": edge.into ?? "",
             ]
           }))
@@ -147,7 +150,9 @@ extension PipelineCommand {
       let answer = try await session.ask(.lineage, name, .replica)
       await session.client.close()
       return try answer.table.texts.map { row in
-        guard row.count == 7, let kind = row[5].flatMap(ColumnLineage.Kind.init) else {
+        guard row.count == 8, let kind = row[5].flatMap(ColumnLineage.Kind.init),
+          let influence = row[7].flatMap(ColumnLineage.Influence.init)
+        else {
           throw Failure(
             "The replica tells lineage in another form: it runs another version. Name the "
               + "package's folder instead, or use the quorate that the cluster runs.")
@@ -156,7 +161,7 @@ extension PipelineCommand {
         if let table = row[3], let column = row[4] { from = Lineage(table: table, column: column) }
         return ColumnLineage(
           kind: kind, table: row[0] ?? "", column: row[1] ?? "", type: row[2] ?? "", from: from,
-          into: row[6])
+          influence: influence, into: row[6])
       }
     }
   }

@@ -47,6 +47,9 @@ private func prepared() throws -> Subnet {
     query(
       "windowed", "select first_value(customer) over (order by id) as f from {{ ref('ledger') }}"),
     query(
+      "lagged",
+      "select lag(customer) over w as f from {{ ref('ledger') }} window w as (order by id)"),
+    query(
       "joined",
       "select a.id, b.customer from {{ ref('ledger') }} a "
         + "join {{ source('orders') }} b using (id)"),
@@ -83,7 +86,7 @@ extension Subnet {
 
 private let names = [
   "plain", "renamed", "through_view", "through_recursion", "through_common", "listed", "highest",
-  "guarded", "inner", "windowed", "joined", "united",
+  "guarded", "inner", "windowed", "lagged", "joined", "united",
 ]
 
 @Suite struct `A reader with a role` {
@@ -96,6 +99,44 @@ private let names = [
       let clerk = try subnet.answer(.named(name), to: Subnet.stranger.publicKey, trust: trust)
       #expect(!clerk.lowercased().contains(secret), "\(clerk)")
       #expect(!clerk.contains("ben"))
+    }
+  }
+
+  /// An undeclared field may be a personal one by another name.
+  @Test(arguments: [Sensitivity.direct, nil])
+  func `gets fields that no column reads only where no column is personal`(
+    pii: Sensitivity?
+  ) throws {
+    var source = Source.orders(pii: pii)
+    source.unknownFields = .capture
+    let captured = query("captured", "select id, _captured as c from {{ source('orders') }}")
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop(sources: [source], queries: [captured])))
+    try subnet.fund()
+    try subnet.run(subnet.call("shop", .grant(role: "clerk", to: Subnet.stranger.publicKey)))
+    let row = #"{"id":"a","customer":"c","amount":"1.00","custmer":"\#(secret)"}"# + "\n"
+    try subnet.run(subnet.ingest("orders", row, format: .ndjson))
+    try subnet.certify()
+    let owner = try subnet.answer(.named("captured"), to: Subnet.owner.publicKey)
+    #expect(owner.contains(secret))
+    let clerk = try subnet.answer(.named("captured"), to: Subnet.stranger.publicKey)
+    #expect(clerk.contains(secret) == (pii == nil), "\(clerk)")
+    var own = ""
+    do throws(Refusal) {
+      own = try subnet.answer(
+        .sql("select _captured as c from orders"), to: Subnet.stranger.publicKey)
+    } catch { own = error.message }
+    #expect(own.contains(secret) == (pii == nil), "\(own)")
+  }
+
+  @Test func `is told by what a column is made, as well as of what`() throws {
+    let subnet = try prepared()
+    let lineage = try subnet.answer(.lineage, to: Subnet.stranger.publicKey)
+    for row in [
+      ["windowed", "f", "text", "ledger", "customer", "query", nil, "direct"],
+      ["windowed", "f", "text", "ledger", "id", "query", nil, "indirect"],
+    ] as [[String?]] {
+      #expect(lineage.contains("\(row)"))
     }
   }
 

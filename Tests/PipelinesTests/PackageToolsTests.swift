@@ -119,6 +119,34 @@ private let totals = """
     #expect(svg.contains("<title>totals.* → size.n</title>"))
   }
 
+  @Test func `tells by which columns values are made, apart from those that they come from`()
+    throws
+  {
+    let checked = try package(
+      models: """
+        models:
+          - name: running
+            kind: view
+            sql: >
+              select id, sum(amount) over (partition by customer order by id) as so_far,
+                     row_number() over (order by id) as place
+              from {{ source('orders') }}
+
+        """)
+    let drawing = LineageDrawing(checked.lineage)
+    #expect(
+      drawing.text.hasSuffix(
+        """
+        running
+          id      text           ← bronze_orders.id
+          so_far  decimal(18,2)  ← bronze_orders.amount by bronze_orders.customer, bronze_orders.id
+          place   int            ← by bronze_orders.id
+        """))
+    let svg = drawing.svg
+    #expect(svg.split(separator: "class=\"by\"").count - 1 == 3)
+    #expect(svg.contains("<title>bronze_orders.customer → running.so_far</title>"))
+  }
+
   @Test func `is drawn no wider than a page, with whatever names results have`() throws {
     var edges: [ColumnLineage] = []
     func name(_ depth: Int) -> String { "a_table_of_some_length_\(depth + 10)" }

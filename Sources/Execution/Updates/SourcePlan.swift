@@ -75,12 +75,13 @@ final class SourcePlan {
   }
 
   static func quarantineColumns(of source: Source) -> [TableSchema.Column] {
-    let isPersonal = source.columns.contains { $0.pii != nil }
-    return source.columns.map { column in
+    source.columns.map { column in
       TableSchema.Column(
         name: column.name, type: .text, nullable: true, personal: column.pii != nil)
     } + [
-      .init(name: Source.captureColumn, type: .text, nullable: true, personal: isPersonal)
+      .init(
+        name: Source.captureColumn, type: .text, nullable: true,
+        personal: source.capturedPII != nil)
     ] + quarantineSystem
   }
 

@@ -216,7 +216,9 @@ struct Workshop {
         request.caller, "see the lineage of \(pipeline.name)", of: pipeline.name, pipeline.roles,
         in: Grant.anyAllow)
     }
-    let columns = ["table", "column", "type", "from_table", "from_column", "kind", "into"]
+    let columns = [
+      "table", "column", "type", "from_table", "from_column", "kind", "into", "influence",
+    ]
     return ResultTable(
       columns: columns.map { .init(name: $0, type: .text) },
       rows: pipeline.checked.lineage.map { edge in
@@ -224,6 +226,7 @@ struct Workshop {
           .text(edge.table), .text(edge.column), .text(edge.type),
           edge.from.map { .text($0.table) } ?? .null, edge.from.map { .text($0.column) } ?? .null,
           .text(edge.kind.rawValue), edge.into.map { .text($0) } ?? .null,
+          .text(edge.influence.rawValue),
         ]
       })
   }

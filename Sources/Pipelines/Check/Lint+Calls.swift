@@ -117,7 +117,8 @@ extension Lint {
   /// Values that are withheld can still be found by trying, where they decide about rows.
   private mutating func noteWeighed(_ select: CheckedQuery, _ query: Query, _ part: String) {
     let personal = select.weighed.filter { lineage in
-      package.sources.first { $0.bronzeTable == lineage.table }?.column(lineage.column)?.pii != nil
+      package.sources.first { $0.bronzeTable == lineage.table }?.storedColumns
+        .first { $0.name == lineage.column }?.pii != nil
         || models.first { $0.name == lineage.table }?.column(lineage.column)?.pii != nil
     }
     guard !personal.isEmpty, !query.allow.isEmpty, !query.args.isEmpty else { return }

@@ -14,6 +14,17 @@ package struct ColumnLineage: Sendable, Hashable {
     var isTable: Bool { self == .source || self == .model }
   }
 
+  /// How a column comes in.
+  package enum Influence: String, Sendable {
+    /// Its values take part, as arguments, as results, or as what a CASE chooses by; a mark `pii:`
+    /// goes on.
+    case direct
+    /// It only decides of which rows, and in which order, the values are made: in OVER, in FILTER,
+    /// in the conditions of inner SELECTs. What decides which rows there are at all (WHERE, JOIN,
+    /// GROUP BY, HAVING) is no column's own, and is not told.
+    case indirect
+  }
+
   package let kind: Kind
   /// In SQLite: a model's name, `bronze_orders` for a source; the name of any other part.
   package let table: String
@@ -23,24 +34,27 @@ package struct ColumnLineage: Sendable, Hashable {
   /// One column that takes part in its values, or `*` where rows are counted and no value of
   /// theirs is shown; nil where none does: sources, seeds, constants.
   package let from: Lineage?
+  package let influence: Influence
   /// The table that takes a procedure's rows; nil of all others.
   package let into: String?
 
   package init(
-    kind: Kind, table: String, column: String, type: String, from: Lineage?, into: String? = nil
+    kind: Kind, table: String, column: String, type: String, from: Lineage?,
+    influence: Influence = .direct, into: String? = nil
   ) {
     self.kind = kind
     self.table = table
     self.column = column
     self.type = type
     self.from = from
+    self.influence = influence
     self.into = into
   }
 }
 
 extension CheckedPackage {
-  /// One entry for each column and each column that it comes from directly: sources first, then
-  /// models after what they read, then procedures, queries and metrics.
+  /// One entry for each column and each column of a table that it comes from, the direct ones
+  /// first: sources first, then models after what they read, then procedures, queries and metrics.
   package var lineage: [ColumnLineage] {
     var edges: [ColumnLineage] = []
     for source in package.sources {
@@ -87,13 +101,18 @@ extension CheckedPackage {
     let origins = columns.indices.map { $0 < results.count ? results[$0].lineage : [] }
     let isOfRows = origins.allSatisfy(\.isEmpty)
     let rows = isOfRows ? upstreams.map { Lineage(table: $0.table, column: "*") } : []
-    return zip(columns, origins).flatMap { column, origins -> [ColumnLineage] in
-      let known = origins.isEmpty ? rows : origins
-      let all: [Lineage?] = known.isEmpty ? [nil] : known
-      return all.map {
+    return columns.indices.flatMap { index -> [ColumnLineage] in
+      let direct = origins[index].isEmpty ? rows : origins[index]
+      let indirect = index < results.count ? results[index].indirect : []
+      func entry(_ from: Lineage?, _ influence: ColumnLineage.Influence) -> ColumnLineage {
         ColumnLineage(
-          kind: kind, table: name, column: column.name, type: column.type, from: $0, into: into)
+          kind: kind, table: name, column: columns[index].name, type: columns[index].type,
+          from: from, influence: influence, into: into)
       }
+      let all =
+        direct.map { entry($0, .direct) }
+        + indirect.filter { !direct.contains($0) }.map { entry($0, .indirect) }
+      return all.isEmpty ? [entry(nil, .direct)] : all
     }
   }
 }

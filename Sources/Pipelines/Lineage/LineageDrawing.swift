@@ -6,13 +6,30 @@ import SQL
 package struct LineageDrawing: Sendable {
   private let nodes: [Node]
 
+  private struct Column: Sendable {
+    let name: String
+    let type: String
+    var from: [Lineage] = []
+    /// What only decides of which rows, and in which order, its values are made.
+    var by: [Lineage] = []
+
+    /// `orders.amount by orders.day`.
+    var origins: String {
+      func listed(_ names: [Lineage]) -> String {
+        names.map { "\($0.table).\($0.column)" }.joined(separator: ", ")
+      }
+      return [listed(from), by.isEmpty ? "" : "by \(listed(by))"].filter { !$0.isEmpty }
+        .joined(separator: " ")
+    }
+  }
+
   private struct Node: Sendable {
     let kind: ColumnLineage.Kind
     let name: String
     /// The table that takes its rows.
     let into: String?
     /// In the order of the table.
-    var columns: [(name: String, type: String, from: [Lineage])]
+    var columns: [Column]
     /// How many tables stand before it on the longest way from the sources.
     var depth = 0
 
@@ -31,10 +48,14 @@ package struct LineageDrawing: Sendable {
       }
       let last = nodes.count - 1
       if nodes[last].columns.last?.name != edge.column {
-        nodes[last].columns.append((edge.column, edge.type, []))
+        nodes[last].columns.append(Column(name: edge.column, type: edge.type))
       }
       guard let from = edge.from else { continue }
-      nodes[last].columns[nodes[last].columns.count - 1].from.append(from)
+      let column = nodes[last].columns.count - 1
+      switch edge.influence {
+      case .direct: nodes[last].columns[column].from.append(from)
+      case .indirect: nodes[last].columns[column].by.append(from)
+      }
       let before = nodes.first { $0.kind.isTable && $0.name == from.table }?.depth ?? 0
       nodes[last].depth = max(nodes[last].depth, before + 1)
     }
@@ -42,7 +63,7 @@ package struct LineageDrawing: Sendable {
   }
 
   /// A block a table, query, procedure or metric, a line a column:
-  /// `  total  int  ← bronze_orders.amount`.
+  /// `  total  int  ← bronze_orders.amount by bronze_orders.day`.
   package var text: String {
     var lines: [String] = []
     for node in nodes {
@@ -53,12 +74,12 @@ package struct LineageDrawing: Sendable {
       let typeWidth = node.columns.map(\.type.count).max() ?? 0
       for column in node.columns {
         let name = padded(column.name, width)
-        guard !column.from.isEmpty else {
+        let origins = column.origins
+        guard !origins.isEmpty else {
           lines.append("  \(name)  \(column.type)")
           continue
         }
-        let from = column.from.map { "\($0.table).\($0.column)" }.joined(separator: ", ")
-        lines.append("  \(name)  \(padded(column.type, typeWidth))  ← \(from)")
+        lines.append("  \(name)  \(padded(column.type, typeWidth))  ← \(origins)")
       }
     }
     return lines.joined(separator: "\n")
@@ -98,7 +119,8 @@ package struct LineageDrawing: Sendable {
   }
 
   /// A drawing that any browser shows: tables from left to right, and what reads them behind them;
-  /// a curve for each edge, dashed from a procedure back to the source that takes its rows.
+  /// a curve for each edge, dotted where a column only decides of which rows and in which order,
+  /// dashed from a procedure back to the source that takes its rows.
   package var svg: String {
     let boxes = layout()
     let width = (boxes.map(\.right).max() ?? 0) + Self.edge
@@ -113,9 +135,10 @@ package struct LineageDrawing: Sendable {
       "  .source { fill: #e3f1e6; } .model { fill: #e8ecf4; } .procedure { fill: #f4e4ef; }",
       "  .query { fill: #f7eeda; } .metric { fill: #e0f0f2; }",
       "  .name { font-weight: bold; } .type { fill: #556; }",
-      "  .edge, .into { fill: none; stroke: #4a7ab5; stroke-width: 1.2; opacity: .55; }",
+      "  .edge, .by, .into { fill: none; stroke: #4a7ab5; stroke-width: 1.2; opacity: .55; }",
+      "  .by { stroke-dasharray: 1 3; }",
       "  .into { stroke: #a3407f; stroke-dasharray: 5 3; }",
-      "  .edge:hover, .into:hover { stroke: #c33; stroke-width: 2.5; opacity: 1; }",
+      "  .edge:hover, .by:hover, .into:hover { stroke: #c33; stroke-width: 2.5; opacity: 1; }",
       "</style>",
       "<rect width=\"\(width)\" height=\"\(height)\" fill=\"#fafbfc\"/>",
     ]
@@ -154,13 +177,19 @@ package struct LineageDrawing: Sendable {
 
   private func edges(into box: Box, _ boxes: [Box]) -> [String] {
     box.node.columns.flatMap { column in
-      column.from.compactMap { from -> String? in
-        guard let source = Self.table(from.table, boxes) else { return nil }
-        return Self.curve(
-          "edge", source.right, source.middle(of: from.column), box.left,
-          box.middle(of: column.name),
-          "\(from.table).\(from.column) → \(box.node.name).\(column.name)")
-      }
+      curves("edge", column.from, into: column, of: box, boxes)
+        + curves("by", column.by, into: column, of: box, boxes)
+    }
+  }
+
+  private func curves(
+    _ style: String, _ origins: [Lineage], into column: Column, of box: Box, _ boxes: [Box]
+  ) -> [String] {
+    origins.compactMap { from in
+      guard let source = Self.table(from.table, boxes) else { return nil }
+      return Self.curve(
+        style, source.right, source.middle(of: from.column), box.left, box.middle(of: column.name),
+        "\(from.table).\(from.column) → \(box.node.name).\(column.name)")
     }
   }
 

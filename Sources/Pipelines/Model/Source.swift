@@ -65,7 +65,13 @@ package struct Source: Hashable, Canonical {
   /// captured. The bronze table holds these and the system columns.
   package var storedColumns: [SourceColumn] {
     guard unknownFields == .capture else { return columns }
-    return columns + [SourceColumn(name: Self.captureColumn, type: .json)]
+    return columns + [SourceColumn(name: Self.captureColumn, type: .json, pii: capturedPII)]
+  }
+
+  /// What nobody declared may be a personal field by another name, so beside personal columns it
+  /// counts as one, in the table as in quarantine.
+  package var capturedPII: Sensitivity? {
+    columns.contains { $0.pii != nil } ? .direct : nil
   }
 
   package func encode(into encoder: inout Encoder) {
