@@ -15,6 +15,8 @@ private struct Lone {
   var now: Moment = 1_000
   var records: [Record] = []
   var sent: [Message] = []
+  /// Ranges that were asked for: `2: 7+6` of member 2, six blocks from height 7 upwards.
+  var ranges: [String] = []
   var expired: [Digest] = []
   private var pending: [Effect] = []
   private var isPerforming = false
@@ -54,7 +56,11 @@ private struct Lone {
       case .journal(let ticket, let more):
         records += more
         step(.journaled(ticket))
-      case .send(let message, _): sent.append(message)
+      case .send(let message, let recipients):
+        sent.append(message)
+        if case .blocksWanted(let from, let count) = message, case .one(let peer) = recipients {
+          ranges.append("\(peer.index): \(from.number)+\(count)")
+        }
       case .execute(let height, _):
         let root = sha256([UInt8(truncatingIfNeeded: height.number)])
         step(.executed(BlockOutcome(height: height, stateRoot: root, receiptsRoot: root)))
@@ -105,9 +111,25 @@ extension Lone {
   /// A finalization, and the block when it is asked for.
   fileprivate mutating func finalize(_ header: Header) {
     receive(.certificate(finalization(of: header)), from: 1)
+    give(header)
+  }
+
+  /// From every member: of those asked it is taken.
+  fileprivate mutating func give(_ header: Header) {
     for peer in [1, 2, 3] as [ReplicaID] {
       receive(.blocks([Block(header: header, calls: [])], finalizations: []), from: peer)
     }
+  }
+
+  fileprivate mutating func give(_ headers: ArraySlice<Header>, from peer: ReplicaID) {
+    receive(
+      .blocks(
+        headers.map { Block(header: $0, calls: []) },
+        finalizations: headers.last.map { [finalization(of: $0)] } ?? []), from: peer)
+  }
+
+  fileprivate func hasAsked(for header: Header) -> Bool {
+    sent.contains { if case .blockWanted(header.digest) = $0 { true } else { false } }
   }
 
   fileprivate mutating func answerRecovery(
@@ -270,6 +292,74 @@ extension Lone {
     #expect(lone.replica.status.finalized == 0)
     for _ in 0..<3 { lone.tick() }
     for peer in [1, 2, 3] as [ReplicaID] { lone.receive(blocks(good), from: peer) }
+    #expect(lone.replica.status.finalized == 6)
+  }
+}
+
+/// One member, and a chain that the other three finalized without it.
+@Suite struct `A replica that is behind` {
+  private let headers: [Header]
+
+  init() {
+    var headers: [Header] = []
+    for height in 1...46 as ClosedRange<UInt64> {
+      headers.append(
+        header(View(height), Height(height), on: headers.last, time: Moment(500 + height)))
+    }
+    self.headers = headers
+  }
+
+  @Test func `by few blocks asks for each, not for a range`() {
+    var lone = Lone()
+    lone.finalize(headers[2])
+    #expect(lone.ranges == [])
+    for header in [headers[1], headers[0]] {
+      #expect(lone.hasAsked(for: header))
+      lone.give(header)
+    }
+    #expect(lone.replica.status.finalized == 3)
+  }
+
+  @Test func `asks one member after the other for a range, another every second tick`() {
+    var lone = Lone()
+    lone.finalize(headers[5])
+    #expect(lone.ranges == ["2: 1+6"])
+    var asked: [Int] = []
+    for _ in 0..<6 {
+      lone.tick()
+      asked.append(lone.ranges.count)
+    }
+    #expect(asked == [1, 2, 2, 3, 3, 4])
+    #expect(lone.ranges == ["2: 1+6", "3: 1+6", "1: 1+6", "2: 1+6"])
+  }
+
+  @Test func `takes a range of whom it asked only, and goes on above it at once`() {
+    var lone = Lone()
+    lone.finalize(headers[39])
+    #expect(lone.ranges == ["2: 1+32"])
+    lone.give(headers[..<32], from: 1)
+    #expect(lone.replica.status.finalized == 0)
+    lone.give(headers[..<32], from: 2)
+    #expect(lone.replica.status.finalized == 32)
+    #expect(lone.ranges.dropFirst() == ["3: 33+8"])
+    lone.give(headers[32..<40], from: 3)
+    #expect(lone.replica.status.finalized == 40)
+    lone.tick()
+    #expect(lone.ranges.count == 2)
+    lone.finalize(headers[45])
+    #expect(lone.ranges.dropFirst(2) == ["1: 41+6"])
+  }
+
+  @Test func `goes down block by block once no member gave a range`() {
+    var lone = Lone()
+    lone.finalize(headers[5])
+    for _ in 0..<6 { lone.tick() }
+    #expect(!lone.hasAsked(for: headers[4]))
+    for header in headers[..<5].reversed() {
+      for _ in 0..<2 where !lone.hasAsked(for: header) { lone.tick() }
+      #expect(lone.hasAsked(for: header))
+      lone.give(header)
+    }
     #expect(lone.replica.status.finalized == 6)
   }
 }
