@@ -98,7 +98,8 @@ extension PipelineCommand {
         discussion: """
           For the owner. A row passes when it meets the contract as it is now: after an upgrade, or
           once what it refers to is there. A late row is let in and counted as late: releasing it is
-          your decision. The others stay.
+          your decision. The others stay. A release looks at 10,000 rows, the oldest; the receipt
+          says how many more there are.
 
             quorate pipeline quarantine release my_pipeline entries
           """)

@@ -198,6 +198,30 @@ private func release(
     #expect(try subnet.rows("bronze_orders", columns: "id") == taken)
   }
 
+  /// An update looks at 10,000 of them, the oldest.
+  @Test func `is not passed over in silence where there are too many`() throws {
+    let subnet = try prepared(.shop(sources: [orders(recheck: ["shops"], check: exists), shops]))
+    let many = (0..<ExecutionLimits.rowsReleasedMax).map { "\($0),old,1.00,\n" }.joined()
+    try subnet.run(subnet.ingest("orders", header + many))
+    try subnet.run(subnet.ingest("orders", header + "x,new,1.00,\ny,new,1.00,\n", key: "new"))
+
+    func unseen(_ receipt: Receipt) -> Note? {
+      receipt.notes.first { $0.name == "unseen orders" }
+    }
+    let recheck = try subnet.run(subnet.ingest("shops", "shop\nnew\n"))
+    #expect(recheck.notes.map(\.name) == ["unseen orders"])
+    #expect(unseen(recheck)?.count == 2)
+    let again = try release(subnet)
+    #expect(again.tally.accepted == 0)
+    #expect(unseen(again)?.count == 2)
+    let message = try #require(unseen(again)).message
+    #expect(message.hasSuffix("release again; else choose by --batch or --height"))
+    let chosen = try release(subnet, ReleaseSelection(batch: "new"))
+    #expect(chosen.tally.accepted == 2)
+    #expect(unseen(chosen) == nil)
+    #expect(try subnet.rows("bronze_orders", columns: "id") == ["x", "y"])
+  }
+
   @Test func `is let in by the owner alone, under the contract of the day`() throws {
     let subnet = try prepared(.shop(sources: [orders(check: "amount > 200")]))
     try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,much,\n"))

@@ -215,6 +215,11 @@ enum Chain {
       "primary_key: [id]\n  expect", "primary_key: [id]\n  version: total\n  expect",
       "version: is for on_duplicate: upsert_if_newer"
     ),
+    (
+      "primary_key: [id]\n  expect",
+      "primary_key: [id]\n  append_only: true\n  on_duplicate: ignore\n  expect",
+      "append_only: true and on_duplicate: ignore contradict one another"
+    ),
     ("type: text, pii: direct", "type: int, matches: \"[0-9]\"", "matches: is for text"),
     (
       "type: text, pii: direct", "type: text, parse: yymmdd",

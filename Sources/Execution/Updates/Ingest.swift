@@ -20,6 +20,8 @@ struct Ingest {
   private(set) var notes = NoteTaker()
   /// The largest event time of this batch's accepted rows.
   private(set) var eventHighest: Int64?
+  /// Rows that a release was to look at and did not: there were more than one update takes.
+  private(set) var unseen: UInt32 = 0
   private let batchName: [UInt8]
 
   init(
@@ -377,34 +379,52 @@ struct Ingest {
   }
 
   /// Rows that nobody released yet, the oldest first.
-  private func held(
+  private mutating func held(
     _ selection: ReleaseSelection, _ engine: Engine, _ steps: inout StepBudget
   ) throws(Stop) -> [StoredRow] {
-    var sql = "SELECT * FROM \(quoted(plan.quarantine.name)) WHERE _released_by IS NULL"
+    var held = "FROM \(quoted(plan.quarantine.name)) WHERE _released_by IS NULL"
     var values: [Value] = []
     if let batch = selection.batch {
-      sql += " AND _batch = ?"
+      held += " AND _batch = ?"
       values.append(.text(batch))
     }
     if let height = selection.height {
-      sql += " AND _height = ?"
+      held += " AND _height = ?"
       values.append(.int(Int64(clamping: height)))
     }
     if let row = selection.row {
-      sql += " AND _row = ?"
+      held += " AND _row = ?"
       values.append(.int(Int64(row)))
     }
-    sql += " ORDER BY _height, _position, _row LIMIT \(ExecutionLimits.rowsReleasedMax)"
-    let statement = try machine { () throws(StorageFault) in
-      let statement = try engine.connection.cached(sql)
-      for (index, value) in values.enumerated() { try statement.bind(index + 1, value: value) }
-      return statement
+    let what = "the quarantine of \(plan.source.name)"
+    func statement(_ sql: String) throws(Stop) -> PreparedStatement {
+      try machine { () throws(StorageFault) in
+        let statement = try engine.connection.cached(sql)
+        for (index, value) in values.enumerated() { try statement.bind(index + 1, value: value) }
+        return statement
+      }
     }
+    let most = ExecutionLimits.rowsReleasedMax
     var rows: [StoredRow] = []
-    try engine.run(statement, &steps, "the quarantine of \(plan.source.name)") { row in
-      rows.append(plan.quarantine.row(of: row))
+    let oldest = try statement(
+      "SELECT * \(held) ORDER BY _height, _position, _row LIMIT \(most)")
+    try engine.run(oldest, &steps, what) { row in rows.append(plan.quarantine.row(of: row)) }
+    guard rows.count == most else { return rows }
+    var all: Int64 = 0
+    try engine.run(try statement("SELECT count(*) \(held)"), &steps, what) { row in
+      all = row.integer(0)
     }
+    unseen = UInt32(clamping: all - Int64(rows.count))
     return rows
+  }
+
+  /// Says how many rows a release did not look at, and what to do.
+  func tellUnseen(in notes: inout NoteTaker) {
+    guard unseen > 0 else { return }
+    notes.add(
+      "unseen \(plan.source.name)", count: unseen, row: 0,
+      message: "held beyond the \(ExecutionLimits.rowsReleasedMax) oldest, which alone were looked "
+        + "at: once those passed, release again; else choose by --batch or --height")
   }
 
   // MARK: Quarantine

@@ -252,6 +252,7 @@ extension PipelineFile {
     }
     try end(ingest, block)
     var notes = ingest.notes
+    ingest.tellUnseen(in: &notes)
     if ingest.tally.accepted > 0 {
       try recheck(task.plan.source, call, block, &budget, &notes, &rows)
     }
@@ -266,12 +267,15 @@ extension PipelineFile {
     _ notes: inout NoteTaker, _ rows: inout CountedRows
   ) throws(Stop) {
     var waiting = deployed?.rechecking(source.name) ?? []
+    var last: [Ingest] = []
     while !waiting.isEmpty {
       let plan = waiting.removeFirst()
       var again = try begin(plan, call, block)
       try again.release(ReleaseSelection(), .recheck, engine: engine, &budget)
       try end(again, block)
       rows.released.append((plan.source, again.tally))
+      last.removeAll { $0.plan.source.name == plan.source.name }
+      last.append(again)
       guard again.tally.accepted > 0 else { continue }
       notes.add(
         "recheck \(plan.source.name)", count: again.tally.accepted, row: 0,
@@ -281,6 +285,7 @@ extension PipelineFile {
         waiting.append(next)
       }
     }
+    for again in last { again.tellUnseen(in: &notes) }
   }
 
   private func batch(

@@ -81,6 +81,13 @@ extension Lint {
     if source.appendOnly, source.onDuplicate == .upsertIfNewer {
       fault(part, "append_only: true and on_duplicate: upsert_if_newer exclude one another")
     }
+    if source.appendOnly, source.onDuplicate == .ignore {
+      fault(
+        part,
+        "append_only: true and on_duplicate: ignore contradict one another: a row whose key is "
+          + "there with other values is held back by the one, and left out by the other",
+        fix: "leave out on_duplicate: to have it held back, or append_only: to have it left out")
+    }
   }
 
   private mutating func checkChanges(of source: Source, _ part: String) {
