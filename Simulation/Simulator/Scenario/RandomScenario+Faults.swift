@@ -39,6 +39,7 @@ extension Teller {
     case 1: return .isolate(oneOf(everyone))
     default:
       let all = everyone
+      guard all.count > 1 else { return .isolate(.replicas(all)) }
       let part = chance.pick(1 + chance.below(all.count - 1), of: all)
       return .split([.replicas(part), .replicas(all.filter { !part.contains($0) })])
     }

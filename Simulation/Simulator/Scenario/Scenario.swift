@@ -257,9 +257,11 @@ package enum Check: String, Sendable, Hashable, CaseIterable {
     case .reads: "certified reads verify, and hold what was acknowledged before them"
     case .cycles: "cycles are conserved"
     case .evidence: "evidence names only the guilty"
-    case .bounds: "messages under way to a replica stay under their limit"
+    case .bounds:
+      "views, votes, blocks, states, the pool, queues, bytes under way and logs stay under their "
+        + "limits"
     case .liveness: "after calm every correct leader finalizes again within the bound"
-    case .vacuity: "the marks under reaches were reached"
+    case .vacuity: "what the story tells of happened: its marks, its faults, its evidence"
     case .never: "what the scenario forbids did not happen"
     }
   }

@@ -4,8 +4,13 @@ import Yams
 /// One entry under `faults:`.
 struct FaultReading {
   let map: ScenarioNode
+  /// How many the cluster has.
+  let replicas: Int
 
-  init(_ node: Node) { map = ScenarioNode(node, "a fault") }
+  init(_ node: Node, replicas: Int) {
+    map = ScenarioNode(node, "a fault")
+    self.replicas = replicas
+  }
 
   func fault(_ faults: inout [ScenarioFault]) -> Fault? {
     let before = faults.count
@@ -19,10 +24,24 @@ struct FaultReading {
       }
       return nil
     }
+    refuseIdle(name, &faults)
     let at = map.required("at", &faults, readWhen)
     let verb = verb(name, &faults)
     guard let at, let verb, let lasting = lasting(&faults) else { return nil }
     return Fault(at: at, verb, lasting)
+  }
+
+  /// Keys that would be ignored beside this verb.
+  private func refuseIdle(_ name: String, _ faults: inout [ScenarioFault]) {
+    if name != "disk", name != "crash", let node = map["disk"] {
+      faults.append(
+        node,
+        "'disk' says what a crash loses, so it says nothing beside \(name): take it away, or "
+          + "write a fault of its own: disk: { of: r1, is: full }")
+    }
+    if name == "calm", let node = map["for"] ?? map["until"] {
+      faults.append(node, "calm lasts to the end of the run: take 'for' and 'until' away")
+    }
   }
 
   private func lasting(_ faults: inout [ScenarioFault]) -> Fault.Lasting? {
@@ -38,11 +57,9 @@ struct FaultReading {
   private func verb(_ name: String, _ faults: inout [ScenarioFault]) -> Fault.Verb? {
     guard let node = map[name] else { return nil }
     switch name {
-    case "cut":
-      let sides = sides(node, ["from", "to"], &faults)
-      return .cut(from: sides.from, to: sides.to)
-    case "isolate": return node.who(&faults).map { .isolate($0) }
-    case "split": return .split(node.items.compactMap { $0.who(&faults) })
+    case "cut": return cut(node, &faults)
+    case "isolate": return isolate(node, &faults)
+    case "split": return split(node, &faults)
     case "slow": return slow(node, &faults)
     case "drop": return .drop(filter(node, &faults))
     case "duplicate": return .duplicate(filter(node, &faults))
@@ -55,8 +72,72 @@ struct FaultReading {
     case "clock": return clock(node, &faults)
     case "cpu": return slowed(node, name, &faults).map { .cpu($0.who, $0.span) }
     case "sql": return slowed(node, name, &faults).map { .sql($0.who, $0.span) }
-    default: return .calm
+    default:
+      return node.value(name, &faults) { text throws(TextFault) in
+        guard text == "all" else { throw TextFault("calm comes over all; write calm: all", nil) }
+        return .calm
+      }
     }
+  }
+
+  private func cut(_ node: Node, _ faults: inout [ScenarioFault]) -> Fault.Verb? {
+    let sides = sides(node, ["from", "to"], &faults)
+    if case .replicas(let from) = sides.from, case .replicas(let to) = sides.to,
+      Set(from + to).count == 1
+    {
+      faults.append(
+        node,
+        "\(from[0]) always hears itself, so this cuts nothing: name another replica under "
+          + "'from' or 'to'")
+      return nil
+    }
+    return .cut(from: sides.from, to: sides.to)
+  }
+
+  private func isolate(_ node: Node, _ faults: inout [ScenarioFault]) -> Fault.Verb? {
+    guard let who = node.who(&faults) else { return nil }
+    var isEverybody = who == .all
+    if case .replicas(let ids) = who, replicas > 1 { isEverybody = Set(ids).count >= replicas }
+    guard isEverybody else { return .isolate(who) }
+    faults.append(
+      node,
+      "this cuts nobody off, since everybody is on the same side: name fewer, such as "
+        + "isolate: r1")
+    return nil
+  }
+
+  /// Groups of which each replica is in one.
+  private func split(_ node: Node, _ faults: inout [ScenarioFault]) -> Fault.Verb? {
+    let before = faults.count
+    var groups: [[ReplicaID]] = []
+    for item in node.items {
+      switch item.who(&faults) {
+      case .replicas(let ids)?: groups.append(ids)
+      case nil: break
+      default: faults.append(item, "a group names its replicas one by one: [[r0, r1], [r2, r3]]")
+      }
+    }
+    guard faults.count == before else { return nil }
+    var open = (0..<UInt16(replicas)).map { ReplicaID($0) }
+    for (group, item) in zip(groups, node.items) {
+      let others = groups.count { $0.contains { group.contains($0) } }
+      if others > 1 {
+        faults.append(
+          item,
+          "\(Who.replicas(group).text) shares replicas with another group: "
+            + "write each replica in one group only")
+      }
+      open.removeAll { group.contains($0) }
+    }
+    if groups.count < 2 {
+      faults.append(node, "one group is no split: write two or more: [[r0, r1], [r2, r3]]")
+    } else if !open.isEmpty {
+      faults.append(
+        node,
+        "\(Who.replicas(open).text) would still be heard by all: write each replica in a "
+          + "group, also one of its own")
+    }
+    return faults.count == before ? .split(groups.map { .replicas($0) }) : nil
   }
 
   private func crash(_ node: Node, _ faults: inout [ScenarioFault]) -> Fault.Verb? {
@@ -71,7 +152,7 @@ struct FaultReading {
     let effects = inner.value("effects", &faults) { text throws(TextFault) in
       Int(clamping: try number(text, "count of effects"))
     }
-    return inner["of"]?.who(&faults).map { .crash($0, loss ?? .tornTail, effects: effects ?? 0) }
+    return whom(inner, &faults).map { .crash($0, loss ?? .tornTail, effects: effects ?? 0) }
   }
 
   private func slow(_ node: Node, _ faults: inout [ScenarioFault]) -> Fault.Verb? {
@@ -94,8 +175,17 @@ struct FaultReading {
     let fault = inner.required("is", &faults) { text throws(TextFault) in
       try choice(text, "disk fault", of: Fault.DiskFault.self)
     }
-    guard let who = inner["of"]?.who(&faults), let fault else { return nil }
+    guard let who = whom(inner, &faults), let fault else { return nil }
     return .disk(who, fault)
+  }
+
+  /// Whose process, disk or clock it is.
+  private func whom(_ inner: ScenarioNode, _ faults: inout [ScenarioFault]) -> Who? {
+    guard let node = inner["of"] else {
+      faults.append(inner.node, "\(inner.what) lacks 'of': say whose, such as of: r1")
+      return nil
+    }
+    return node.who(&faults)
   }
 
   /// `{ of: r1, takes: 40ms }`.
@@ -104,24 +194,34 @@ struct FaultReading {
   ) -> (who: Who, span: Span)? {
     let inner = ScenarioNode(node, name)
     inner.check(["of", "takes"], &faults)
-    if inner["of"] == nil { faults.append(node, "\(name) lacks 'of'") }
-    let span = inner.required("takes", &faults, readSpan)
-    guard let who = inner["of"]?.who(&faults), let span else { return nil }
+    let span = inner.required("takes", &faults, readTurn)
+    guard let who = whom(inner, &faults), let span else { return nil }
     return (who, span)
   }
 
   private func clock(_ node: Node, _ faults: inout [ScenarioFault]) -> Fault.Verb? {
     let inner = ScenarioNode(node, "clock")
     inner.check(["of", "drift", "step", "stuck"], &faults)
-    guard let who = inner["of"]?.who(&faults) else {
-      faults.append(node, "clock lacks 'of'")
+    let kinds = ["drift", "step", "stuck"].filter { inner[$0] != nil }
+    guard let who = whom(inner, &faults) else { return nil }
+    guard let kind = kinds.first, kinds.count == 1 else {
+      faults.append(
+        node,
+        "a clock has one of drift, step and stuck at a time: write drift: 200ppm, step: "
+          + "300ms or stuck: true, each as a fault of its own")
       return nil
     }
-    if let drift = inner.value("drift", &faults, readSigned("ppm")) {
-      return .clock(who, .drift(drift))
-    }
-    if let step = inner.value("step", &faults, readSigned("ms")) { return .clock(who, .step(step)) }
-    return .clock(who, .stuck)
+    let fault: Fault.ClockFault? =
+      switch kind {
+      case "drift":
+        inner.value(kind, &faults, readSigned("ppm", most: ScenarioLimits.driftMax))
+          .map { .drift($0) }
+      case "step":
+        inner.value(kind, &faults, readSigned("ms", most: ScenarioLimits.stepMax))
+          .map { .step($0) }
+      default: inner.value(kind, &faults, readStuck)
+      }
+    return fault.map { .clock(who, $0) }
   }
 
   private func filter(_ node: Node, _ faults: inout [ScenarioFault]) -> Fault.Filter {
@@ -133,10 +233,11 @@ struct FaultReading {
     filter.kind = inner.value("kind", &faults) { text throws(TextFault) in
       try choice(text, "kind of message", of: MessageKind.self)
     }
-    filter.view = inner.value("view", &faults) { text throws(TextFault) in
-      View(try number(text, "view"))
-    }
+    filter.view = inner.value("view", &faults, readView)
     filter.ratePPM = inner.value("rate", &faults, readShare) ?? 1_000_000
+    if filter.ratePPM == 0, let node = inner["rate"] {
+      faults.append(node, "0% of the messages are none: write more, or take the fault away")
+    }
     return filter
   }
 
@@ -145,7 +246,16 @@ struct FaultReading {
   ) -> (from: Who, to: Who) {
     let inner = ScenarioNode(node, "a fault's links")
     inner.check(known, &faults)
-    return (inner["from"]?.who(&faults) ?? .all, inner["to"]?.who(&faults) ?? .all)
+    let from = inner["from"]?.side(&faults) ?? .all
+    let to = inner["to"]?.side(&faults) ?? .all
+    for (key, side, other) in [("from", from, to), ("to", to, from)]
+    where side == .rest && (other == .all || other == .rest) {
+      faults.append(
+        inner[key] ?? node,
+        "no rest is left of all: name replicas at the other end, such as from: "
+          + "r1, to: rest")
+    }
+    return (from, to)
   }
 }
 
@@ -163,8 +273,9 @@ func readFlag(_ text: String) throws(TextFault) -> Bool {
 
 func readReplicas(_ text: String) throws(TextFault) -> Int {
   let count = try number(text, "count of replicas")
-  guard (1...40).contains(count) else {
-    throw TextFault("\(count) replicas; the simulator takes 1 to 40", nil)
+  let most = ScenarioLimits.replicasMax
+  guard (1...UInt64(most)).contains(count) else {
+    throw TextFault("\(count) replicas; the simulator takes 1 to \(most)", nil)
   }
   return Int(count)
 }
@@ -186,7 +297,14 @@ func readLatency(_ text: String) throws(TextFault) -> LatencyText {
     throw TextFault(
       "'\(text)' is no profile; there are: \(names.joined(separator: ", "))", profile)
   }
-  return .uniform(try Span(text: first), jitter: parts.count == 2 ? try Span(text: parts[1]) : 0)
+  let latency = try Span(text: first)
+  let jitter = parts.count == 2 ? try Span(text: parts[1]) : 0
+  guard jitter <= latency else {
+    throw TextFault(
+      "with '\(text)' a message may arrive before it is sent; write a jitter of \(latency.text) at "
+        + "most", nil)
+  }
+  return .uniform(latency, jitter: jitter)
 }
 
 /// `5%` or `0.1%`, in parts of a million.
@@ -197,7 +315,9 @@ func readShare(_ text: String) throws(TextFault) -> UInt64 {
   else { throw TextFault("'\(text)' is no share; write 5% or 0.1%", nil) }
   let fraction = parts.count == 2 ? UInt64(parts[1]) ?? 0 : 0
   let scale: [UInt64] = [0, 1_000, 100, 10, 1]
-  return whole * 10_000 + (parts.count == 2 ? fraction * scale[parts[1].count] : 0)
+  let ppm = whole * 10_000 + (parts.count == 2 ? fraction * scale[parts[1].count] : 0)
+  guard ppm <= 1_000_000 else { throw TextFault("'\(text)' is over 100%", nil) }
+  return ppm
 }
 
 func readRate(_ text: String) throws(TextFault) -> UInt64 {
@@ -205,7 +325,10 @@ func readRate(_ text: String) throws(TextFault) -> UInt64 {
     throw TextFault("'\(text)' is no rate; write 40/s", nil)
   }
   let rate = try number(String(text.dropLast(2)), "rate")
-  guard rate <= 10_000 else { throw TextFault("\(rate)/s is over 10000/s", nil) }
+  let most = ScenarioLimits.rateMax
+  guard (1...most).contains(rate) else {
+    throw TextFault("\(rate)/s; clients call 1/s to \(most)/s, and without 'load' never", nil)
+  }
   return rate
 }
 
@@ -222,7 +345,9 @@ func readBandwidth(_ text: String) throws(TextFault) -> UInt64 {
   guard text.hasSuffix("/s") else {
     throw TextFault("'\(text)' is no bandwidth; write 200kB/s", nil)
   }
-  return try readBytes(String(text.dropLast(2)))
+  let bytes = try readBytes(String(text.dropLast(2)))
+  guard bytes > 0 else { throw TextFault("'\(text)' lets nothing pass; write cut instead", nil) }
+  return bytes
 }
 
 func readViews(_ text: String) throws(TextFault) -> ClosedRange<UInt64> {
@@ -230,16 +355,19 @@ func readViews(_ text: String) throws(TextFault) -> ClosedRange<UInt64> {
   guard let start = parts.first, parts.count <= 2 else {
     throw TextFault("'\(text)' is no range of views; write 3..9", nil)
   }
-  let first = try number(start, "view")
-  let last = parts.count == 2 ? try number(parts[1], "view") : first
+  let first = try readView(start).number
+  let last = parts.count == 2 ? try readView(parts[1]).number : first
   guard first <= last else { throw TextFault("the range '\(text)' runs backwards", nil) }
   return first...last
 }
 
-func readSigned(_ unit: String) -> (String) throws(TextFault) -> Int64 {
+func readSigned(_ unit: String, most: Int64) -> (String) throws(TextFault) -> Int64 {
   { text throws(TextFault) in
     guard text.hasSuffix(unit), let value = Int64(text.dropLast(unit.count)) else {
       throw TextFault("'\(text)' is no number of \(unit); write -200\(unit)", nil)
+    }
+    guard (-most...most).contains(value) else {
+      throw TextFault("'\(text)' is too much; write -\(most)\(unit) to \(most)\(unit)", nil)
     }
     return value
   }

@@ -9,7 +9,8 @@ import Yams
 package enum ScenarioFile {
   /// The newest format that is understood.
   static let format: UInt64 = 1
-  package static let bytesMax = 1 << 20
+  /// A crowded run of 40 replicas with 10,000 faults stays below it.
+  package static let bytesMax = 1 << 23
 
   package static func read(_ path: String) throws(ScenarioFaults) -> Scenario {
     guard let bytes = FileManager.default.contents(atPath: path) else {
@@ -93,11 +94,16 @@ private struct Reading {
     if let node = root["cluster"] { scenario.cluster = cluster(node, &faults) }
     if let node = root["load"] { scenario.load = load(node, &faults) }
     for node in root["faults"]?.items ?? [] {
-      if let fault = FaultReading(node).fault(&faults) { scenario.faults.append(fault) }
+      let reading = FaultReading(node, replicas: scenario.cluster.replicas)
+      if let fault = reading.fault(&faults) { scenario.faults.append(fault) }
     }
+    var entries: [Node] = []
     for node in root["byzantine"]?.items ?? [] {
-      if let actor = byzantine(node, &faults) { scenario.byzantine.append(actor) }
+      guard let actor = byzantine(node, &faults) else { continue }
+      scenario.byzantine.append(actor)
+      entries.append(node)
     }
+    refuseSecondParts(in: scenario, entries, &faults)
     for node in root["rounds"]?.items ?? [] {
       scenario.rounds.append(round(ScenarioNode(node, "a round"), &faults))
     }
@@ -111,7 +117,7 @@ private struct Reading {
     map.check(["first", "second"], &faults)
     func group(_ key: String) -> [ReplicaID] {
       guard let node = map[key] else { return [] }
-      if case .replicas(let ids)? = node.who(&faults) { return ids }
+      if case .replicas(let ids)? = node.anybody(&faults) { return ids }
       faults.append(node, "'\(key)' names replicas one by one: [r0, r2..r4]")
       return []
     }
@@ -135,7 +141,8 @@ private struct Reading {
     case nil: break
     }
     cluster.lossPPM = map.value("loss", &faults, readShare) ?? 0
-    cluster.leaderTimeout = map.value("leader-timeout", &faults, readSpan) ?? cluster.leaderTimeout
+    cluster.leaderTimeout =
+      map.value("leader-timeout", &faults, readTimeout) ?? cluster.leaderTimeout
     cluster.seed =
       map.value("seed", &faults) { text throws(TextFault) in
         try number(text, "seed")
@@ -158,10 +165,7 @@ private struct Reading {
     let map = ScenarioNode(node, "load")
     map.check(["clients", "pipeline", "rate", "ledger", "misuse"], &faults)
     var load = Scenario.Load()
-    load.clients =
-      map.value("clients", &faults) { text throws(TextFault) in
-        Int(try number(text, "count of clients"))
-      } ?? load.clients
+    load.clients = map.value("clients", &faults, readClients) ?? load.clients
     load.rate = map.value("rate", &faults, readRate) ?? load.rate
     load.ledger = map.value("ledger", &faults, readFlag) ?? false
     for item in map["misuse"]?.items ?? [] {
@@ -186,16 +190,39 @@ private struct Reading {
     let map = ScenarioNode(node, "a Byzantine actor")
     let names = Scenario.Byzantine.Actor.allCases
     map.check(names.map(\.rawValue) + ["views", "to"], &faults)
-    guard let actor = names.first(where: { map[$0.rawValue] != nil }),
-      let who = map[actor.rawValue]?.who(&faults)
-    else {
+    let played = names.filter { map[$0.rawValue] != nil }
+    guard let actor = played.first else {
       faults.append(node, "an actor is one of: \(names.map(\.rawValue).joined(separator: ", "))")
       return nil
     }
+    if played.count > 1, let second = map[played[1].rawValue] {
+      faults.append(
+        second,
+        "an entry has one actor; write \(actor.rawValue) and \(played[1].rawValue) as two "
+          + "entries, of different replicas")
+    }
+    guard let who = map[actor.rawValue]?.who(&faults) else { return nil }
     var byzantine = Scenario.Byzantine(actor, who)
     byzantine.views = map.value("views", &faults, readViews)
     byzantine.to = map["to"]?.who(&faults)
     return byzantine
+  }
+
+  /// A replica plays one actor: a second one would be ignored.
+  private func refuseSecondParts(
+    in scenario: Scenario, _ entries: [Node], _ faults: inout [ScenarioFault]
+  ) {
+    var first: [ReplicaID: String] = [:]
+    for (order, ids) in scenario.players.enumerated() {
+      let actor = scenario.byzantine[order].actor.rawValue
+      if let id = ids.first(where: { first[$0] != nil }), let known = first[id] {
+        faults.append(
+          entries[order],
+          "\(id) plays \(known) already, so it would not play \(actor): name "
+            + "another replica here, or take one of the two entries away")
+      }
+      for id in ids where first[id] == nil { first[id] = actor }
+    }
   }
 
   private func expectation(

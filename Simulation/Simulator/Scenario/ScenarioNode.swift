@@ -100,15 +100,36 @@ extension Node {
     return [self]
   }
 
+  /// Somebody. There is no rest where no other side is.
   func who(_ faults: inout [ScenarioFault]) -> Who? {
+    let who = side(&faults)
+    guard who == .rest else { return who }
+    faults.append(
+      self,
+      "'rest' is whom the other side of a link does not name, and there is none here; name "
+        + "the replicas: [r0..r3]")
+    return nil
+  }
+
+  /// Somebody at one end of links: it may be the rest of the other end.
+  func side(_ faults: inout [ScenarioFault]) -> Who? {
+    let who = anybody(&faults)
+    guard who == .replicas([]) else { return who }
+    faults.append(self, "this names nobody; write r4 or [r0..r3]")
+    return nil
+  }
+
+  /// Whoever is named, perhaps nobody.
+  func anybody(_ faults: inout [ScenarioFault]) -> Who? {
     guard case .sequence(let sequence) = self else {
       return value("who", &faults) { text throws(TextFault) in try Who(text: text) }
     }
+    let before = faults.count
     var ids: [ReplicaID] = []
     for item in sequence {
       ids += item.value("who", &faults) { text throws(TextFault) in try Who.range(text) } ?? []
     }
-    return .replicas(ids)
+    return faults.count == before ? .replicas(ids) : nil
   }
 }
 

@@ -36,9 +36,9 @@ package enum When: Sendable, Hashable {
     let words = text.split(separator: " ").map(String.init)
     switch words.first {
     case "calm" where words.count == 1: self = .calm
-    case "height" where words.count == 2: self = .height(Height(try number(words[1], "height")))
+    case "height" where words.count == 2: self = .height(try readHeight(words[1]))
     case "view" where words.count == 3:
-      let view = View(try number(words[1], "view"))
+      let view = try readView(words[1])
       self = .view(view, try choice(words[2], "view event", of: ViewEvent.self))
     case .some(let word) where words.count == 1: self = .time(try Span(text: word))
     case .some(let word) where words.count == 3:
@@ -46,7 +46,7 @@ package enum When: Sendable, Hashable {
       guard let kind = kinds.first(where: { $0.0 == words[1] })?.1 else {
         throw TextFault("'\(words[1])' is no act", nearest(words[1], kinds.map(\.0)))
       }
-      self = .act(try ReplicaID(text: word), kind, View(try number(words[2], "view")))
+      self = .act(try ReplicaID(text: word), kind, try readView(words[2]))
     default:
       throw TextFault("'\(text)' says no moment; write one of: \(Self.shapes)", nil)
     }
@@ -92,7 +92,7 @@ package indirect enum Who: Sendable, Hashable {
     case "rest": self = .rest
     default:
       if text.hasPrefix("leader of ") {
-        self = .leaderOf(View(try number(String(text.dropFirst(10)), "view")))
+        self = .leaderOf(try readView(String(text.dropFirst(10))))
       } else {
         self = .replicas(try Self.range(text))
       }
@@ -151,6 +151,10 @@ extension ReplicaID {
     guard text.hasPrefix("r"), let number = UInt16(text.dropFirst()) else {
       throw TextFault("'\(text)' names no replica; write r0, r1, …", nearest(text, Who.words))
     }
+    guard number < ScenarioLimits.replicasMax else {
+      throw TextFault(
+        "'\(text)' is beyond r\(ScenarioLimits.replicasMax - 1), the last there is", nil)
+    }
     self.init(number)
   }
 }
@@ -164,14 +168,17 @@ extension Span {
     for (unit, scale) in units where text.hasSuffix(unit) {
       let parts = text.dropLast(unit.count).split(
         separator: ".", omittingEmptySubsequences: false)
-      guard let whole = parts.first.flatMap({ UInt64($0) }), whole < 1 << 32, parts.count <= 2
-      else { continue }
-      var micros = whole * scale
+      guard let whole = parts.first.flatMap({ UInt64($0) }), parts.count <= 2 else { continue }
+      let most = ScenarioLimits.spanMax.number
+      var micros = min(whole, most / scale + 1) * scale
       if parts.count == 2 {
         guard let tenths = UInt64(parts[1]), !parts[1].isEmpty, parts[1].count <= 3 else {
           continue
         }
         micros += tenths * scale / [1, 10, 100, 1_000][parts[1].count]
+      }
+      guard micros <= most else {
+        throw TextFault("'\(text)' is too long; write \(most / 3_600_000_000)h at most", nil)
       }
       self.init(micros)
       return

@@ -29,12 +29,8 @@ extension Fault {
   /// It spends nothing of the budget.
   fileprivate var isFree: Bool {
     var scenario = Scenario(title: "")
-    scenario.cluster.replicas = Scenario.replicasMax
+    scenario.cluster.replicas = ScenarioLimits.replicasMax
     scenario.faults = [self]
     return scenario.spentBudget == 0
   }
-}
-
-extension Scenario {
-  fileprivate static let replicasMax = 64
 }

@@ -122,10 +122,8 @@ final class FaultEngine {
     _ committee: Committee, _ seed: UInt64
   ) -> [(id: ReplicaID, name: String, adversary: (any Adversary)?)] {
     var actors: [(id: ReplicaID, byzantine: Scenario.Byzantine, order: Int)] = []
-    for (order, byzantine) in scenario.byzantine.enumerated() {
-      var chance = RandomStream(seed: seed, label: "cast \(order)")
-      let ids = resolveStill(byzantine.who, committee, &chance)
-      actors += ids.map { ($0, byzantine, order) }
+    for (order, ids) in scenario.players.enumerated() {
+      actors += ids.map { ($0, scenario.byzantine[order], order) }
     }
     var out: [(id: ReplicaID, name: String, adversary: (any Adversary)?)] = []
     for member in committee.members {
@@ -136,7 +134,7 @@ final class FaultEngine {
       }
       let targets = own.to.map { who in
         var chance = RandomStream(seed: seed, label: "to \(name)")
-        return resolveStill(who, committee, &chance)
+        return scenario.meantStill(who, &chance)
       }
       var chance = RandomStream(seed: seed, label: "actor \(name)")
       let sides = Sides(
@@ -151,21 +149,5 @@ final class FaultEngine {
       }
     }
     return out
-  }
-
-  /// Whom a word means before anything has happened.
-  private func resolveStill(
-    _ who: Who, _ committee: Committee, _ chance: inout RandomStream
-  ) -> [ReplicaID] {
-    let all = committee.members.map(\.id)
-    switch who {
-    case .all, .rest: return all
-    case .replicas(let ids): return ids
-    case .leader: return [committee.leader(of: 1)]
-    case .leaderOf(let view): return [committee.leader(of: view)]
-    case .one: return chance.pick(1, of: all)
-    case .f: return chance.pick(scenario.cluster.faultsMax, of: all)
-    case .quorum: return chance.pick(scenario.cluster.quorum, of: all)
-    }
   }
 }
