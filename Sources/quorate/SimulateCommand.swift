@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Simulator
+import Wire
 
 struct SimulateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -22,11 +23,49 @@ struct SimulateCommand: AsyncParsableCommand {
 
   /// Reads a scenario file; a mistake in it is wrong usage.
   static func read(_ file: String) throws -> Scenario {
-    do { return try ScenarioFile.read(file) } catch {
-      Terminal.warn("\(error)")
-      throw ExitCode(64)
+    do { return try ScenarioFile.read(file) } catch { throw misused("\(error)") }
+  }
+
+  /// Writes a scenario file; a place where that cannot be done is wrong usage.
+  static func write(_ scenario: Scenario, to path: String) throws {
+    do { try scenario.write(to: path) } catch { throw unwritable(path, error) }
+  }
+
+  /// Wrong usage: statuses below 64 tell what runs came to.
+  static func misused(_ words: String) -> ExitCode {
+    Terminal.warn(words)
+    return ExitCode(64)
+  }
+
+  static func unwritable(_ path: String, _ error: any Error) -> ExitCode {
+    misused(
+      "Cannot write \(path): \(error.localizedDescription) Name a file in a folder that is there.")
+  }
+
+  /// Told before a run, which may take long.
+  static func check(file path: String?, _ option: String) throws {
+    guard let path else { return }
+    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+    guard FileManager.default.isWritableFile(atPath: folder) else {
+      throw ValidationError(
+        "\(option) \(path): there is no folder \(folder) to write in. Name one that is there.")
     }
   }
+
+  static func check(_ duration: Duration?) throws {
+    let most = ScenarioLimits.spanMax.number
+    guard let duration, duration > .microseconds(Int64(most)) else { return }
+    throw ValidationError("--for is at most \(most / 3_600_000_000)h.")
+  }
+
+  static func check(replicas: Int, least: Int = 1) throws {
+    guard (least...ScenarioLimits.replicasMax).contains(replicas) else {
+      throw ValidationError("--replicas is \(least) to \(ScenarioLimits.replicasMax).")
+    }
+  }
+
+  /// Runs of one search.
+  static let runsMax = 1_000_000_000
 }
 
 extension Scenario {
@@ -40,8 +79,7 @@ extension Scenario {
       }
       return try bug == "named" ? broken() : planting(bug)
     } catch {
-      Terminal.warn("\(error)")
-      throw ExitCode(64)
+      throw SimulateCommand.misused("\(error)")
     }
   }
 

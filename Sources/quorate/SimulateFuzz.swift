@@ -32,13 +32,14 @@ struct SimulateFuzz: AsyncParsableCommand {
     guard (runs == nil) != (hours == nil) else {
       throw ValidationError("Say either --runs N or --hours H.")
     }
-    guard runs.map({ $0 >= 1 }) ?? true, hours.map({ $0 > 0 && $0 < 10_000 }) ?? true else {
-      throw ValidationError("--runs and --hours are above 0.")
+    guard runs.map({ (1...SimulateCommand.runsMax).contains($0) }) ?? true else {
+      throw ValidationError("--runs is 1 to \(grouped(SimulateCommand.runsMax)).")
+    }
+    guard hours.map({ $0 > 0 && $0 < 10_000 }) ?? true else {
+      throw ValidationError("--hours is above 0 and below 10,000.")
     }
     guard (1...64).contains(jobs) else { throw ValidationError("--jobs is 1 to 64.") }
-    guard replicas.map({ (1...64).contains($0) }) ?? true else {
-      throw ValidationError("--replicas is 1 to 64.")
-    }
+    if let replicas { try SimulateCommand.check(replicas: replicas) }
     guard (1...100_000).contains(blocks) else {
       throw ValidationError("--blocks is 1 to 100,000.")
     }

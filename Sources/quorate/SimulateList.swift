@@ -61,11 +61,12 @@ struct ScenarioFolder {
 
   init(_ directory: String) throws {
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
-      throw Failure("There is no folder \(directory); name it with --directory.")
+      throw SimulateCommand.misused("There is no folder \(directory); name it with --directory.")
     }
     files = names.filter { $0.hasSuffix(".yaml") }.sorted().map { "\(directory)/\($0)" }
     guard !files.isEmpty else {
-      throw Failure("There is no scenario file in \(directory); name a folder with --directory.")
+      throw SimulateCommand.misused(
+        "There is no scenario file in \(directory); name a folder with --directory.")
     }
   }
 }

@@ -11,6 +11,12 @@ struct PictureOptions: ParsableArguments {
 
   var isAsked: Bool { html != nil || svg != nil || trace != nil }
 
+  func check() throws {
+    for (path, option) in [(html, "--html"), (svg, "--svg"), (trace, "--trace")] {
+      try SimulateCommand.check(file: path, option)
+    }
+  }
+
   /// Runs the scenario and writes what was asked for; records only then.
   func run(_ scenario: Scenario, _ options: RunOptions) throws -> RunReport {
     guard isAsked else { return Simulation.run(scenario, options) }
@@ -25,9 +31,7 @@ struct PictureOptions: ParsableArguments {
     do {
       try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
     } catch {
-      throw Failure(
-        "Cannot write \(path): \(error.localizedDescription) Name a file in a folder that is there."
-      )
+      throw SimulateCommand.unwritable(path, error)
     }
   }
 }

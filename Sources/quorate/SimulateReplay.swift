@@ -20,6 +20,11 @@ struct SimulateReplay: AsyncParsableCommand {
   @Flag(help: "For programs.") var json = false
   @OptionGroup(title: "Pictures") var pictures: PictureOptions
 
+  func validate() throws {
+    try SimulateCommand.check(duration)
+    try pictures.check()
+  }
+
   func run() async throws {
     var scenario = try SimulateCommand.read(file).breaking(broken)
     if let duration {

@@ -19,7 +19,10 @@ struct SimulateRun: AsyncParsableCommand {
   @OptionGroup(title: "Pictures") var pictures: PictureOptions
 
   func validate() throws {
-    guard (1...64).contains(replicas) else { throw ValidationError("--replicas is 1 to 64.") }
+    try SimulateCommand.check(replicas: replicas)
+    try SimulateCommand.check(duration)
+    try SimulateCommand.check(file: save, "--save")
+    try pictures.check()
     guard faults.map({ (0...10_000).contains($0) }) ?? true else {
       throw ValidationError("--faults is 0 to 10,000.")
     }
@@ -34,7 +37,7 @@ struct SimulateRun: AsyncParsableCommand {
   func run() async throws {
     guard let seeds else {
       let scenario = try scenario(seed.number)
-      if let save { try scenario.write(to: save) }
+      if let save { try SimulateCommand.write(scenario, to: save) }
       let started = ContinuousClock.now
       let report = try pictures.run(scenario, .spoken(!json))
       Terminal.say(

@@ -15,6 +15,8 @@ struct SimulateShrink: AsyncParsableCommand {
   @Option(help: "Where the short story is written; FILE-short.yaml unless said.")
   var out: String?
 
+  func validate() throws { try SimulateCommand.check(file: out, "--out") }
+
   func run() async throws {
     var scenario = try SimulateCommand.read(file)
     let bug = broken ?? (scenario.expect.planted == nil ? nil : "named")
@@ -24,14 +26,14 @@ struct SimulateShrink: AsyncParsableCommand {
       var shrinker = Shrinker(
         scenario, progress: { runs, left in bar.show(runs, note: "· \(left) faults left") })
     else {
-      throw Failure(
+      throw SimulateCommand.misused(
         "\(file) passes: there is nothing to shrink. Break a rule with --broken, or give a file "
           + "that fails.")
     }
     shrinker.shrink()
     bar.finish()
     let path = out ?? "\(file.hasSuffix(".yaml") ? String(file.dropLast(5)) : file)-short.yaml"
-    try shrinker.best.write(to: path)
+    try SimulateCommand.write(shrinker.best, to: path)
     Terminal.say(
       Self.milestones(shrinker.steps).map { "\($0)" }.joined(separator: " → ")
         + " faults and actors in \(grouped(shrinker.runs)) runs; \(shrinker.check.rawValue) still "

@@ -30,7 +30,7 @@ struct SimulateTwins: AsyncParsableCommand {
   @Flag(help: "For programs.") var json = false
 
   func validate() throws {
-    guard (4...64).contains(replicas) else { throw ValidationError("--replicas is 4 to 64.") }
+    try SimulateCommand.check(replicas: replicas, least: 4)
     guard (1...64).contains(jobs) else { throw ValidationError("--jobs is 1 to 64.") }
     guard (1...replicas).contains(rounds) else {
       throw ValidationError("--rounds is 1 to the number of replicas.")
@@ -43,7 +43,9 @@ struct SimulateTwins: AsyncParsableCommand {
         "--all goes with --rounds 1: of more rounds there are too many; say --sample N.")
     }
     guard !everyPlacement || all else { throw ValidationError("--every-placement needs --all.") }
-    guard sample.map({ $0 >= 1 }) ?? true else { throw ValidationError("--sample is above 0.") }
+    guard sample.map({ (1...SimulateCommand.runsMax).contains($0) }) ?? true else {
+      throw ValidationError("--sample is 1 to \(grouped(SimulateCommand.runsMax)).")
+    }
     if let broken { _ = try Scenario(title: "").breaking(broken) }
   }
 

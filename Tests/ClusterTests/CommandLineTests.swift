@@ -349,6 +349,72 @@ private final class TemporaryFile {
   }
 }
 
+@Suite struct `A simulate command` {
+  /// What it says, and the status with which it ends.
+  private func refusal(_ words: [String]) -> (words: String, status: Int32)? {
+    do {
+      _ = try SimulateCommand.parseAsRoot(words)
+      return nil
+    } catch {
+      return (SimulateCommand.message(for: error), SimulateCommand.exitCode(for: error).rawValue)
+    }
+  }
+
+  @Test(arguments: [
+    (["run", "--replicas", "41"], "--replicas is 1 to 40"),
+    (["fuzz", "--runs", "1", "--replicas", "41"], "--replicas is 1 to 40"),
+    (["twins", "--all", "--replicas", "41"], "--replicas is 4 to 40"),
+    (["run", "--for", "1001h"], "--for is at most 1000h"),
+    (["replay", "a.yaml", "--for", "1001h"], "--for is at most 1000h"),
+    (["fuzz", "--runs", "9223372036854775807"], "--runs is 1 to"),
+    (["fuzz", "--runs", "0"], "--runs is 1 to"),
+    (["fuzz", "--hours", "nan"], "--hours is above 0"),
+    (["fuzz", "--hours", "inf"], "--hours is above 0"),
+    (["twins", "--sample", "9223372036854775807"], "--sample is 1 to"),
+    (["run", "--seed", "0x10000000000000000"], "--seed"),
+    (["run", "--html", "/no/such/folder/run.html"], "there is no folder /no/such/folder/"),
+    (["replay", "a.yaml", "--svg", "/no/such/folder/run.svg"], "there is no folder"),
+    (["run", "--save", "/no/such/folder/run.yaml"], "there is no folder"),
+    (["shrink", "a.yaml", "--out", "/no/such/folder/run.yaml"], "there is no folder"),
+  ])
+  func `takes nothing that it cannot run with`(words: [String], says: String) throws {
+    let refusal = try #require(self.refusal(words))
+    #expect(refusal.words.contains(says), "\(refusal.words)")
+    #expect(refusal.status == 64)
+  }
+
+  @Test func `takes what its files take`() {
+    #expect(refusal(["run", "--replicas", "40", "--for", "1000h", "--html", "run.html"]) == nil)
+    #expect(refusal(["twins", "--all", "--replicas", "40"]) == nil)
+  }
+
+  @Test func `that cannot begin ends with the status of wrong usage, not of a violation`()
+    async throws
+  {
+    let gallery = try SimulateGallery.parse(["--directory", "/no/such/folder"])
+    await #expect { try await gallery.run() } throws: {
+      SimulateGallery.exitCode(for: $0).rawValue == 64
+    }
+    let list = try SimulateList.parse(["scenarios", "--directory", "/no/such/folder"])
+    await #expect { try await list.run() } throws: {
+      SimulateList.exitCode(for: $0).rawValue == 64
+    }
+    let good = try TemporaryFile(
+      "quorate: 1\ntitle: Good\ncluster: { replicas: 1, duration: 100ms }\n")
+    let shrink = try SimulateShrink.parse([good.path])
+    await #expect { try await shrink.run() } throws: {
+      SimulateShrink.exitCode(for: $0).rawValue == 64
+    }
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let replay = try SimulateReplay.parse([good.path, "--trace", folder.path])
+    await #expect { try await replay.run() } throws: {
+      SimulateReplay.exitCode(for: $0).rawValue == 64
+    }
+  }
+}
+
 @Suite struct `An account and what may go, as a command tells them` {
   private let shop = CatalogPipeline(
     name: "shop", version: "1", about: "", owner: KeyPair.generate().publicKey, package: .zero,
