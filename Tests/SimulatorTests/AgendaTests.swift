@@ -32,4 +32,15 @@ import Wire
     #expect(lines[1] == "r0 Fx")
     #expect(lines[2] == "r1 ·!")
   }
+
+  @Test func `says how many views it leaves out`() {
+    var picture = Picture()
+    picture.rows = ["r0"]
+    picture.mark(0, 96, .finalized)
+    #expect(!picture.text.contains("views"))
+    picture.mark(0, 300, .finalized)
+    #expect(picture.text.hasPrefix("the last 96 of 300 views\n"))
+    picture.mark(0, View(Picture.viewsMax + 1), .finalized)
+    #expect(picture.text.hasPrefix("views 205 to 300 of 1048577\n"))
+  }
 }

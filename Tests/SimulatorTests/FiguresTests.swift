@@ -24,6 +24,44 @@ import Wire
   }
 }
 
+@Suite struct `The words of a report` {
+  private func figures(_ count: UInt64) -> Figures {
+    Figures(
+      delay: .seconds(1), finality: Distribution(), replies: Distribution(), blocks: 1,
+      viewsLost: count, crashes: count, messages: count, bytes: count)
+  }
+
+  @Test func `count one as one`() {
+    #expect(figures(1).text == "1 message and 1 byte a block; 1 view lost, 1 crash")
+    #expect(figures(2).text == "2 messages and 2 bytes a block; 2 views lost, 2 crashes")
+    var statistics = RunStatistics()
+    statistics.events = 1
+    statistics.deliveries = 1
+    statistics.crashes = 1
+    statistics.reads = 1
+    statistics.viewHighest = 1
+    statistics.heightHighest = 1
+    let text = RunReport(
+      title: "One", replicas: 1, seed: 0, planted: nil, violations: [], statistics: statistics,
+      traceHash: "", picture: "", reached: [], accused: [], guilty: [], broke: [], fired: [],
+      figures: figures(1), happenings: []
+    ).text(file: nil)
+    for words in [
+      "One  (1 replica, seed 0x0)", " 1 event, 1 delivery, 1 height in 1 view, 1 crash\n",
+      " 1 certified read; serial replay of 1 height equal\n",
+    ] {
+      #expect(text.contains(words), "\(text)")
+    }
+  }
+
+  @Test(arguments: [
+    (Check.bounds, ["blocks", "pool", "logs"]), (.vacuity, ["marks", "faults", "evidence"]),
+  ])
+  func `tell all that a check is about`(check: Check, what: [String]) {
+    #expect(what.allSatisfy(check.meaning.contains), "\(check.meaning)")
+  }
+}
+
 @Suite struct `The figures of a run` {
   private func story(_ replicas: Int) -> Scenario {
     var scenario = Scenario(title: "Nothing goes wrong")

@@ -48,6 +48,26 @@ import Wire
     #expect(Shrinker(story([]), play: { self.report($0, fails: false) }) == nil)
   }
 
+  @Test func `to fewer replicas names none of those that went`() {
+    var scenario = Scenario(title: "Thirteen")
+    scenario.cluster.replicas = 13
+    scenario.faults = [
+      Fault(at: .time(0), .cpu(.replicas([9]), .milliseconds(1))),
+      Fault(at: .time(0), .sql(.replicas([0, 9]), .milliseconds(1))),
+      Fault(at: .time(0), .pause(.replicas([1])), .until(.act(11, .nullify, 8))),
+      Fault(at: .time(0), .isolate(.replicas([0, 1, 2, 3])), .span(.seconds(1))),
+      Fault(at: .time(0), .cut(from: .replicas([1, 8]), to: .replicas([1, 9]))),
+      Fault(at: .time(.seconds(1)), .calm),
+    ]
+    scenario.expect.never = [.act(11, .finalize, 8), .act(1, .finalize, 8)]
+    scenario.expect.evidence = .replicas([1, 9])
+    scenario.keepOnly(4)
+    #expect(scenario.faults.map(\.verb) == [.sql(.replicas([0]), .milliseconds(1)), .calm])
+    #expect(scenario.expect.never == [.act(1, .finalize, 8)])
+    #expect(scenario.expect.evidence == .replicas([1]))
+    #expect(scenario.flaws.isEmpty)
+  }
+
   @Test func `of a real run with a broken rule leaves six at most, as a file that still fails`()
     throws
   {

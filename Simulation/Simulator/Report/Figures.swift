@@ -40,8 +40,9 @@ package struct Figures: Sendable, Hashable {
     if let half = replies.percentile(50), let most = replies.percentile(99) {
       parts.append("certified reply \(half / 1_000) ms, \(most / 1_000) ms")
     }
-    parts.append("\(messagesPerBlock) messages and \(bytesPerBlock) bytes a block")
-    parts.append("\(viewsLost) views lost, \(crashes) crashes")
+    parts.append(
+      "\(counted(messagesPerBlock, "message")) and \(counted(bytesPerBlock, "byte")) a block")
+    parts.append("\(counted(viewsLost, "view")) lost, \(counted(crashes, "crash", "crashes"))")
     return parts.joined(separator: "; ")
   }
 

@@ -31,9 +31,11 @@ struct Picture {
 
   var rows: [String] = []
   private var cells: [[Mark]] = []
+  private var viewHighest: View = 0
 
   /// The strongest mark of a cell stays.
   mutating func mark(_ row: Int, _ view: View, _ mark: Mark) {
+    viewHighest = max(viewHighest, view)
     guard view.number <= Self.viewsMax else { return }
     while cells.count <= row { cells.append([]) }
     let column = Int(view.number)
@@ -47,6 +49,7 @@ struct Picture {
     let first = max(1, last - Self.columnsMax + 1)
     let width = (rows.map(\.count).max() ?? 0) + 1
     var lines = [String(repeating: " ", count: width) + ruler(first, last)]
+    if let cut = cut(first, last) { lines.insert(cut, at: 0) }
     for (row, name) in rows.enumerated() {
       var line = name + String(repeating: " ", count: width - name.count)
       for column in first...last {
@@ -57,6 +60,12 @@ struct Picture {
     }
     lines.append(Self.legend)
     return lines.joined(separator: "\n")
+  }
+
+  /// What the picture leaves out; nil when it shows all.
+  private func cut(_ first: Int, _ last: Int) -> String? {
+    if viewHighest.number > UInt64(last) { return "views \(first) to \(last) of \(viewHighest)" }
+    return first > 1 ? "the last \(last - first + 1) of \(last) views" : nil
   }
 
   /// The number of every tenth view, above its column.

@@ -98,7 +98,9 @@ func seconds(_ time: UInt64, digits: Int) -> String {
   return "\(time / 1_000_000).\(padded.prefix(digits))"
 }
 
-func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+func counted(_ count: some BinaryInteger, _ one: String, _ many: String? = nil) -> String {
+  "\(count) \(count == 1 ? one : many ?? one + "s")"
+}
 
 extension Topic {
   /// `nullify of view 8`, `3 calls`.

@@ -96,17 +96,19 @@ package struct RunReport: Sendable, Hashable {
   ///   - next: the command that makes such a file, with all options of this run.
   package func text(file: String?, next: String? = nil) -> String {
     let seconds = statistics.simulated / 1_000_000
-    var lines = ["\(title)  (\(replicas) replicas, seed 0x\(String(seed, radix: 16)))"]
+    var lines = ["\(title)  (\(counted(replicas, "replica")), seed 0x\(String(seed, radix: 16)))"]
     if let planted { lines.append("planted: \(planted)") }
     lines.append(picture)
     lines.append(
-      "\(seconds) s simulated, \(statistics.events) events, \(statistics.deliveries) deliveries, "
-        + "\(statistics.heightHighest) heights in \(statistics.viewHighest) views, "
-        + "\(statistics.crashes) crashes")
+      "\(seconds) s simulated, \(counted(statistics.events, "event")), "
+        + "\(counted(statistics.deliveries, "delivery", "deliveries")), "
+        + "\(counted(statistics.heightHighest.number, "height")) in "
+        + "\(counted(statistics.viewHighest.number, "view")), "
+        + "\(counted(statistics.crashes, "crash", "crashes"))")
     lines.append(
       "calls: \(statistics.callsSent) sent, \(statistics.callsApplied) applied, "
-        + "\(statistics.callsRefused) refused; \(statistics.reads) certified reads; "
-        + "serial replay of \(statistics.heightHighest) heights equal")
+        + "\(statistics.callsRefused) refused; \(counted(statistics.reads, "certified read")); "
+        + "serial replay of \(counted(statistics.heightHighest.number, "height")) equal")
     if let cycles = statistics.cycles { lines.append(cycles.text) }
     lines.append(figures.text)
     if !accused.isEmpty {

@@ -7,6 +7,7 @@ extension Shrinker {
     tries { story in
       let usual = Scenario.Cluster()
       story.cluster.latency = usual.latency
+      story.cluster.jitter = min(story.cluster.jitter, usual.latency)
       story.cluster.leaderTimeout = usual.leaderTimeout
       story.cluster.sync = usual.sync
       story.cluster.sql = usual.sql

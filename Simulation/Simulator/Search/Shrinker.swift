@@ -175,9 +175,12 @@ extension Scenario {
     cluster.replicas = size
     faults = faults.compactMap { fault in
       guard let verb = fault.verb.among(size) else { return nil }
-      if case .act(let id, _, _) = fault.at, id.index >= size { return nil }
+      guard fault.at.isAmong(size) else { return nil }
+      if case .until(let when) = fault.lasting, !when.isAmong(size) { return nil }
       return Fault(at: fault.at, verb, fault.lasting)
     }
+    expect.never.removeAll { !$0.isAmong(size) }
+    expect.evidence = expect.evidence?.among(size)
     byzantine = byzantine.compactMap { actor in
       guard let who = actor.who.among(size) else { return nil }
       var other = actor
@@ -190,6 +193,14 @@ extension Scenario {
         first: round.first.filter { $0.index < size },
         second: round.second.filter { $0.index < size })
     }
+  }
+}
+
+extension When {
+  /// Whether it can come without any but the first `size` replicas.
+  fileprivate func isAmong(_ size: Int) -> Bool {
+    guard case .act(let id, _, _) = self else { return true }
+    return id.index < size
   }
 }
 
@@ -208,6 +219,7 @@ extension Fault.Verb {
     switch self {
     case .cut(let from, let to):
       guard let from = from.among(size), let to = to.among(size) else { return nil }
+      if case .replicas(let ids) = from, from == to, ids.count == 1 { return nil }
       return .cut(from: from, to: to)
     case .slow(let from, let to, let latency, let bytes):
       guard let from = from.among(size), let to = to.among(size) else { return nil }
@@ -219,14 +231,19 @@ extension Fault.Verb {
     case .duplicate(let filter): return filter.among(size).map { .duplicate($0) }
     case .hold(let filter): return filter.among(size).map { .hold($0) }
     case .replay(let filter): return filter.among(size).map { .replay($0) }
-    case .isolate(let who): return who.among(size).map { .isolate($0) }
+    case .isolate(let who):
+      guard let who = who.among(size) else { return nil }
+      if case .replicas(let ids) = who, ids.count >= size { return nil }
+      return .isolate(who)
     case .pause(let who): return who.among(size).map { .pause($0) }
     case .crash(let who, let loss, let effects):
       return who.among(size).map { .crash($0, loss, effects: effects) }
     case .wipe(let who): return who.among(size).map { .wipe($0) }
     case .disk(let who, let kind): return who.among(size).map { .disk($0, kind) }
     case .clock(let who, let kind): return who.among(size).map { .clock($0, kind) }
-    default: return self
+    case .cpu(let who, let span): return who.among(size).map { .cpu($0, span) }
+    case .sql(let who, let span): return who.among(size).map { .sql($0, span) }
+    case .calm: return .calm
     }
   }
 }
