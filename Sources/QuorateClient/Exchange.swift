@@ -15,6 +15,8 @@ struct HTTPReply: Sendable {
   var status: Int
   var headers: HTTPHeaders
   var body: [UInt8]
+  /// Whether the replica takes another request on the same connection.
+  var keepsConnection = true
 
   func header(_ name: String) -> String? { headers.first(name: name) }
 
@@ -109,11 +111,13 @@ final class ExchangeHandler: ChannelDuplexHandler {
   private func finish(_ context: ChannelHandlerContext) {
     guard let exchange = current, let head else { return }
     timer?.cancel()
-    let reply = HTTPReply(status: Int(head.status.code), headers: head.headers, body: body)
+    let reply = HTTPReply(
+      status: Int(head.status.code), headers: head.headers, body: body,
+      keepsConnection: head.isKeepAlive)
     current = nil
     self.head = nil
     body = []
-    if !head.isKeepAlive { context.close(promise: nil) }
+    if !reply.keepsConnection { context.close(promise: nil) }
     exchange.reply.succeed(reply)
   }
 

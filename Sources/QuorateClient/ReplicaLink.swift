@@ -46,15 +46,13 @@ actor ReplicaLink {
     let channel = try await lease()
     do {
       let reply = try await run(ask, on: channel)
-      giveBack(channel)
+      giveBack(channel, isUsable: reply.keepsConnection)
       return reply
     } catch let fault as TransportFault {
-      channel.close(promise: nil)
-      giveBack(channel)
+      giveBack(channel, isUsable: false)
       throw fault
     } catch {
-      channel.close(promise: nil)
-      giveBack(channel)
+      giveBack(channel, isUsable: false)
       throw TransportFault(description: "the connection failed: \(reason(error))")
     }
   }
@@ -111,8 +109,9 @@ actor ReplicaLink {
     }
   }
 
-  private func giveBack(_ channel: any Channel) {
-    if channel.isActive, !isShut {
+  /// A connection that is closing stays active until both sides said so, and takes no request.
+  private func giveBack(_ channel: any Channel, isUsable: Bool) {
+    if isUsable, channel.isActive, !isShut {
       idle.append(channel)
     } else {
       channel.close(promise: nil)

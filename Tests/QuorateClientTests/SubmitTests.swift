@@ -1,11 +1,12 @@
 import Certification
 import GatewayFixture
 import Glibc
-import QuorateClient
 import Signing
 import Synchronization
 import Testing
 import Wire
+
+@testable import QuorateClient
 
 @Suite struct `A submission` {
   @Test(arguments: [false, true])
@@ -15,6 +16,26 @@ import Wire
       let certified = try await subnet.fill(3, by: client)
       #expect(certified.proof.receipt.tally.accepted == 3)
       #expect(certified.certificate.signers.count == subnet.ledger.committee.quorum)
+      await client.close()
+    }
+  }
+
+  /// A closing TLS connection is active until the replica, too, said so.
+  @Test func `is not sent on a connection that ended with its last answer`() async throws {
+    try await SmallSubnet.serving(size: 1, tls: true) { subnet in
+      let client = try subnet.client(tls: true)
+      let tooLarge = HTTPAsk(
+        method: .POST, target: "/v1/pipelines/shop/sources/orders/batches",
+        headers: [("Content-Type", "text/csv"), ("Idempotency-Key", "large")],
+        body: [UInt8](repeating: 0x61, count: Limits.callBodyBytesMax + 1))
+      for _ in 0..<8 {
+        let refused = try await client.exchange(tooLarge, with: 0)
+        #expect(refused.status == 413)
+        #expect(!refused.keepsConnection)
+        let next = try await client.exchange(HTTPAsk(method: .GET, target: "/healthz"), with: 0)
+        #expect(next.status == 200)
+        #expect(next.keepsConnection)
+      }
       await client.close()
     }
   }
