@@ -14,7 +14,8 @@ extension CheckedQuery {
     return found
   }
 
-  private func text(_ expression: Expression) -> String? {
+  /// The text that an expression is; nil where it is none, or computed.
+  func text(_ expression: Expression) -> String? {
     switch expression.kind {
     case .literal(.text(let text)): return text
     case .variable(let name):

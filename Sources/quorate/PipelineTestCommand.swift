@@ -13,9 +13,11 @@ extension PipelineCommand {
       discussion: """
         The engine is the one that replicas run, with their rules, so the cycles of each update
         are what it would cost on 13 replicas at the first price table. After each step every
-        model must be what its SELECT gives as a whole (incremental equals full), and every table
-        and view must give the same rows where all keys descend. One test more than the package
-        has runs its SELECTs on made-up rows full of ties. Exit status 1 when a test fails.
+        model must be what its SELECT gives as a whole (incremental equals full), every table and
+        view must give the same rows where all keys descend, and the tables must hold what was
+        hashed. One test more than the package has runs its SELECTs on made-up rows full of ties,
+        with numbers and with texts in JSON; what stored models give there must fit their columns,
+        and be the same at any block time. Exit status 1 when a test fails.
 
           quorate pipeline test my-pipeline
           quorate pipeline test my-pipeline --only late --junit report.xml

@@ -151,6 +151,30 @@ private func inFolder<R>(_ body: (String) throws -> R) throws -> R {
           + "ones" + Rehearsal.why
       ])
   }
+
+  @Test func `the tables hold what was hashed, or it is told once`() throws {
+    let (checked, tests) = try package(map: rightMap)
+    let result = try inFolder { folder in
+      let rehearsal = try Rehearsal(
+        try #require(tests.first), of: checked, directory: folder, vfs: nil)
+      #expect(try rehearsal.prepare())
+      try rehearsal.perform(1)
+      #expect(rehearsal.result.failures.isEmpty)
+      // Past the trie, in a column that no SELECT reads.
+      let file = try #require(rehearsal.executor.pipelines["shop"])
+      try file.engine.connection.execute(
+        "UPDATE bronze_orders SET _batch = 'other' WHERE id = 'a'")
+      try rehearsal.perform(2)
+      try rehearsal.perform(3)
+      return rehearsal.result
+    }
+    #expect(
+      result.failures.map(\.message) == [
+        "after step 2, ingest tags: the tables hold other values than were hashed, so no replica "
+          + "could start again. This is a fault of the engine, not of the package: report it with "
+          + "the package"
+      ])
+  }
 }
 
 /// A SELECT that the checker lets pass since it believes that no two orders are one customer's.

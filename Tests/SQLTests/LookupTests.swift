@@ -53,3 +53,28 @@ import Testing
         == ["side BANK", "side LEDGER", "payment_status Late", "currency CZK", "match_rule EXACT"])
   }
 }
+
+@Suite struct `The paths at which a statement looks into JSON` {
+  private let events = TableShape(
+    name: "bronze_events",
+    columns: [ColumnShape(name: "id", type: .text), ColumnShape(name: "facts", type: .json)],
+    keys: [["id"]])
+
+  @Test(arguments: [
+    ("json_extract(facts, '$.c', '$.d[0]')", ["facts $.c", "facts $.d[0]"]),
+    ("facts ->> 'b'", ["facts $.\"b\""]),
+    // The member that an arrow gives is looked into by the next.
+    ("facts -> 'a' ->> '$.b'", ["facts $.\"a\"", "facts $.\"a\".b"]),
+    ("json_type(facts -> '$.e', '$.f')", ["facts $.e", "facts $.e.f"]),
+    // Which path is only known when it runs, or what is looked into is no column.
+    ("json_extract(facts, '$.' || id)", []), ("json_extract('{\"a\":1}', '$.a')", []),
+  ])
+  func `are found by column`(expression: String, paths: [String]) throws {
+    let query = try check(
+      try parse(
+        SQLText(
+          file: "m.sql", text: "select id, \(expression) as x from {{ source('events') }}")),
+      catalog: Catalog([.init(kind: .source, name: "events", shape: events)]), profile: .model)
+    #expect(Set(query.extractedPaths.map { "\($0.column) \($0.path)" }) == Set(paths))
+  }
+}

@@ -285,7 +285,9 @@ struct Refresher {
             "\(model.name).\(column.name) is null and may not be: coalesce() it, or declare the "
               + "column with nullable: true"))
       }
-      values.append(try Self.bounded(row.value(index), "\(model.name).\(column.name)"))
+      let value = try Self.bounded(row.value(index), "\(model.name).\(column.name)")
+      try model.refuseMismatch(value, for: column)
+      values.append(value)
     }
     return values
   }
@@ -313,6 +315,7 @@ struct Refresher {
   private func add(
     _ values: [Value], to rows: inout KeyedRows, _ table: StoredTable, _ model: ModelPlan
   ) throws(Stop) {
+    try model.refuseOutOfRange(values)
     let key = try key(values, table, model)
     let nonce = table.hasNonce ? Self.nonce(engine.functions.seed, key: key) : nil
     rows.add(StoredRow(values: values, nonce: nonce), key: key)

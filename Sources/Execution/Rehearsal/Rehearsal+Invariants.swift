@@ -57,6 +57,21 @@ extension Rehearsal {
     return "\(counts.joined(separator: ", ")), at \(found.keys.joined(separator: "; "))"
   }
 
+  // MARK: Stored equals hashed
+
+  /// The tables hold what was hashed: a replica that starts again comes to the same root. Told once
+  /// a test.
+  func checkStored(after step: UnitTest.Step) throws(ExecutionFault) {
+    guard !toldStored, let file = executor.pipelines[name] else { return }
+    let stored = try wrapped { () throws(StorageFault) in try file.data.storedRoot() }
+    guard stored != file.roots.data else { return }
+    toldStored = true
+    fail(
+      step.place,
+      "\(lastStep): the tables hold other values than were hashed, so no replica could start again"
+        + ". This is a fault of the engine, not of the package: report it with the package")
+  }
+
   // MARK: Either order of keys
 
   /// The tables hold, and the views give, the same rows where all keys run the other way: nothing

@@ -46,6 +46,7 @@ package final class Rehearsal {
   /// Models that were found to differ, each told once.
   var toldModels: Set<String> = []
   var toldOrder = false
+  var toldStored = false
   private(set) var time: Moment
   private var calls: [SignedCall] = []
   private(set) var result: RehearsalResult
@@ -109,6 +110,7 @@ package final class Rehearsal {
     try run(step, number: number)
     try checkModels(after: step)
     try checkOrder(after: step)
+    try checkStored(after: step)
     if test.rootUnchangedBy.contains(number), root != before {
       fail(step.place, "step \(number) changed the root of the tables; it should not have")
     }

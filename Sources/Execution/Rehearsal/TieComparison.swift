@@ -69,6 +69,22 @@ struct TieComparison {
     return failures
   }
 
+  /// - Returns: for each SELECT of a stored model that gives what its table should not hold, and
+  ///   was not told of before, what that is.
+  mutating func holdStored(
+    _ rehearsal: Rehearsal
+  ) throws(ExecutionFault) -> [RehearsalResult.Failure] {
+    guard let file = rehearsal.executor.pipelines[rehearsal.name] else { return [] }
+    var failures: [RehearsalResult.Failure] = []
+    for place in selects.indices where !seen[place].isTold {
+      let times = [rehearsal.time] + TieRows.otherTimes
+      guard let fault = try selects[place].fault(on: file.engine, at: times) else { continue }
+      seen[place].isTold = true
+      failures.append(RehearsalResult.Failure(place: selects[place].place, message: fault))
+    }
+    return failures
+  }
+
   private mutating func difference(
     _ place: Int, _ arguments: [(name: String, value: Value)], _ copies: (TiedCopy, TiedCopy),
     at time: Moment

@@ -1,5 +1,6 @@
 import Certification
 import Pipelines
+import Wire
 
 /// Makes up the rows of one table so that their values repeat and every order has ties.
 ///
@@ -18,12 +19,20 @@ struct TieRows {
   var only: [String: [Value]] = [:]
   /// By column of text: values that somebody looks for.
   var likely: [String: [Value]] = [:]
+  /// By column of JSON: documents into which statements look.
+  var documents: [String: [Value]] = [:]
 
   /// Small ones above zero: of some of them no sum or product overflows, and no divisor is zero.
   static let numbersUsual: [Int64] = [1, 2, 3, 100, 250, 20_001]
 
   /// Where dates begin, in days: 2024-10-04.
   static let day: Int64 = 20_000
+
+  /// Block times beside that of the run, which is after all of its dates: among them, and long
+  /// after.
+  static let otherTimes = [
+    Moment(UInt64(day) * 86_400_000 + 129_600_000), Moment(UInt64(day + 10_000) * 86_400_000),
+  ]
 
   init(table: String, columns: [TableSchema.Column], keys: [[String]]) {
     self.table = table
@@ -72,6 +81,9 @@ struct TieRows {
   ) -> Value {
     if column.nullable, !inKey, dice.below(4) == 0 { return .null }
     if let values = only[column.name], !values.isEmpty { return dice.pick(values) }
+    if column.type == .json, let values = documents[column.name], !values.isEmpty {
+      return dice.pick(values)
+    }
     if column.type == .text, let values = likely[column.name], !values.isEmpty, dice.below(3) > 0 {
       return dice.pick(values)
     }

@@ -11,6 +11,8 @@ struct TiedSelect {
   var arguments: [Pipelines.Argument] = []
   /// Behind which authorizer it runs.
   var profile = EngineProfile.update
+  /// The columns in which a stored model keeps its rows; empty for all others.
+  var stored: [ModelColumn] = []
 
   init(
     _ what: String, _ script: SQLScript?, _ select: CheckedQuery,
@@ -29,7 +31,9 @@ struct TiedSelect {
     var all: [TiedSelect] = []
     for model in package.models {
       guard let query = model.query else { continue }
-      all.append(TiedSelect("the model \(model.name)", model.model.sql, query))
+      var select = TiedSelect("the model \(model.name)", model.model.sql, query)
+      if model.model.isStored { select.stored = model.columns }
+      all.append(select)
     }
     for procedure in package.procedures {
       all.append(
@@ -70,6 +74,15 @@ struct TiedSelect {
       for (column, text) in select.select.comparedTexts { add(column, text) }
     }
     return found
+  }
+
+  /// By column of JSON: where statements look into columns of this name, ascending.
+  static func paths(in selects: [TiedSelect]) -> [String: [String]] {
+    var found: [String: [String]] = [:]
+    for (column, path) in selects.flatMap(\.select.extractedPaths) {
+      found[column, default: []].append(path)
+    }
+    return found.mapValues { $0.sorted() }
   }
 }
 

@@ -5,7 +5,8 @@ import Wire
 
 /// The tables of a pipeline with the trie over their rows.
 ///
-/// - Safety: every row is written through here, so the trie knows it without reading it again.
+/// - Safety: every row is written through here, so the trie knows it without reading it again. A
+///   value that its column would not keep as it is, is refused before it is hashed.
 final class DataStore {
   let connection: Connection
   let ledger: Ledger
@@ -68,7 +69,16 @@ final class DataStore {
     }
   }
 
-  func rebuild() throws(StorageFault) {
+  func rebuild() throws(StorageFault) { trie.apply(try leaves().sorted()) }
+
+  /// The root of what the tables hold, read anew: what a replica that starts again comes to.
+  func storedRoot() throws(StorageFault) -> Digest {
+    let fresh = StateTrie(retaining: 1)
+    fresh.apply(try leaves().sorted())
+    return fresh.root
+  }
+
+  private func leaves() throws(StorageFault) -> ChangeList {
     var all = ChangeList()
     for (_, value) in try ledger.all(.table) {
       guard let record = try? TableRecord(canonicalBytes: value),
@@ -83,7 +93,7 @@ final class DataStore {
         all.put(leaf.key, leaf.hash)
       }
     }
-    trie.apply(all.sorted())
+    return all
   }
 
   /// Makes a table. Its id was never another table's.
@@ -157,6 +167,7 @@ final class DataStore {
 
   /// - Returns: false when the key is there already; nothing is written then.
   func insert(_ row: StoredRow, into table: StoredTable) throws(Stop) -> Bool {
+    try table.refuseMismatch(row)
     do {
       let insert = try table.insert()
       for (index, value) in row.values.enumerated() { try insert.bind(index + 1, value: value) }
@@ -174,6 +185,7 @@ final class DataStore {
   }
 
   /// Takes up a row that the caller has inserted with the table's own statement, and hashed.
+  /// - Precondition: each value is of its column's kind.
   func inserted(
     key: [UInt8], hash: Digest, size: Int, into table: StoredTable, row: () -> StoredRow
   ) throws(Stop) {
@@ -195,6 +207,7 @@ final class DataStore {
 
   /// - Precondition: both rows have one key, and a row of this key is there.
   func update(_ old: StoredRow, to new: StoredRow, in table: StoredTable) throws(Stop) {
+    try table.refuseMismatch(new)
     do {
       let update = try table.update()
       var place = 1

@@ -152,6 +152,22 @@ final class StoredTable {
 
   // MARK: Rows
 
+  /// Refuses a value that the table would not keep as it is: the hash is of the value as it is
+  /// given, and whoever starts again hashes what is there.
+  func refuseMismatch(_ row: StoredRow) throws(Stop) {
+    for (column, value) in zip(schema.columns, row.values) where !column.type.keeps(value) {
+      throw mismatch(column.name, value.kind)
+    }
+  }
+
+  func mismatch(_ column: String, _ kind: String) -> Stop {
+    .refused(
+      Refusal(
+        "QD23",
+        "\(name).\(column) was given \(kind), which its type does not keep: cast the value to the "
+          + "column's type. No value is made to fit"))
+  }
+
   /// The row that a statement over all columns stands at.
   func row(of statement: PreparedStatement) -> StoredRow {
     StoredRow(
@@ -193,6 +209,28 @@ struct StoredRow: Hashable {
   var size: Int { values.reduce(0) { $0 + $1.size } }
 }
 
+extension Value {
+  /// The type of the STRICT columns that take it; nil for null.
+  var storage: String? {
+    switch self {
+    case .null: nil
+    case .int: "INTEGER"
+    case .text: "TEXT"
+    case .bytes: "BLOB"
+    }
+  }
+
+  /// What it is, for messages.
+  var kind: String {
+    switch self {
+    case .null: "null"
+    case .int: "a number"
+    case .text: "a text"
+    case .bytes: "bytes"
+    }
+  }
+}
+
 func quoted(_ name: String) -> String {
   "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
     + "\""
@@ -229,5 +267,12 @@ extension Certification.ColumnType {
     case .bytes: "BLOB"
     case .undeclared: "ANY"
     }
+  }
+
+  /// Whether a STRICT column of this type keeps the value as it is. Of some texts SQLite makes a
+  /// number, and of every number a text, without a word (https://sqlite.org/stricttables.html).
+  func keeps(_ value: Value) -> Bool {
+    guard let given = value.storage, storage != "ANY" else { return true }
+    return given == storage
   }
 }

@@ -490,6 +490,7 @@ private struct Inserter {
     _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ late: Bool, _ nonce: Digest?,
     _ data: DataStore
   ) throws(Stop) -> Bool {
+    try refuseMismatch(batch, row)
     let isNew = try batch.arena.withUnsafeBufferPointer { arena throws(Stop) in
       do throws(StorageFault) {
         try bind(batch, row, arena)
@@ -516,6 +517,19 @@ private struct Inserter {
         ], nonce: nonce)
     }
     return true
+  }
+
+  /// As the table does where it is given values: no cell is made to fit.
+  private func refuseMismatch(_ batch: DecodedBatch, _ row: Int) throws(Stop) {
+    for column in 0..<plan.columnCount {
+      switch (batch.cell(row: row, column: column), plan.storages[column]) {
+      case (.null, _), (.integer, .integer), (.text, .text), (.blob, .blob): continue
+      default:
+        throw plan.bronze.mismatch(
+          plan.source.storedColumns[column].name,
+          batch.value(row: row, column: column).value.kind)
+      }
+    }
   }
 
   private func bind(

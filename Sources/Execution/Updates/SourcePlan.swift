@@ -10,6 +10,8 @@ final class SourcePlan {
   let quarantine: StoredTable
   /// Columns of a decoded row: the bronze table's but for the system columns.
   let columnCount: Int
+  /// How the bronze table keeps each of them.
+  let storages: [Pipelines.ColumnType.Storage]
   /// The event time's place in a decoded row.
   let eventColumn: Int?
   /// Milliseconds of one unit of the event time's column.
@@ -31,6 +33,7 @@ final class SourcePlan {
     self.quarantine = quarantine
     let stored = source.storedColumns
     columnCount = stored.count
+    storages = stored.map(\.type.storage)
     func place(_ name: String) -> Int? { stored.firstIndex { $0.name == name } }
     eventColumn = source.eventTime.flatMap { place($0.column) }
     eventUnit = eventColumn.map { stored[$0].type == .date } == true ? 86_400_000 : 1

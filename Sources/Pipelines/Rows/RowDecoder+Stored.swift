@@ -104,15 +104,9 @@ extension ColumnReader {
   }
 
   private func checkRange(_ number: Int64) throws(FieldFault) {
-    let fits =
-      switch column.type {
-      case .date: Calendar.days.contains(number)
-      case .timestamp: FieldParser.momentRange.contains(number)
-      case .bool: number == 0 || number == 1
-      case .decimal(let precision, _): UInt64.powerOfTen(precision) > number.magnitude
-      case .text, .int, .uuid, .bytes, .json: true
-      }
-    guard fits else { throw .type("\(number) is out of the range of \(column.type)") }
+    guard column.type.holds(number) else {
+      throw .type("\(number) is out of the range of \(column.type)")
+    }
   }
 }
 
