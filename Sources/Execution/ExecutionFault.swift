@@ -63,7 +63,7 @@ enum Stop: Error {
     case 18: "SQL_TOO_BIG"
     case 19: "SQL_CONSTRAINT"
     case 20: "SQL_MISMATCH"
-    case 25: "QD22"
+    case 24, 25: "QD22"
     default: "SQL_ERROR"
     }
   }
@@ -73,6 +73,10 @@ enum Stop: Error {
     case 18: "makes a value over \(ExecutionLimits.valueBytesMax) bytes"
     case 19: "breaks a constraint of its table: a null where none may be, or a wrong type"
     case 20: "makes a value of a wrong type"
+    case 24:
+      "casts to integer what is no whole number of 64 bits, as '12a', '1.5', ' 7' or '': leave "
+        + "such texts out before, as in case when x <> '' and x not glob '*[^0-9]*' then "
+        + "cast(x as integer) end"
     case 25:
       "overflows 64 bits: keep smaller units, or multiply and divide in one step with mul_div"
     default:

@@ -196,19 +196,9 @@ extension Checker {
     }
     textsAreWhole(call, typed, at: place)
     trimsLittle(call)
-    let type: SQLType
-    switch signature.result {
-    case .fixed(let fixed): type = fixed
-    case .argument(let index): type = index < typed.count ? typed[index].type : .unknown
-    // Of a number too it is text.
-    case .part: type = typed.first?.type == .bytes ? .bytes : .text
-    case .common:
-      // IIF's condition and the distance of LAG and LEAD are no results.
-      var results = typed
-      if call.name == "iif", !results.isEmpty { results.removeFirst() }
-      if ["lag", "lead"].contains(call.name), results.count > 1 { results.remove(at: 1) }
-      type = results.reduce(.null) { $0.joined(with: $1.type) }
-    }
+    datesFit(call, typed)
+    if call.name == "nullif", typed.count == 2 { compare(typed[0], typed[1], at: place) }
+    let type = arithmeticType(call, typed, at: place) ?? plainType(of: signature, call, typed)
     if typed.contains(where: { $0.type == .real }) { usesReal = true }
     var nullable = signature.keepsNotNull ? all.nullable : true
     if signature.kind == .aggregate, call.isAggregate || call.over != nil, call.name != "count" {
@@ -218,6 +208,25 @@ extension Checker {
     if call.name == "count" { nullable = false }
     if ["coalesce", "ifnull"].contains(call.name) { nullable = typed.allSatisfy(\.nullable) }
     return all.with(type, nullable: nullable)
+  }
+
+  private mutating func plainType(
+    of signature: FunctionSignature, _ call: FunctionCall, _ typed: [Typed]
+  ) -> SQLType {
+    switch signature.result {
+    case .fixed(let fixed): return fixed
+    case .argument(let index): return index < typed.count ? typed[index].type : .unknown
+    // Of a number too it is text.
+    case .part: return typed.first?.type == .bytes ? .bytes : .text
+    case .common:
+      // IIF's condition and the distance of LAG and LEAD are no results.
+      let other = ["iif": 0, "lag": 1, "lead": 1][call.name]
+      var result: Typed?
+      for (index, next) in typed.enumerated() where index != other {
+        result = joined(result, next, at: call.arguments[index].place)
+      }
+      return result?.type ?? .null
+    }
   }
 
   /// No text holds NUL, half of a surrogate pair or bytes that are no UTF-8 (QD24).
@@ -298,6 +307,9 @@ extension Checker {
       return .unknown
     }
     let typed = walk(&call.arguments[1], in: .row)
+    if let column = found.shape.columns.first(where: { $0.name == key[0] }) {
+      compare(typed, Typed(type: column.type, nullable: true), at: call.arguments[1].place)
+    }
     tables.insert(found.shape.name)
     if !lookupsMade.contains(where: { $0.source == found.name }) {
       lookupsMade.append((found.name, found.shape.name, key[0]))

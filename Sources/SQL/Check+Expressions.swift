@@ -10,6 +10,8 @@ struct Typed: Sendable {
   var indirect: Set<Lineage> = []
   /// A literal, an argument or a variable: it takes on the type of what it is compared with.
   var isGiven = false
+  /// Of a whole number that is given in the text.
+  var number: Int64?
 
   static let unknown = Typed(type: .unknown, nullable: true)
 
@@ -85,7 +87,7 @@ extension Checker {
       expression = rebuilt(expression, .unary(operation, part))
       if operation == .not { return typed.with(.bool) }
       arithmetic(typed, at: place)
-      return typed.with(typed.type == .null ? .integer : typed.type)
+      return negated(typed, operation)
     case .binary(let operation, var left, var right):
       if case .parameter = left.kind { compared = quietly(right).type }
       let first = walk(&left, in: position)
@@ -115,6 +117,14 @@ extension Checker {
       return typed.mixed(with: found).with(.bool)
     default: return predicate(&expression, in: position)
     }
+  }
+
+  private func negated(_ typed: Typed, _ operation: UnaryOperator) -> Typed {
+    var result = typed.with([.null, .bool].contains(typed.type) ? .integer : typed.type)
+    guard let number = typed.number, operation == .minus else { return result }
+    result.isGiven = true
+    result.number = 0 &- number
+    return result
   }
 
   /// Checks what decides about rows or their order.
@@ -221,18 +231,24 @@ extension Checker {
     var operand = choice.operand
     var result: Typed?
     var read = Typed(type: .bool, nullable: false)
+    var compared: Typed?
     if var value = operand {
-      read = read.mixed(with: walk(&value, in: position))
+      let typed = walk(&value, in: position)
+      read = read.mixed(with: typed)
+      compared = typed
       operand = value
     }
     var branches = choice.branches
     for index in branches.indices {
-      read = read.mixed(with: walk(&branches[index].when, in: position))
-      result = joined(result, walk(&branches[index].then, in: position))
+      let when = walk(&branches[index].when, in: position)
+      read = read.mixed(with: when)
+      if let compared { compare(compared, when, at: branches[index].when.place) }
+      let then = walk(&branches[index].then, in: position)
+      result = joined(result, then, at: branches[index].then.place)
     }
     var otherwise = choice.otherwise
     if var value = otherwise {
-      result = joined(result, walk(&value, in: position))
+      result = joined(result, walk(&value, in: position), at: value.place)
       otherwise = value
     }
     expression = rebuilt(
@@ -243,18 +259,14 @@ extension Checker {
       out.type, nullable: otherwise == nil || out.nullable)
   }
 
-  private func joined(_ first: Typed?, _ second: Typed) -> Typed {
-    guard let first else { return second }
-    return first.mixed(with: second).with(first.type.joined(with: second.type))
-  }
-
   // MARK: Names
 
   private mutating func literal(_ value: Literal, at place: Place) -> Typed {
     switch value {
     case .null: return Typed(type: .null, nullable: true, isGiven: true)
     case .bool: return Typed(type: .bool, nullable: false, isGiven: true)
-    case .integer: return Typed(type: .integer, nullable: false, isGiven: true)
+    case .integer(let number):
+      return Typed(type: .integer, nullable: false, isGiven: true, number: number)
     case .text: return Typed(type: .text, nullable: false, isGiven: true)
     case .blob: return Typed(type: .bytes, nullable: false, isGiven: true)
     case .real(let text):
@@ -425,7 +437,7 @@ extension Checker {
       arithmetic(first, at: place)
       arithmetic(second, at: place)
       return both.with(
-        result(operation, first.type, second.type, at: place),
+        result(operation, first, second, at: place),
         nullable: both.nullable || operation == .divide || operation == .remainder)
     }
   }
@@ -445,31 +457,15 @@ extension Checker {
   }
 
   private mutating func result(
-    _ operation: BinaryOperator, _ a: SQLType, _ b: SQLType, at place: Place
+    _ operation: BinaryOperator, _ a: Typed, _ b: Typed, at place: Place
   ) -> SQLType {
-    if a == .real || b == .real {
-      usesReal = true
-      return .real
-    }
-    if operation == .times, a.family == .integer, b.family == .integer, a != .bool, b != .bool {
+    let isNumber = [a, b].allSatisfy { $0.type.family == .integer && $0.type != .bool }
+    if operation == .times, isNumber {
       warn(
         "QD22", at: place, "a product may overflow", because: "the update is refused then",
         fix: "mul_div(a, b, c), which multiplies in 128 bits")
     }
-    switch (operation, a, b) {
-    case (.minus, .date, .date), (.minus, .timestamp, .timestamp): return .integer
-    case (.plus, .date, .integer), (.minus, .date, .integer), (.plus, .integer, .date):
-      return .date
-    case (.plus, .timestamp, .integer), (.minus, .timestamp, .integer),
-      (.plus, .integer, .timestamp):
-      return .timestamp
-    case (.plus, .decimal(let p, let s), .decimal(let q, let t)) where s == t,
-      (.minus, .decimal(let p, let s), .decimal(let q, let t)) where s == t:
-      return .decimal(precision: max(p, q), scale: s)
-    case (.times, .decimal, .integer), (.divide, .decimal, .integer): return a
-    case (.times, .integer, .decimal): return b
-    default: return .integer
-    }
+    return combined(a, operation, b, at: place)
   }
 
   /// Two columns of different families are refused: '01' and '1' both equal 1, and SQLite leaves
@@ -485,6 +481,8 @@ extension Checker {
         fix: "cast(… as \(first == .integer || second == .integer ? "integer" : "text"))")
       return
     }
+    guard unitsFit(a, b, "compares", at: place) else { return }
+    partsAreMeant(a, b, "compares", at: place)
     guard first != .none, second != .none, first != second else { return }
     if !a.isGiven, !b.isGiven, first != .real, second != .real {
       let fix = first == .text || second == .text ? "text" : "integer"

@@ -65,6 +65,7 @@ package func checkExpectation(
   return CheckedExpression(
     columns: checker.columnsRead.sorted(),
     lookups: checker.lookupsMade, usesQuarantinedPPM: checker.usesQuarantinedPPM,
+    warnings: checker.warnings,
     expression: resolved, lookupTables: checker.lookupsMade, variables: vars)
 }
 
@@ -320,8 +321,10 @@ struct Checker {
 
   /// What a recursion feeds back must be what its first SELECT said it is.
   private mutating func sameFamilies(_ a: ResultShape, _ b: ResultShape, at place: Place) {
-    for (seed, step) in zip(a.columns, b.columns)
-    where step.type != .null && seed.type.family != step.type.family {
+    for (seed, step) in zip(a.columns, b.columns) where step.type != .null {
+      guard seed.type.family != step.type.family || seed.type.clashes(with: step.type) else {
+        continue
+      }
       refuse(
         "QD23", at: place, "`\(seed.name)` is \(seed.type) at first and \(step.type) later",
         because: "every step must give the types of the first",
@@ -342,7 +345,7 @@ struct Checker {
       sameWidth(shape, other, at: query.rest[index].select.place)
       let operation = query.rest[index].operation
       if operation.comparesRows { for column in shape.columns + other.columns { weigh(column) } }
-      shape = combined(shape, other, operation)
+      shape = combined(shape, other, operation, query.rest[index].select)
     }
     var space = RowSpace()
     _ = space.add(shape.rowColumns(as: nil), keys: shape.keys)
@@ -353,29 +356,6 @@ struct Checker {
       query.order, of: shape, outputs: shape.columns.indices.map { $0 })
     limit(query, shape)
     scopes.removeLast()
-    return shape
-  }
-
-  private func combined(
-    _ a: ResultShape, _ b: ResultShape, _ operation: CompoundOperator
-  ) -> ResultShape {
-    let columns = zip(a.columns, b.columns).map { first, second in
-      OutputColumn(
-        name: first.name, type: first.type.joined(with: second.type),
-        nullable: first.nullable || second.nullable, pii: first.pii || second.pii,
-        lineage: Set(first.lineage + second.lineage).sorted(),
-        indirect: Set(first.indirect + second.indirect).sorted())
-    }
-    let whole = [Array(columns.indices)]
-    var shape = ResultShape(columns: columns, keys: [])
-    shape.deciding = a.deciding.union(b.deciding)
-    switch operation {
-    case .unionAll: break
-    case .union: shape.keys = whole
-    case .except, .intersect:
-      shape.keys = a.keys.filter { $0.allSatisfy { $0 < columns.count } } + whole
-      shape.deciding.formUnion(columns.flatMap(\.origins))
-    }
     return shape
   }
 }
@@ -397,20 +377,6 @@ extension Query {
         default: false
         }
       }
-    }
-  }
-}
-
-extension SQLType {
-  /// The type of a column that may hold either.
-  func joined(with other: SQLType) -> SQLType {
-    if self == other || other == .null { return self }
-    if self == .null { return other }
-    if self == .real || other == .real { return .real }
-    switch (self, other) {
-    case (.decimal(let p, let s), .decimal(let q, let t)) where s == t:
-      return .decimal(precision: max(p, q), scale: s)
-    default: return family == other.family ? (family == .integer ? .integer : .text) : .unknown
     }
   }
 }

@@ -62,6 +62,7 @@ package struct CheckedExpression: Sendable {
   /// Sources that `exists_in` looks into, with the column there; ascending.
   package let lookups: [(source: String, table: String, column: String)]
   package let usesQuarantinedPPM: Bool
+  package let warnings: [Diagnostic]
   let expression: Expression
   let lookupTables: [(source: String, table: String, column: String)]
   let variables: [(name: String, value: Literal)]

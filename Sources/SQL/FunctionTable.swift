@@ -72,6 +72,9 @@ package enum FunctionTable {
 
   /// What printed text calls around what SQLite's own functions go through; nobody may write it.
   package static let meter = "metered"
+  /// What printed text calls for CAST AS INTEGER: SQLite's own makes 12 of '12abc', and the largest
+  /// integer of what 64 bits do not hold. Nobody may write it.
+  package static let whole = "whole_number"
   /// Bytes of one value that are free.
   package static let bytesFree = 64
 
@@ -120,6 +123,7 @@ package enum FunctionTable {
     entry("date_trunc", 2...2, .fixed(.date), ours: true, keepsNotNull: true),
     entry("add_months", 2...2, .fixed(.date), ours: true, keepsNotNull: true),
     entry("iso_week", 1...1, .fixed(.integer), ours: true, keepsNotNull: true),
+    entry("date_of", 1...1, .fixed(.date), ours: true, keepsNotNull: true),
   ]
 
   private static let formatting: [FunctionSignature] = [

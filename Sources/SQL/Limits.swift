@@ -30,6 +30,8 @@ package enum SQLLimits {
   package static let likePatternBytesMax = 50
   /// Combinations of source keys that are tried to prove a key of a result.
   package static let keyCombinationsMax = 16
+  /// Digits of a decimal, as contracts have them.
+  package static let decimalDigitsMax = 18
   /// Refusals told of one text.
   package static let refusalsMax = 32
 }

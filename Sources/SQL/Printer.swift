@@ -327,6 +327,11 @@ struct Printer {
         put(" ESCAPE ")
         self.expression(escape)
       }
+    case .cast(let value, .integer) where isExact:
+      put(FunctionTable.whole)
+      put("(")
+      self.expression(value)
+      put(")")
     case .cast(let value, let target):
       put("CAST(")
       self.expression(value)

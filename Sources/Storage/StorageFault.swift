@@ -35,7 +35,9 @@ package struct StorageFault: Error, Equatable, CustomStringConvertible {
   /// environment's.
   package var kind: Kind {
     switch code {
-    case SQLITE_CONSTRAINT, SQLITE_ERROR, SQLITE_MISMATCH, SQLITE_TOOBIG, SQLITE_RANGE: .statement
+    case SQLITE_CONSTRAINT, SQLITE_ERROR, SQLITE_MISMATCH, SQLITE_TOOBIG, SQLITE_RANGE,
+      SQLITE_FORMAT:
+      .statement
     case SQLITE_INTERRUPT: .interrupted
     case SQLITE_AUTH: .denied
     default: .environment

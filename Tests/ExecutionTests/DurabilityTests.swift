@@ -309,6 +309,25 @@ private func played(pii: Sensitivity? = nil) throws -> (Subnet, [BlockOutcome]) 
     #expect(throws: StorageFault.self) { try engine.prepareUser(text) }
   }
 
+  @Test(arguments: [
+    "'12a'", "'1.5'", "' 7'", "'7 '", "'+7'", "''", "'-'", "'1e3'", "'9223372036854775808'",
+    "x'37'",
+    "1.5", "'١'",
+  ])
+  func `reads a whole number as nothing else`(value: String) throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    let engine = try #require(subnet.executor.pipelines["shop"]).engine
+    let fault = #expect(throws: StorageFault.self) {
+      try engine.connection.text("SELECT whole_number(\(value))")
+    }
+    #expect(fault?.kind == .statement)
+    guard case .refused(let refusal)? = fault.map({ Stop(sql: $0, in: "x") }) else {
+      return #expect(Bool(false), "no refusal")
+    }
+    #expect(refusal.code == "QD22")
+  }
+
   @Test func `makes a denied function fail even where nothing asks the authorizer`() throws {
     let subnet = try Subnet()
     try subnet.run(subnet.deploy(.shop()))
@@ -333,6 +352,9 @@ private func played(pii: Sensitivity? = nil) throws -> (Subnet, [BlockOutcome]) 
     ("'öx' GLOB '[ä]*'", "0"), ("'äx' GLOB '[ä]*'", "1"), ("'[a' GLOB '[a'", "0"),
     ("exact(7, 2, 3, '+-')", "6"), ("exact(7, 2, '/')", "3"), ("exact(-7, 3, '%')", "-1"),
     ("coalesce(exact(1, 0, '/'), 'none')", "none"),
+    ("whole_number('-007')", "-7"), ("whole_number('9223372036854775807')", "9223372036854775807"),
+    ("coalesce(whole_number(null), 'none')", "none"), ("whole_number(7)", "7"),
+    ("date_of(86400000)", "1"), ("date_of(86399999)", "0"), ("date_of(-1)", "-1"),
     ("'50%' LIKE '50!%' ESCAPE '!'", "1"), ("'aaa' LIKE '%a_a%'", "1"),
     (
       "uuid5('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'www.example.com')",

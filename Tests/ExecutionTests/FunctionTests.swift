@@ -106,6 +106,8 @@ private struct Sample: Sendable, CustomTestStringConvertible {
     Sample("exact", "7, 2, 3, '+-'", "6"), Sample("year", "20454", "2026"),
     Sample("month", "20485", "2"), Sample("date_trunc", "'month', 20498", "20485"),
     Sample("add_months", "20484, 1", "20512"), Sample("iso_week", "20454", "202601"),
+    // A moment before 1970 is in the day that it falls in.
+    Sample("date_of", "1767225603000", "20454"), Sample("date_of", "-1", "-1"),
     Sample("fmt_decimal", "-5, 2", "'-0.05'"), Sample("fmt_date", "20454", "'2026-01-01'"),
   ]
 }

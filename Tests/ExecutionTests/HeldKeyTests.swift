@@ -17,6 +17,15 @@ private func rules(_ models: [Model]) -> [String] {
   }
 }
 
+private func messages(_ models: [Model]) -> [String] {
+  do {
+    _ = try CheckedPackage(.shop(models: models))
+    return []
+  } catch {
+    return error.list.map(\.message)
+  }
+}
+
 /// A key is believed only where something holds the rows to it.
 @Suite struct `A key` {
   private static let reads = [
@@ -80,9 +89,65 @@ private func rules(_ models: [Model]) -> [String] {
     let reader = model("m", kind, key: ["id"], "select id, today from {{ ref('w') }}")
     #expect(rules([view, between, reader]).isEmpty == (kind == .view))
   }
+
+  @Test(arguments: [Model.Kind.full, .view])
+  func `of time is no part of what is stored, through whatever views`(kind: Model.Kind) {
+    let clock = model(
+      "clock", .view, "select id, day from {{ source('orders') }} where day <= consensus_date()")
+    let between = model("between", .view, "select id from {{ ref('clock') }}")
+    let reader = model("m", kind, key: ["id"], "select id from {{ ref('between') }}")
+    let found = messages([clock, between, reader])
+    #expect(found.isEmpty == (kind == .view), "\(found)")
+    guard kind == .full else { return }
+    #expect(found.allSatisfy { $0.contains("consensus_date() in the view clock changes") })
+  }
+
+  @Test(arguments: ["", "and day <= consensus_date()"])
+  func `of time finds no keys and takes no rows`(more: String) {
+    let rows = UpstreamQuery(
+      upstream: "orders",
+      sql: sql(
+        "select id, customer, amount, day from {{ source('orders') }} where id = :id \(more)"))
+    let keys = UpstreamQuery(
+      upstream: "orders", sql: sql("select id from {{ changed }} where id <> '' \(more)"))
+    let refreshed = Model(
+      name: "m", layer: .silver, kind: .incremental, primaryKey: ["id"],
+      refresh: Refresh(by: ["id"], map: [keys], scope: [rows]),
+      sql: sql("select id, amount from {{ source('orders') }}"))
+    let found = messages([refreshed])
+    #expect(found.isEmpty == more.isEmpty, "\(found)")
+    #expect(found.contains { $0.contains("map: consensus_date() changes") } != more.isEmpty)
+    #expect(found.contains { $0.contains("scope: consensus_date() changes") } != more.isEmpty)
+  }
 }
 
 @Suite struct `JSON` {
+  /// SQLite would store '5' as 5, and hash what it does not hold.
+  @Test(arguments: [ColumnType.int, .text, .date, .json], [Model.Kind.view, .full])
+  func `has values of any type, so that a column of one takes them through a cast`(
+    type: ColumnType, kind: Model.Kind
+  ) throws {
+    var source = Source.orders()
+    source.columns.append(SourceColumn(name: "doc", type: .json))
+    func faults(_ expression: String) -> [PackageFault] {
+      let parts = Model(
+        name: "parts", layer: .silver, kind: kind, primaryKey: ["id"],
+        columns: [
+          ModelColumn(name: "id", type: .text), ModelColumn(name: "x", type: type, nullable: true),
+        ], sql: sql("select id, \(expression) as x from {{ source('orders') }}"))
+      do { _ = try CheckedPackage(.shop(sources: [source], models: [parts])) } catch {
+        return error.list
+      }
+      return []
+    }
+    let refused = faults("doc ->> '$.x'")
+    #expect(refused.map(\.message).contains { $0.contains("a value out of JSON") })
+    let fix = try #require(refused.first?.fix)
+    let expression = fix.replacing(" as x", with: "").replacing("…", with: "doc ->> '$.x'")
+      .replacing("column", with: "doc")
+    #expect(faults(expression) == [], "\(expression)")
+  }
+
   @Test(arguments: [Model.Kind.view, .full])
   func `is read by the functions that lint offers, in views and tables`(kind: Model.Kind) throws {
     var source = Source.orders()

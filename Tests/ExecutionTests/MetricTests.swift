@@ -10,7 +10,7 @@ private let header = "id,customer,amount,day\n"
 private let day: UInt64 = 86_400_000
 
 private func prepared(
-  _ metrics: [Metric], source: Source = .orders()
+  _ metrics: [Metric], source: Source = .orders(), more: [Model] = []
 ) throws -> Subnet {
   let subnet = try Subnet()
   let package = Package(
@@ -19,7 +19,7 @@ private func prepared(
       Model(
         name: "copies", layer: .silver, kind: .view,
         sql: sql("select id, customer, amount, day from {{ source('orders') }}"))
-    ], metrics: metrics)
+    ] + more, metrics: metrics)
   let receipt = try subnet.run(subnet.deploy(package))
   if case .refused(let refusal) = receipt.status { throw refusal }
   try subnet.fund()
@@ -55,6 +55,25 @@ private func metric(_ name: String, _ select: String, unit: String = "", shown: 
     try subnet.certify()
     #expect(reader.metrics().height > found.height)
     #expect(reader.knownMetrics(of: "shop").since == known.since)
+  }
+
+  @Test func `over a view of time is computed again when time alone has passed`() throws {
+    let due = Model(
+      name: "due", layer: .silver, kind: .view,
+      sql: sql("select id from {{ ref('copies') }} where day <= consensus_date()"))
+    let again = Model(
+      name: "again", layer: .silver, kind: .view, sql: sql("select id from {{ ref('due') }}"))
+    let subnet = try prepared(
+      [metric("due_rows", "select count(*) as n from {{ ref('again') }}")], more: [due, again])
+    try subnet.run(subnet.ingest("orders", header + "a,anna,1.25,2026-01-02\n"))
+    try subnet.certify()
+    let reader = subnet.executor.reader
+    #expect(reader.metrics().readings.map(\.value) == ["0"])
+    let since = reader.knownMetrics(of: "shop").since
+    try subnet.execute([], after: day)
+    try subnet.certify()
+    #expect(reader.metrics().readings.map(\.value) == ["1"])
+    #expect(reader.knownMetrics(of: "shop").since == since)
   }
 
   @Test func `that fails is counted and stands in nobody's way`() throws {

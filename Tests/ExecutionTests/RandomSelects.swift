@@ -26,7 +26,19 @@ struct SelectWriter {
     let shape: TableShape
   }
 
-  private enum Kind { case number, text }
+  private enum Kind: Equatable {
+    case number, text
+    /// Numbers of one type that says what they count.
+    case counted(SQLType.Unit)
+
+    init(_ type: SQLType) {
+      self = type.unit.map { .counted($0) } ?? (type.family == .text ? .text : .number)
+    }
+
+    var isDecimal: Bool {
+      if case .counted(.parts) = self { true } else { false }
+    }
+  }
   private struct Column {
     let name: String
     let kind: Kind
@@ -110,7 +122,7 @@ struct SelectWriter {
     _ from: String, _ scope: Scope, _ width: Int?
   ) -> (text: String, columns: [Column]) {
     var items = (0..<dice.roll(3)).map { _ in item(scope) }
-    items.append((window(scope), .number))
+    items.append(window(scope))
     while items.count < width ?? 0 { items.append(item(scope)) }
     if let width { items = Array(items.suffix(width)) }
     return ("select \(list(items)) \(from)" + order(scope, items.count), columns(items))
@@ -119,19 +131,27 @@ struct SelectWriter {
   private mutating func compound() -> String {
     let width = 1 + dice.roll(2)
     let word = dice.pick(["union", "union all", "except", "intersect"])
-    let text = "\(arm(width)) \(word) \(arm(width))"
+    let first = arm((0..<width).map { _ in nil })
+    let kinds = first.kinds.map { dice.chance(90) ? $0 : nil }
+    let text = "\(first.text) \(word) \(arm(kinds).text)"
     guard dice.chance(60) else { return text }
     let terms = (1...width).map(String.init).joined(separator: ", ")
     return text + " order by \(terms)" + (dice.chance(60) ? " limit \(1 + dice.roll(7))" : "")
   }
 
-  /// An arm has no ORDER BY of its own.
-  private mutating func arm(_ width: Int) -> String {
+  /// An arm has no ORDER BY of its own. Its results are of these kinds, nil for any.
+  private mutating func arm(_ kinds: [Kind?]) -> (text: String, kinds: [Kind]) {
     depth += 1
     defer { depth -= 1 }
     let (from, scope) = sources()
-    let items = (0..<width).map { _ in (dice.pick(scope.columns).name, Kind.text) }
-    return "select \(list(items)) \(from)"
+    let items = kinds.map { kind -> (String, Kind) in
+      guard let kind else {
+        let column = dice.pick(scope.columns)
+        return (column.name, column.kind)
+      }
+      return (expression(kind, scope, depth: 0), kind)
+    }
+    return ("select \(list(items)) \(from)", items.map(\.1))
   }
 
   private mutating func common() -> String {
@@ -181,10 +201,15 @@ struct SelectWriter {
         scope.documents += other.documents
         continue
       }
-      let left = dice.pick(before)
+      let fitting = before.filter { left in other.columns.contains { $0.kind == left.kind } }
+      let left = dice.pick(fitting.isEmpty || dice.chance(5) ? before : fitting)
       let same = other.columns.filter { $0.kind == left.kind }
       let partner = same.isEmpty ? dice.pick(other.columns) : dice.pick(same)
-      text += " \(join) \(right) on \(left.name) = \(partner.name)"
+      text += " \(join) \(right) on "
+      text +=
+        same.isEmpty && dice.chance(80)
+        ? "cast(\(left.name) as text) = cast(\(partner.name) as text)"
+        : "\(left.name) = \(partner.name)"
       scope.join(other)
     }
     if dice.chance(6) { text += elements(&scope) }
@@ -226,7 +251,8 @@ struct SelectWriter {
     let table = dice.pick(tables)
     for column in table.shape.columns {
       switch column.type.family {
-      case .integer: scope.columns.append(Column(name: "\(alias).\(column.name)", kind: .number))
+      case .integer:
+        scope.columns.append(Column(name: "\(alias).\(column.name)", kind: Kind(column.type)))
       case .text where column.type == .json:
         scope.documents.append("\(alias).\(column.name)")
       case .text:
@@ -259,24 +285,36 @@ struct SelectWriter {
     return terms.joined(separator: ", ")
   }
 
-  private mutating func window(_ scope: Scope) -> String {
-    let number = dice.pick(scope.columns.filter { $0.kind == .number } + scope.columns).name
-    let any = dice.pick(scope.columns).name
+  private mutating func window(_ scope: Scope) -> (String, Kind) {
+    let column = dice.pick(scope.columns.filter { $0.kind != .text } + scope.columns)
+    let chosen = dice.pick(scope.columns)
+    let (number, any) = (column.name, chosen.name)
+    let total = column.kind.isDecimal ? column.kind : Kind.number
     let partition = dice.chance(60) ? "partition by \(dice.pick(scope.columns).name) " : ""
     let ordered = "\(partition)order by \(terms(scope, whole: dice.chance(75)))"
     switch dice.roll(10) {
-    case 8: return "nth_value(\(any), \(1 + dice.roll(3))) over (\(ordered))"
-    case 9: return "\(dice.pick(["sum", "count", "max"]))(\(number)) over (\(ordered) \(frame()))"
-    case 0: return "row_number() over (\(ordered))"
-    case 1: return "\(dice.pick(["rank", "dense_rank"]))() over (\(ordered))"
-    case 2: return "\(dice.pick(["lag", "lead"]))(\(any), \(1 + dice.roll(2))) over (\(ordered))"
-    case 3: return "\(dice.pick(["first_value", "last_value"]))(\(any)) over (\(ordered))"
-    case 4: return "ntile(\(2 + dice.roll(3))) over (\(ordered))"
-    case 5: return "sum(\(number)) over (\(partition)order by \(number) range 2 preceding)"
+    case 8: return ("nth_value(\(any), \(1 + dice.roll(3))) over (\(ordered))", chosen.kind)
+    case 9:
+      let call = dice.pick([("sum", total), ("count", .number), ("max", column.kind)])
+      return ("\(call.0)(\(number)) over (\(ordered) \(frame()))", call.1)
+    case 0: return ("row_number() over (\(ordered))", .number)
+    case 1: return ("\(dice.pick(["rank", "dense_rank"]))() over (\(ordered))", .number)
+    case 2:
+      let call = dice.pick(["lag", "lead"])
+      return ("\(call)(\(any), \(1 + dice.roll(2))) over (\(ordered))", chosen.kind)
+    case 3:
+      let call = dice.pick(["first_value", "last_value"])
+      return ("\(call)(\(any)) over (\(ordered))", chosen.kind)
+    case 4: return ("ntile(\(2 + dice.roll(3))) over (\(ordered))", .number)
+    case 5:
+      return ("sum(\(number)) over (\(partition)order by \(number) range 2 preceding)", total)
     case 6:
       let frame = dice.pick(["rows 2 preceding", "groups 1 preceding", "rows unbounded preceding"])
-      return "\(dice.pick(["sum", "count", "min", "max"]))(\(number)) over (\(ordered) \(frame))"
-    default: return "count(*) over (\(partition.isEmpty ? "" : partition))"
+      let call = dice.pick([
+        ("sum", total), ("count", .number), ("min", column.kind), ("max", column.kind),
+      ])
+      return ("\(call.0)(\(number)) over (\(ordered) \(frame))", call.1)
+    default: return ("count(*) over (\(partition.isEmpty ? "" : partition))", .number)
     }
   }
 
@@ -303,34 +341,75 @@ struct SelectWriter {
       return (
         "count(*) filter (where \(condition(scope, depth: 1)))", .number
       )
-    default: return ("sum(\(expression(.number, scope, depth: 1)))", .number)
+    default:
+      let decimals = scope.columns.filter(\.kind.isDecimal)
+      guard !decimals.isEmpty, dice.chance(50) else {
+        return ("sum(\(expression(.number, scope, depth: 1)))", .number)
+      }
+      let column = dice.pick(decimals)
+      return ("sum(\(column.name))", column.kind)
     }
   }
 
   // MARK: Expressions
+
+  /// Of values that may stand together.
+  private mutating func kind(_ scope: Scope) -> Kind {
+    dice.chance(50) ? .text : dice.pick([.number] + scope.columns.map(\.kind))
+  }
 
   private mutating func item(_ scope: Scope) -> (String, Kind) {
     if dice.chance(55) {
       let column = dice.pick(scope.columns)
       return (column.name, column.kind)
     }
-    let kind: Kind = dice.chance(50) ? .number : .text
+    let kind = kind(scope)
     return (expression(kind, scope, depth: 2), kind)
   }
 
   private mutating func expression(_ kind: Kind, _ scope: Scope, depth: Int) -> String {
     let own = scope.columns.filter { $0.kind == kind }
     if depth == 0 || dice.chance(40) {
-      guard !own.isEmpty, dice.chance(80) else { return literal(kind) }
-      return dice.pick(own).name
+      if !own.isEmpty, dice.chance(80) { return dice.pick(own).name }
+      let others = scope.columns.filter { ![.number, .text].contains($0.kind) }
+      guard kind == .number, !others.isEmpty, dice.chance(60) else { return literal(kind) }
+      return "cast(\(dice.pick(others).name) as integer)"
     }
-    return kind == .number ? number(scope, depth - 1) : text(scope, depth - 1)
+    switch kind {
+    case .number: return number(scope, depth - 1)
+    case .text: return text(scope, depth - 1)
+    case .counted(let unit): return counted(unit, scope, depth - 1)
+    }
   }
 
   private mutating func literal(_ kind: Kind) -> String {
-    kind == .number
-      ? String(dice.pick([-1, 0, 1, 2, 100, 20_001]))
-      : dice.pick(["'a'", "'B'", "'b'", "''", "'é'", "'k1'"])
+    kind == .text
+      ? dice.pick(["'a'", "'B'", "'b'", "''", "'é'", "'k1'"])
+      : String(dice.pick([-1, 0, 1, 2, 100, 20_001]))
+  }
+
+  /// A value that counts what its type says.
+  private mutating func counted(_ unit: SQLType.Unit, _ scope: Scope, _ depth: Int) -> String {
+    let kind = Kind.counted(unit)
+    let a = expression(kind, scope, depth: depth)
+    let b = expression(kind, scope, depth: depth)
+    switch dice.roll(7) {
+    case 0: return "(\(a) \(dice.pick(["+", "-"])) \(literal(.number)))"
+    case 1: return "coalesce(\(a), \(dice.pick([b, literal(kind)])))"
+    case 2: return "nullif(\(a), \(dice.pick([b, literal(kind)])))"
+    case 3: return "case when \(condition(scope, depth: depth)) then \(a) else \(b) end"
+    case 4: return "\(dice.pick(["min", "max"]))(\(a), \(b))"
+    default: break
+    }
+    switch unit {
+    case .parts:
+      return dice.pick(["(\(a) + \(b))", "mul_exact(\(a), 3)", "mul_div(\(a), 3, 2)", "abs(\(a))"])
+    case .days:
+      let times = scope.columns.filter { $0.kind == .counted(.milliseconds) }
+      if !times.isEmpty, dice.chance(50) { return "date_of(\(dice.pick(times).name))" }
+      return dice.pick(["add_months(\(a), -1)", "date_trunc('month', \(a))"])
+    case .milliseconds: return "(\(a) - 86400000)"
+    }
   }
 
   /// A value out of a row's JSON; nil where it has none, and mostly else.
@@ -341,8 +420,10 @@ struct SelectWriter {
     guard kind == .text else {
       return dice.pick([
         "json_array_length(\(document))", "json_array_length(\(document), '\(path)')",
-        "cast(json_extract(\(document), '\(path)') as integer)",
-        "cast(\(document) ->> '\(path)' as integer)", "length(\(document))",
+        "case json_type(\(document), '\(path)') when 'integer' then "
+          + "cast(json_extract(\(document), '\(path)') as integer) end",
+        "case json_type(\(document), '\(path)') when 'integer' then "
+          + "cast(\(document) ->> '\(path)' as integer) end", "length(\(document))",
       ])
     }
     return dice.pick([
@@ -378,7 +459,7 @@ struct SelectWriter {
     case 8: return "instr(\(expression(.text, scope, depth: depth)), 'a')"
     case 9: return "add_exact(\(a), \(literal(.number)))"
     case 10: return scalar(scope)
-    default: return "cast(\(expression(.text, scope, depth: depth)) as integer)"
+    default: return "cast(cast(\(a) as text) as integer)"
     }
   }
 
@@ -425,7 +506,7 @@ struct SelectWriter {
   }
 
   private mutating func condition(_ scope: Scope, depth: Int) -> String {
-    let kind: Kind = dice.chance(50) ? .number : .text
+    let kind = kind(scope)
     let a = expression(kind, scope, depth: max(0, depth - 1))
     switch dice.roll(depth > 0 ? 9 : 5) {
     case 0...2:

@@ -42,6 +42,10 @@ extension Rule {
       refused: { try noted(try documented(#"{""a"":1,""a"":2}"#)) },
       accepted: { try noted(try documented(#"{""a"":1,""b"":2}"#)) }),
     Rule(
+      number: 26, gate: .ingest, what: "a number in JSON that 64 bits do not hold",
+      refused: { try noted(try documented(#"{""a"":[9223372036854775808]}"#)) },
+      accepted: { try noted(try documented(#"{""a"":[9223372036854775807]}"#)) }),
+    Rule(
       number: 44, gate: .ingest, what: "an event in the far future",
       refused: {
         try noted(try run("select id FROM", rows: "a,x,1.00,2099-01-01\n", source: dated))
@@ -116,6 +120,13 @@ extension Rule {
         try told(try run("select id, amount * amount as x FROM", rows: "a,x,90000000000.00,\n"))
       },
       accepted: { try told(try run("select id, amount * amount as x FROM", rows: "a,x,9.00,\n")) }),
+    Rule(
+      number: 22, gate: .engine, what: "a text cast to integer that is no whole number",
+      refused: { try told(try run("select id, cast(customer as integer) as x FROM")) },
+      accepted: {
+        try told(
+          try run("select id, cast(customer as integer) as x FROM", rows: "a,-012,1.00,\n"))
+      }),
     Rule(
       number: 28, gate: .engine, what: "an SQLite whose plans were never measured",
       refused: {

@@ -247,6 +247,31 @@ extension Rule {
     text(
       23, "select a.id, 1 as x FROM a join {{ source('orders') }} b on a.id = b.amount",
       "select a.id, 1 as x FROM a join {{ source('orders') }} b on a.id = cast(b.amount as text)"),
+    text(
+      23, "select id, 1 as x FROM where amount * amount > amount",
+      "select id, 1 as x FROM where mul_div(amount, amount, 100) > amount"),
+    text(
+      23, "select id, amount * amount + amount as x FROM",
+      "select id, amount * amount + cast(amount as integer) * 100 as x FROM"),
+    text(
+      23, "select id, coalesce(nullif(amount, 0), mul_exact(amount, amount)) as x FROM",
+      "select id, coalesce(nullif(amount, 0), mul_exact(amount, 2)) as x FROM"),
+    text(
+      23, "select id, 1 as x FROM where day < consensus_time_ms()",
+      "select id, 1 as x FROM where day < date_of(consensus_time_ms())"),
+    text(
+      23, "select id, year(consensus_time_ms()) as x FROM",
+      "select id, year(date_of(consensus_time_ms())) as x FROM"),
+    text(
+      23, "select id, amount as x FROM union all select id || 'b', day FROM",
+      "select id, amount as x FROM union all select id || 'b', 0 FROM"),
+    text(
+      23, "select id, case when amount > 3 then amount else 'few' end as x FROM",
+      "select id, case when amount > 3 then cast(amount as text) else 'few' end as x FROM"),
+    Rule(
+      number: 23, gate: .lint, what: "a decimal beside a whole number",
+      refused: { try noted("select id, 1 as x FROM where amount > 100") },
+      accepted: { try noted("select id, 1 as x FROM where amount > 0") }),
     text(24, "select id, 'a\u{0}b' as x FROM", "select id, 'ab' as x FROM"),
     text(42, "select id, \"costumer\" as x FROM", "select id, \"customer\" as x FROM"),
     text(
@@ -271,6 +296,14 @@ extension Rule {
     throw Told(
       rule: warning.rule, words: "\(warning)",
       hasPlaceAndFix: warning.place.line > 0 && warning.fix != nil)
+  }
+
+  private static func noted(_ text: String) throws {
+    let checked = try CheckedPackage(.shop(models: [model(text)]))
+    guard let note = checked.findings.first(where: { !$0.rule.isEmpty }) else { return }
+    throw Told(
+      rule: note.rule, words: "\(note)",
+      hasPlaceAndFix: note.line > 0 && note.excerpt != nil && note.fix != nil)
   }
 
   private static let statements: [Rule] = [

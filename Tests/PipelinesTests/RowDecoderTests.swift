@@ -250,6 +250,10 @@ import Wire
     (.bool, .standard, "TRUE", "is none of true, false, 1, 0"),
     (.uuid, .standard, "123e4567e89b12d3a456426614174000", "is no UUID"),
     (.bytes, .standard, "AP9=", "neither 0x with hexadecimal digits nor padded base64"),
+    (
+      .json, .standard, "[99999999999999999999]",
+      "\"99999999999999999999\" is no integer of 64 bits; write it as a string"
+    ),
     (.json, .standard, "{\"a\":1.5}", "\"1.5\" is no integer of 64 bits; write it as a string"),
     (.json, .standard, "{\"a\":1,\"a\":2}", "the key a stands twice"),
     (.text, .standard, "e\u{301}", "is not in Unicode form NFC"),

@@ -149,6 +149,36 @@ import Testing
     #expect(!once.contains("{{"))
   }
 
+  @Test(arguments: [
+    ("amount * amount", "decimal(18,4)"), ("mul_exact(amount, amount)", "decimal(18,4)"),
+    ("amount * 3", "decimal(18,2)"), ("amount - 3", "decimal(18,2)"), ("-amount", "decimal(18,2)"),
+    ("amount / 3", "decimal(18,2)"), ("amount / amount", "int"),
+    ("amount * amount / amount", "decimal(18,2)"), ("amount + amount", "decimal(18,2)"),
+    ("sum(amount)", "decimal(18,2)"), ("sum(amount > 0)", "int"), ("max(value_date)", "date"),
+    ("mul_div(amount, amount, 100)", "decimal(18,2)"), ("coalesce(amount, 0)", "decimal(18,2)"),
+    ("case when side = 'BANK' then 0 else amount end", "decimal(18,2)"),
+    ("iif(side = 'BANK', amount, null)", "decimal(18,2)"), ("coalesce(due_date, 0)", "date"),
+    ("value_date + 1", "date"), ("value_date - due_date", "int"), ("value_date - 1", "date"),
+    ("consensus_time_ms() - 1", "timestamp"), ("consensus_time_ms() / 86400000", "int"),
+    ("date_of(consensus_time_ms())", "date"), ("exact(amount, 2, '*')", "decimal(18,2)"),
+    ("cast(amount as integer) * 100", "int"), ("min(amount > 0, 3)", "int"),
+  ])
+  func `says what a number counts`(expression: String, type: String) throws {
+    let query = try Example.check("select \(expression) as x from {{ ref('slv_transactions') }}")
+    #expect(query.columns.map(\.type.description) == [type])
+  }
+
+  @Test func `casts to integer through a function of ours, exactly`() throws {
+    let text = "select cast(t.side as integer) as x from {{ ref('slv_transactions') }} t"
+    #expect(try Example.check(text).print().contains("whole_number(\"t\".\"side\")"))
+    #expect(throws: (any Error).self) {
+      try Example.check("select whole_number(side) as x from {{ ref('slv_transactions') }}")
+    }
+    let real = try Example.check(
+      "select cast(t.amount * 1.5 as integer) as x from slv_transactions t", .adhoc, form: .adhoc)
+    #expect(real.print().contains("CAST((\"t\".\"amount\" * 1.5) AS INTEGER)"))
+  }
+
   /// SQLite would take the alias of the inner SELECT first.
   @Test func `qualifies what an inner SELECT reads from around it`() throws {
     let rows = "from {{ ref('slv_transactions') }}"

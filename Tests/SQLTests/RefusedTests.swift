@@ -72,6 +72,53 @@ struct Hazard: Sendable, CustomTestStringConvertible {
     Hazard(
       rule: "QD23", refused: "select side \(rows) where substr(amount, 2) = amount",
       accepted: "select side \(rows) where cast(substr(amount, 2) as integer) = amount"),
+    // What is stored as 1 counts different things.
+    Hazard(
+      rule: "QD23",
+      refused: "select t.side \(rows) t join {{ ref('slv_audit') }} a on a.at = t.value_date",
+      accepted: "select t.side \(rows) t join {{ ref('slv_audit') }} a "
+        + "on date_of(a.at) = t.value_date"),
+    Hazard(
+      rule: "QD23", refused: "select side \(rows) where amount in (select value_date \(rows))",
+      accepted: "select side \(rows) where amount in (select -amount \(rows))"),
+    Hazard(
+      rule: "QD23",
+      refused: "select side \(rows) a join (select amount * amount as amount \(rows)) b "
+        + "using (amount)",
+      accepted: "select side \(rows) a join (select amount * 2 as amount \(rows)) b "
+        + "using (amount)"),
+    Hazard(
+      rule: "QD23", refused: "select exact(amount, mul_exact(amount, amount), '+') as x \(rows)",
+      accepted: "select exact(amount, amount, mul_exact(amount, amount), '*+') as x \(rows)"),
+    Hazard(
+      rule: "QD23", refused: "select amount / (amount * amount) as x \(rows)",
+      accepted: "select amount * amount / amount as x \(rows)"),
+    Hazard(
+      rule: "QD23", refused: "select max(amount, value_date) as x \(rows)",
+      accepted: "select max(amount, 0) as x \(rows)"),
+    Hazard(
+      rule: "QD23", refused: "select case value_date when amount then 1 end as x \(rows)",
+      accepted: "select case value_date when due_date then 1 end as x \(rows)"),
+    Hazard(
+      rule: "QD23",
+      refused: "select lag(amount, 1, 'none') over (order by transaction_id) as x "
+        + rows,
+      accepted: "select lag(amount, 1, null) over (order by transaction_id) as x \(rows)"),
+    Hazard(
+      rule: "QD23", refused: "select side as x \(rows) union select amount \(rows)",
+      accepted: "select side as x \(rows) union select cast(amount as text) \(rows)"),
+    Hazard(
+      rule: "QD23", refused: "select date_trunc('month', at) as x from {{ ref('slv_audit') }}",
+      accepted: "select date_trunc('month', at / 86400000) as x from {{ ref('slv_audit') }}"),
+    Hazard(
+      rule: "QD23", refused: "select date_of(value_date) as x \(rows)",
+      accepted: "select date_of(consensus_time_ms()) as x \(rows)"),
+    Hazard(
+      rule: "QD23",
+      refused: "with recursive n(i) as (select amount \(rows) union select i * i from n) "
+        + "select i from n",
+      accepted: "with recursive n(i) as (select amount \(rows) union select i * 2 from n) "
+        + "select i from n"),
     Hazard(
       rule: "QD26", refused: "select min(reference ->> '$') as x \(rows)",
       accepted: "select min(json_array(1) ->> '$[0]') as x \(rows)"),
@@ -230,6 +277,48 @@ struct Hazard: Sendable, CustomTestStringConvertible {
             |              ^ two rows may tie on amount, and replicas could pick different ones
           fix: order by amount desc, transaction_id limit 10
         """)
+  }
+
+  @Test func `of decimals is mended where the argument is declared`() throws {
+    let text = "select side from {{ ref('slv_transactions') }} where amount > :least"
+    func list(_ scale: Int) throws -> [Diagnostic] {
+      let least = (name: "least", type: SQLType.decimal(precision: 18, scale: scale))
+      do { _ = try Example.check(text, .query, parameters: [least]) } catch let found as Diagnostics
+      {
+        return found.list
+      }
+      return []
+    }
+    #expect(try list(2).isEmpty)
+    #expect(try list(4).map(\.rule) == ["QD23"])
+    #expect(try list(4).map(\.fix) == ["declare the argument as decimal(18,2)"])
+  }
+
+  @Test(arguments: [
+    ("amount > 100", "compares decimal(18,2) with 100", "100 is 1.00", "10000, if 100.00 is"),
+    ("amount in (0, -5)", "compares decimal(18,2) with -5", "-5 is -0.05", "-500, if -5.00 is"),
+    ("amount + 1 > 0", "takes + of decimal(18,2) with 1", "1 is 0.01", "100, if 1.00 is"),
+    ("coalesce(amount, 9) > 0", "mixes decimal(18,2) with 9", "9 is 0.09", "900, if 9.00 is"),
+    (
+      "amount > :least", "compares decimal(18,2) with an int", "100 is 1.00",
+      "declare the argument as decimal(18,2)"
+    ),
+  ])
+  func `of a decimal beside a whole number is told`(
+    condition: String, message: String, reason: String, fix: String
+  ) throws {
+    func warnings(_ condition: String) throws -> [Diagnostic] {
+      try Example.check(
+        "select side from {{ ref('slv_transactions') }} where \(condition)", .query,
+        parameters: [(name: "least", type: .integer)]
+      ).warnings
+    }
+    let found = try #require(try warnings(condition).first)
+    #expect(found.rule == "QD23" && found.message == message)
+    #expect(found.reason.hasSuffix(reason), "\(found.reason)")
+    #expect(found.fix?.hasPrefix(fix) == true, "\(found.fix ?? "")")
+    let other = condition.replacing("amount", with: "cast(amount as integer)")
+    #expect(try warnings(other).isEmpty)
   }
 
   @Test func `guesses the name that was meant`() {

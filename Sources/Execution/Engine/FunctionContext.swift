@@ -125,6 +125,12 @@ struct Invocation {
   func fail(_ message: String) { sqlite3_result_error(context, message, -1) }
   /// Ends the statement since 64 bits do not hold a number (QD22).
   func overflow() { Self.overflow(context) }
+  /// Ends the statement since a value is no whole number of 64 bits (QD22). SQLite itself never
+  /// gives this code (https://sqlite.org/rescode.html#format).
+  func notWhole() {
+    sqlite3_result_error(context, "a value is no whole number of 64 bits", -1)
+    sqlite3_result_error_code(context, SQLITE_FORMAT)
+  }
   static func overflow(_ context: OpaquePointer?) {
     sqlite3_result_error(context, "a number overflows 64 bits", -1)
     sqlite3_result_error_code(context, SQLITE_RANGE)

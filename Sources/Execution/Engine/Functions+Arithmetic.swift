@@ -1,3 +1,4 @@
+import CSQLite
 import Signing
 import Wire
 
@@ -24,6 +25,22 @@ extension Invocation {
     }
     let (result, overflow) = operation(a, b)
     if overflow { self.overflow() } else { give(result) }
+  }
+
+  /// `cast(a as integer)`: an integer as it is, a text of digits, perhaps behind a minus, as the
+  /// number it spells. All else is an error, where SQLite would take the digits in front or the
+  /// nearest integer (https://sqlite.org/lang_expr.html#castexpr).
+  func wholeNumber() {
+    guard !isNull(0) else { return giveNull() }
+    if let number = integer(0) { return give(number) }
+    guard type(0) == SQLITE_TEXT else { return notWhole() }
+    let bytes = bytes(0)
+    state.meter(bytes: bytes.count)
+    // What Swift reads besides: a plus.
+    guard let first = bytes.first, first != UInt8(ascii: "+"), let number = Int64(text(0)) else {
+      return notWhole()
+    }
+    give(number)
   }
 
   /// `exact(a, b, c, '+-')`: (a + b) - c, as `+ - * / %` are printed. NULL and a division by zero

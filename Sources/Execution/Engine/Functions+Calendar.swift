@@ -19,6 +19,15 @@ extension Functions {
     Scalar(name: "iso_week", arguments: 1) { context, count, values in
       Invocation(context, count, values)?.isoWeek()
     },
+    Scalar(name: "date_of", arguments: 1) { context, count, values in
+      guard let call = Invocation(context, count, values) else { return }
+      guard !call.isNull(0) else { return call.giveNull() }
+      let day = call.integer(0)?.flooredQuotient(Calendar.dayMilliseconds)
+      guard let day, Calendar.days.contains(day) else {
+        return call.fail("date_of takes a timestamp")
+      }
+      call.give(day)
+    },
   ]
 
   static let formatting: [Scalar] = [

@@ -18,7 +18,7 @@ enum Functions {
 
   /// What `profile` may call, in lower case.
   static func allowed(for profile: EngineProfile) -> Set<String> {
-    let ours = offered + [FunctionTable.meter]
+    let ours = offered + [FunctionTable.meter, FunctionTable.whole]
     return switch profile {
     case .update: Set(ours)
     case .query: Set(ours + replicaOnly)
@@ -111,6 +111,9 @@ enum Functions {
   private static let arithmetic: [Scalar] = [
     Scalar(name: "add_exact", arguments: 2) { context, count, values in
       Invocation(context, count, values)?.exact("add_exact") { $0.addingReportingOverflow($1) }
+    },
+    Scalar(name: FunctionTable.whole, arguments: 1) { context, count, values in
+      Invocation(context, count, values)?.wholeNumber()
     },
     Scalar(name: "exact", arguments: -1) { context, count, values in
       Invocation(context, count, values)?.exactChain()

@@ -47,9 +47,6 @@ struct KnownMetrics: Sendable {
 extension CheckedMetric {
   /// What `/metrics` shows everyone may ask for; the rest is the owner's.
   var allow: [Grant] { metric.prometheus ? [.anyone] : [] }
-
-  /// Whether the value may change while the tables do not.
-  fileprivate var dependsOnTime: Bool { select.functions.contains { $0.hasPrefix("consensus_") } }
 }
 
 extension Reader {

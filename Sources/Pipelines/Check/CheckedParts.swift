@@ -26,6 +26,8 @@ package struct CheckedModel: Sendable {
   package let query: CheckedQuery?
   /// What its SELECT names, ascending.
   package let upstreams: [Upstream]
+  /// Of a view: what makes it change though no row does, as in `consensus_date()`.
+  package let changers: [String]
   /// By upstream, ascending: the keys that changed rows map to.
   package let maps: [CheckedUpstreamQuery]
   /// By upstream, ascending: the rows that one key needs.
@@ -33,8 +35,6 @@ package struct CheckedModel: Sendable {
   package internal(set) var tests: [CheckedTest] = []
   /// The SELECTs of custom tests, by name.
   package internal(set) var testQueries: [String: CheckedQuery] = [:]
-  /// Of a view: it gives something else when time goes by and nothing is written.
-  package let isTimely: Bool
   /// The rows of a seed, in the order of `columns`; nil for all others.
   package let seed: DecodedBatch?
 
@@ -42,18 +42,18 @@ package struct CheckedModel: Sendable {
 
   package init(
     model: Model, columns: [ModelColumn], primaryKey: [String], query: CheckedQuery?,
-    upstreams: [Upstream], maps: [CheckedUpstreamQuery], scopes: [CheckedUpstreamQuery],
-    tests: [CheckedTest] = [], isTimely: Bool = false, seed: DecodedBatch?
+    upstreams: [Upstream], changers: [String], maps: [CheckedUpstreamQuery],
+    scopes: [CheckedUpstreamQuery], tests: [CheckedTest] = [], seed: DecodedBatch?
   ) {
     self.model = model
     self.columns = columns
     self.primaryKey = primaryKey
     self.query = query
     self.upstreams = upstreams
+    self.changers = changers
     self.maps = maps
     self.scopes = scopes
     self.tests = tests
-    self.isTimely = isTimely
     self.seed = seed
   }
 
@@ -119,6 +119,8 @@ package struct CheckedMetric: Sendable {
   package let metric: Metric
   package let select: CheckedQuery
   package let upstreams: [Upstream]
+  /// Whether the value may change while the tables do not.
+  package let dependsOnTime: Bool
 
   package var name: String { metric.name }
 }

@@ -73,12 +73,14 @@ enum Gate {
   }
 
   /// Places of a diagnostic count from the start of the script; in its file they begin later.
-  private static func fault(_ diagnostic: Diagnostic, in script: SQLScript) -> PackageFault {
+  static func fault(
+    _ diagnostic: Diagnostic, in script: SQLScript, _ severity: PackageFault.Severity = .error
+  ) -> PackageFault {
     let place = diagnostic.place
     let line = Int(script.line) + place.line - 1
     let column = place.line == 1 ? Int(script.column) + place.column - 1 : place.column
     return PackageFault(
-      file: script.file, line: line, column: column, rule: diagnostic.rule,
+      severity, file: script.file, line: line, column: column, rule: diagnostic.rule,
       message: diagnostic.message,
       excerpt: PackageFault.Excerpt(
         sourceLine: diagnostic.sourceLine, column: place.column, reason: diagnostic.reason),

@@ -10,6 +10,7 @@ extension Lint {
       switch Gate.expectation(expectation.check, of: source, sources: package.sources, package.vars)
       {
       case .success(let query):
+        note(query.warnings, in: expectation.check)
         checks.append(CheckedExpectation(expectation: expectation, check: query))
       case .failure(let found): for fault in found.list { add(fault) }
       }
@@ -80,7 +81,8 @@ extension Lint {
         fault(
           part,
           "emit \(source.name): \(column.name) is \(column.type), but the SELECT gives "
-            + "\(shape.type)")
+            + shape.type.spoken,
+          fix: shape.type == .unknown ? column.type.mended(shape.type, named: column.name) : nil)
       }
     }
   }
@@ -146,6 +148,9 @@ extension Lint {
         part, "expose: everyone reads /metrics, and \(metric.name) comes from a personal column",
         fix: "leave out expose:, or count rows instead")
     }
-    metrics.append(CheckedMetric(metric: metric, select: select, upstreams: upstreams))
+    metrics.append(
+      CheckedMetric(
+        metric: metric, select: select, upstreams: upstreams,
+        dependsOnTime: !changers(of: select, upstreams).isEmpty))
   }
 }

@@ -121,8 +121,8 @@ extension Lint {
       }
     }
     return CheckedModel(
-      model: model, columns: columns, primaryKey: key, query: nil, upstreams: [], maps: [],
-      scopes: [], seed: rows)
+      model: model, columns: columns, primaryKey: key, query: nil, upstreams: [], changers: [],
+      maps: [], scopes: [], seed: rows)
   }
 
   private static func inferredColumns(_ seed: Seed) throws(Refusal) -> [ModelColumn] {

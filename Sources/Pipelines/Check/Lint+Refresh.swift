@@ -120,11 +120,29 @@ extension Lint {
     }
     for key in keys {
       guard let own = shape.columns.first(where: { $0.name == key.name }),
-        own.type.family != key.type.sqlType.family, own.type.family != .none
+        !fits(own.type, key)
       else { continue }
       fault(
         part, "by: \(key.name) is \(key.type) in the model and \(own.type) in \(upstream)",
         fix: "declare a map: for \(upstream.name)")
+    }
+  }
+
+  /// Whether equal values of a key and of what stands for it are stored alike.
+  private func fits(_ type: SQLType, _ key: ModelColumn) -> Bool {
+    let own = key.type.sqlType
+    return type.family == .none || type.family == own.family && !type.clashes(with: own)
+  }
+
+  /// Keys are found and rows taken at each update, by what has changed: what changes with time
+  /// alone would be missed.
+  private mutating func checkChangers(
+    of query: CheckedQuery, _ sql: SQLScript, _ what: String, _ model: Model
+  ) {
+    for changer in changers(of: query, upstreams(of: sql)) {
+      fault(
+        "model:\(model.name)/refresh", "\(what): " + changer + Self.unfollowed,
+        fix: "leave it out, and choose by time in a view of the model")
     }
   }
 
@@ -142,6 +160,7 @@ extension Lint {
     guard
       let query = checked(entry.sql, .model, catalog(for: model.layer, changed: changed))
     else { return nil }
+    checkChangers(of: query, entry.sql, "map", model)
     let by = model.refresh?.by ?? []
     guard query.columns.map(\.name).sorted() == by.sorted() else {
       fault(
@@ -153,7 +172,7 @@ extension Lint {
     }
     for column in query.columns {
       guard let key = keys.first(where: { $0.name == column.name }),
-        column.type.family != key.type.sqlType.family, column.type.family != .none
+        !fits(column.type, key)
       else { continue }
       fault(
         "model:\(model.name)/refresh",
@@ -171,6 +190,7 @@ extension Lint {
     guard
       let query = checked(entry.sql, .model, catalog(for: model.layer), arguments: arguments)
     else { return nil }
+    checkChangers(of: query, entry.sql, "scope", model)
     let wanted = shape.columns.map(\.name).filter { !$0.hasPrefix("_") }
     guard query.columns.map(\.name) == wanted else {
       fault(

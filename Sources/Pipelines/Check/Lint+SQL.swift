@@ -75,12 +75,6 @@ extension Lint {
     return order
   }
 
-  /// Between braces a comma ends a value that no quotes hold.
-  private static func declared(_ type: ColumnType) -> String {
-    let text = "\(type)"
-    return text.contains(",") ? "type: \"\(text)\"" : "type: \(text)"
-  }
-
   /// A circle among models that all wait for one another, its first name again at the end.
   private static func circle(
     _ rest: [(name: String, needs: [String], isAstray: Bool)]
@@ -148,7 +142,9 @@ extension Lint {
     of model: Model? = nil
   ) -> CheckedQuery? {
     switch Gate.check(script, profile, catalog, package.vars, arguments) {
-    case .success(let query): return query
+    case .success(let query):
+      note(query.warnings, in: script)
+      return query
     case .failure(let found):
       for fault in found.list { add(fault.advised(for: model)) }
       return nil
@@ -172,8 +168,8 @@ extension Lint {
       fault(part, "primary_key: \(key) is json, which makes no key")
     }
     checkCertified(model, columns, part)
-    let isTimely = isTimely(query, upstreams)
-    if model.isStored, isTimely { refuseTime(in: model, query, upstreams) }
+    let changers = changers(of: query, upstreams)
+    if model.isStored { for changer in changers { refuse(changer, in: model) } }
     let (maps, scopes) = checkRefresh(of: model, query, columns, upstreams)
     if model.kind == .snapshot { checkVersions(of: model, columns, part) }
     guard faults.count == before else { return }
@@ -190,7 +186,7 @@ extension Lint {
       CheckedModel(
         model: model, columns: columns + (isVersioned ? versionColumns(of: model, columns) : []),
         primaryKey: model.primaryKey + (isVersioned ? [Model.validFrom] : []), query: query,
-        upstreams: upstreams, maps: maps, scopes: scopes, isTimely: isTimely, seed: nil))
+        upstreams: upstreams, changers: changers, maps: maps, scopes: scopes, seed: nil))
   }
 
   /// Since when and until when a row was so, which is as personal as the column that says it.
@@ -256,8 +252,8 @@ extension Lint {
     for (own, shape) in zip(declared, found) where !own.type.admits(shape.type) {
       fault(
         "\(part)/\(own.name)",
-        "\(own.name): is declared as \(own.type), but the SELECT gives \(shape.type)",
-        fix: ColumnType(shape.type).map(Self.declared))
+        "\(own.name): is declared as \(own.type), but the SELECT gives \(shape.type.spoken)",
+        fix: own.type.mended(shape.type, named: own.name))
     }
     guard faults.count == before else { return nil }
     return zip(declared, found).map { own, shape in
@@ -275,8 +271,10 @@ extension Lint {
     for shape in found {
       guard let type = ColumnType(shape.type) else {
         fault(
-          part, "the type of the column \(shape.name) cannot be inferred (\(shape.type))",
-          fix: "declare \(what): with { name: \(shape.name), type: … } and all other columns")
+          part, "the type of the column \(shape.name) cannot be inferred (\(shape.type.spoken))",
+          fix: shape.type == .unknown
+            ? "cast(… as integer) as \(shape.name), or cast(… as text)"
+            : "declare \(what): with { name: \(shape.name), type: … } and all other columns")
         continue
       }
       columns.append(

@@ -39,9 +39,17 @@ extension Lint {
       return .acceptedValues(column: column, values: stored(values, type, part))
     case .references(let column, let other):
       checkColumns([column], among: names, "references", part)
-      return target(of: column, in: other, part).map {
-        .references(column: column, model: other, target: $0)
+      guard let target = target(of: column, in: other, part) else { return nil }
+      if let own = model.column(column)?.type.sqlType,
+        let their = models.first(where: { $0.name == other })?.column(target)?.type.sqlType,
+        own.clashes(with: their) || own.family != their.family
+      {
+        fault(
+          part,
+          "references: \(column) is \(own), and \(other).\(target) is \(their), so equal values "
+            + "are stored differently", fix: "cast one of them, so that both are of one type")
       }
+      return .references(column: column, model: other, target: target)
     case .custom(let name, let sql):
       checkName(name, part)
       let upstreams = upstreams(of: sql)

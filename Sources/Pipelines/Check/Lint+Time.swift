@@ -4,41 +4,30 @@ import Wire
 // What changes with time alone, and what a model that is stored does without it.
 
 extension Lint {
-  /// Whether a SELECT gives something else when time goes by and nothing is written.
-  func isTimely(_ query: CheckedQuery, _ upstreams: [Upstream]) -> Bool {
-    query.functions.contains(where: Self.isOfConsensus) || !timely(upstreams).isEmpty
-  }
-
-  /// The views among these that change with time alone.
-  private func timely(_ upstreams: [Upstream]) -> [String] {
-    upstreams.compactMap { upstream in
-      guard case .model(let name) = upstream,
-        models.contains(where: { $0.name == name && $0.isTimely })
-      else { return nil }
-      return name
+  /// What makes a SELECT give something else though no row has changed: functions of block time and
+  /// randomness, its own and those of the views that it reads.
+  func changers(of query: CheckedQuery, _ upstreams: [Upstream]) -> [String] {
+    var found = query.functions.filter { $0.hasPrefix("consensus_") }.map { "\($0)()" }
+    for case .model(let name) in upstreams {
+      for changer in models.first(where: { $0.name == name })?.changers ?? [] {
+        found.append(changer.contains(" ") ? changer : "\(changer) in the view \(name)")
+      }
     }
+    return found
   }
 
-  private static func isOfConsensus(_ function: String) -> Bool {
-    function.hasPrefix("consensus_")
-  }
+  static let unfollowed =
+    " changes without a change of what the model reads, so what is stored would not be what the "
+    + "SELECT gives"
 
   /// What is stored is computed when what it reads is written.
-  mutating func refuseTime(in model: Model, _ query: CheckedQuery, _ upstreams: [Upstream]) {
-    let part = "model:\(model.name)"
-    for name in query.functions where Self.isOfConsensus(name) {
-      fault(
-        part,
-        "\(name)() changes without a change of what the model reads, so what is stored would not "
-          + "be what the SELECT gives",
-        fix: model.advice(insteadOf: "\(name)()") + ", or an argument of a query")
-    }
-    for name in timely(upstreams) {
-      fault(
-        part,
-        "the view \(name) changes with the time of consensus alone, so what is stored would not be "
-          + "what the SELECT gives", fix: "kind: view here too, or read what \(name) reads")
-    }
+  mutating func refuse(_ changer: String, in model: Model) {
+    let isOwn = !changer.contains(" ")
+    fault(
+      "model:\(model.name)", changer + Self.unfollowed,
+      fix: isOwn
+        ? model.advice(insteadOf: changer) + ", or an argument of a query"
+        : "kind: view here too, or read what that view reads")
   }
 }
 

@@ -1,3 +1,4 @@
+import SQL
 import Wire
 
 /// Checks a package part by part and gathers its mistakes.
@@ -50,6 +51,14 @@ struct Lint {
     notes.append(
       PackageFault(
         .note, file: place.file, line: place.line, column: place.column, message: message))
+  }
+
+  /// Comparisons and sums that do what they say, which may not be what was meant (QD23).
+  mutating func note(_ warnings: [Diagnostic], in script: SQLScript) {
+    for warning in warnings where warning.rule == "QD23" {
+      let note = Gate.fault(warning, in: script, .note)
+      if !notes.contains(note) { notes.append(note) }
+    }
   }
 
   mutating func fault(_ part: String, _ message: String, fix: String? = nil) {

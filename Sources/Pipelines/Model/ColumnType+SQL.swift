@@ -40,8 +40,8 @@ extension ColumnType {
   /// Whether values that the checker found to be of `type` may be declared as this.
   func admits(_ type: SQLType) -> Bool {
     switch (self, type) {
-    case (_, .null), (_, .unknown): true
-    case (_, .real): false
+    case (_, .null): true
+    case (_, .real), (_, .unknown): false
     case (.decimal(_, let own), .decimal(_, let scale)): Int(own) == scale
     case (.json, .json), (.json, .text), (.uuid, .text), (.text, .uuid), (.text, .json): true
     case (.bool, .bool), (.bool, .integer), (.int, .bool): true
@@ -49,6 +49,31 @@ extension ColumnType {
     case (.date, .integer), (.timestamp, .integer), (.decimal, .integer), (.int, .integer): true
     default: sqlType == type
     }
+  }
+}
+
+extension SQLType {
+  /// As a message names it.
+  var spoken: String {
+    self == .unknown ? "a value out of JSON, which may be of any type" : "\(self)"
+  }
+}
+
+extension ColumnType {
+  /// How a SELECT gives this where it gives `type`; nil where nothing does.
+  func mended(_ type: SQLType, named name: String) -> String? {
+    guard type == .unknown else { return ColumnType(type).map(Self.declared) }
+    return switch self {
+    case .json: "column -> '$.path' as \(name)"
+    case .bytes: nil
+    default: "cast(… as \(storage == .integer ? "integer" : "text")) as \(name)"
+    }
+  }
+
+  /// Between braces a comma ends a value that no quotes hold.
+  private static func declared(_ type: ColumnType) -> String {
+    let text = "\(type)"
+    return text.contains(",") ? "type: \"\(text)\"" : "type: \(text)"
   }
 }
 

@@ -1,0 +1,300 @@
+// What whole numbers count: a decimal(18,2) counts hundredths, a date days, a timestamp
+// milliseconds. SQLite sees integers only, so numbers that count different things are kept apart
+// here.
+
+extension SQLType {
+  package enum Unit: Sendable, Hashable {
+    case parts(scale: Int)
+    case days, milliseconds
+  }
+
+  /// nil where the type does not say what its numbers count.
+  package var unit: Unit? {
+    switch self {
+    case .decimal(_, let scale): .parts(scale: scale)
+    case .date: .days
+    case .timestamp: .milliseconds
+    default: nil
+    }
+  }
+
+  /// Both say what they count, and it is not the same: 1.00 is stored as 100, 1.0000 as 10000.
+  package func clashes(with other: SQLType) -> Bool {
+    guard let unit, let their = other.unit else { return false }
+    return unit != their
+  }
+
+  /// A decimal with room for whatever comes out.
+  private static func decimal(scale: Int) -> SQLType {
+    .decimal(precision: SQLLimits.decimalDigitsMax, scale: scale)
+  }
+
+  /// The type of a total, or of a multiple: larger than the type of its parts may be.
+  var total: SQLType {
+    switch self {
+    case .decimal(_, let scale): .decimal(scale: scale)
+    case .bool, .date, .timestamp, .null: .integer
+    default: self
+    }
+  }
+
+  /// The type of `self operation other`, of two whole numbers that do not clash. One that says
+  /// nothing of what it counts counts what the other does.
+  func result(_ operation: BinaryOperator, _ other: SQLType) -> SQLType {
+    switch (operation, unit, other.unit) {
+    case (.plus, .days, nil), (.minus, .days, nil), (.plus, nil, .days): .date
+    case (.plus, .milliseconds, nil), (.minus, .milliseconds, nil), (.plus, nil, .milliseconds):
+      .timestamp
+    case (.times, .parts(let first), .parts(let second)): .decimal(scale: first + second)
+    case (.divide, .parts(let first), .parts(let second)):
+      first == second ? .integer : .decimal(scale: max(0, first - second))
+    case (.plus, .parts(let scale), _), (.minus, .parts(let scale), _),
+      (.times, .parts(let scale), nil), (.divide, .parts(let scale), nil),
+      (.plus, nil, .parts(let scale)), (.minus, nil, .parts(let scale)),
+      (.times, nil, .parts(let scale)):
+      .decimal(scale: scale)
+    default: .integer
+    }
+  }
+
+  /// The type of a column that may hold either.
+  func joined(with other: SQLType) -> SQLType {
+    if self == other || other == .null { return self }
+    if self == .null { return other }
+    if self == .real || other == .real { return .real }
+    if case .decimal(let p, let s) = self, case .decimal(let q, let t) = other, s == t {
+      return .decimal(precision: max(p, q), scale: s)
+    }
+    guard family == other.family else { return .unknown }
+    guard family == .integer else { return .text }
+    if unit == nil { return other.unit == nil ? .integer : other }
+    return other.unit == nil ? self : .integer
+  }
+}
+
+extension Checker {
+  /// Refuses two numbers that count different things.
+  /// - Parameter what: what is done with them, as in "compares".
+  /// - Returns: whether they may stand together.
+  mutating func unitsFit(_ a: Typed, _ b: Typed, _ what: String, at place: Place) -> Bool {
+    guard a.type.clashes(with: b.type) else { return true }
+    refuse(
+      "QD23", at: place, "\(what) \(a.type) with \(b.type)", because: reason(a.type, b.type),
+      fix: fix(a, b))
+    return false
+  }
+
+  private func reason(_ a: SQLType, _ b: SQLType) -> String {
+    func stored(_ type: SQLType) -> String {
+      switch type.unit {
+      case .parts(let scale): "1 as \(Decimals.one(scale: scale))"
+      case .days: "a day as 1"
+      case .milliseconds: "a day as 86400000"
+      case nil: "a number as it is"
+      }
+    }
+    return "one stores \(stored(a)), the other \(stored(b)), and SQLite sees the integers alone"
+  }
+
+  private func fix(_ a: Typed, _ b: Typed) -> String {
+    if a.isGiven || b.isGiven { return "declare the argument as \((a.isGiven ? b : a).type)" }
+    switch (a.type.unit, b.type.unit) {
+    case (.days, .milliseconds), (.milliseconds, .days): return "date_of(…) of the timestamp"
+    case (.parts(let first), .parts(let second)):
+      let (few, many) = first < second ? (a.type, b.type) : (b.type, a.type)
+      let factor = Decimals.one(scale: abs(first - second))
+      return "cast(… as integer) * \(factor) of the \(few), cast(… as integer) of the \(many)"
+    default: return "cast(… as integer) of one, if that is what is meant"
+    }
+  }
+
+  /// Tells what a whole number means beside a decimal: 100 is 1.00 of a decimal(18,2).
+  mutating func partsAreMeant(_ a: Typed, _ b: Typed, _ what: String, at place: Place) {
+    let (decimal, other) = a.type.unit == nil ? (b, a) : (a, b)
+    guard case .parts(let scale) = decimal.type.unit, scale > 0, other.isGiven,
+      other.type == .integer, other.number != 0
+    else { return }
+    let given = other.number.map(String.init) ?? "an int"
+    let value = other.number.map { "\($0) is \(Decimals.shown($0, scale: scale))" }
+    let whole = other.number.flatMap { Decimals.scaled($0, scale: scale) }
+    let example = value ?? "100 is \(Decimals.shown(100, scale: scale))"
+    warn(
+      "QD23", at: place, "\(what) \(decimal.type) with \(given)",
+      because: "it counts the smallest parts: \(example)",
+      fix: other.number == nil
+        ? "declare the argument as \(decimal.type)"
+        : whole.map { "\($0), if \(Decimals.shown($0, scale: scale)) is meant" })
+  }
+
+  // MARK: What may be either
+
+  /// What is known of a value that is one of two.
+  mutating func joined(_ first: Typed?, _ second: Typed, at place: Place) -> Typed {
+    guard let first else { return second }
+    let both = first.mixed(with: second)
+    if unitsFit(first, second, "mixes", at: place) {
+      partsAreMeant(first, second, "mixes", at: place)
+      familiesFit(first.type, second.type, at: place)
+    }
+    return both.with(first.type.joined(with: second.type))
+  }
+
+  private mutating func familiesFit(_ a: SQLType, _ b: SQLType, at place: Place) {
+    let families = [a.family, b.family]
+    guard a.family != b.family, !families.contains(.none), !families.contains(.real),
+      !profile.allowsReal
+    else { return }
+    refuse(
+      "QD23", at: place, "is \(a) in one place and \(b) in another",
+      because: "a column holds one type, and 1 would be another value than '1'",
+      fix: families.contains(.blob)
+        ? "hex(…) of the bytes" : "cast(… as text) of the \(a.family == .text ? b : a)")
+  }
+
+  /// The arms of a compound make one column of each place.
+  mutating func combined(
+    _ a: ResultShape, _ b: ResultShape, _ operation: CompoundOperator, _ arm: Select
+  ) -> ResultShape {
+    var columns: [OutputColumn] = []
+    for (index, (first, second)) in zip(a.columns, b.columns).enumerated() {
+      let typed = joined(
+        Typed(type: first.type, nullable: first.nullable),
+        Typed(type: second.type, nullable: second.nullable), at: arm.place(ofItem: index))
+      columns.append(
+        OutputColumn(
+          name: first.name, type: typed.type, nullable: typed.nullable,
+          pii: first.pii || second.pii, lineage: Set(first.lineage + second.lineage).sorted(),
+          indirect: Set(first.indirect + second.indirect).sorted()))
+    }
+    let whole = [Array(columns.indices)]
+    var shape = ResultShape(columns: columns, keys: [])
+    shape.deciding = a.deciding.union(b.deciding)
+    switch operation {
+    case .unionAll: break
+    case .union: shape.keys = whole
+    case .except, .intersect:
+      shape.keys = a.keys.filter { $0.allSatisfy { $0 < columns.count } } + whole
+      shape.deciding.formUnion(columns.flatMap(\.origins))
+    }
+    return shape
+  }
+
+  // MARK: Functions
+
+  /// The type of what an arithmetic function gives; nil of all others.
+  mutating func arithmeticType(
+    _ call: FunctionCall, _ typed: [Typed], at place: Place
+  ) -> SQLType? {
+    guard let first = typed.first else { return nil }
+    switch call.name {
+    case "sum", "mul_div": return first.type.total
+    case "abs": return first.type == .bool || first.type == .null ? .integer : first.type
+    case "add_exact" where typed.count == 2:
+      return combined(first, .plus, typed[1], at: place)
+    case "mul_exact" where typed.count == 2:
+      return combined(first, .times, typed[1], at: place)
+    case "exact": return chained(call, typed, at: place)
+    default: return nil
+    }
+  }
+
+  /// `exact(a, b, c, '+-')` is (a + b) - c.
+  private mutating func chained(
+    _ call: FunctionCall, _ typed: [Typed], at place: Place
+  ) -> SQLType {
+    var total = typed[0]
+    var signs: [Character] = []
+    if case .literal(.text(let text))? = call.arguments.last?.kind { signs = Array(text) }
+    for (index, next) in typed.dropLast().dropFirst().enumerated() {
+      let sign = index < signs.count ? BinaryOperator(rawValue: String(signs[index])) : nil
+      total = total.with(combined(total, sign ?? .plus, next, at: place))
+    }
+    return total.type
+  }
+
+  /// The type of `a operation b`; refuses numbers that count different things.
+  mutating func combined(
+    _ a: Typed, _ operation: BinaryOperator, _ b: Typed, at place: Place
+  ) -> SQLType {
+    if a.type == .real || b.type == .real {
+      usesReal = true
+      return .real
+    }
+    switch operation {
+    case .plus, .minus, .remainder:
+      guard unitsFit(a, b, "takes \(operation.rawValue) of", at: place) else { return .integer }
+      if operation != .remainder {
+        partsAreMeant(a, b, "takes \(operation.rawValue) of", at: place)
+      }
+    case .divide:
+      if case .parts(let few) = b.type.unit, case .parts(let many) = a.type.unit, many > few {
+        break
+      }
+      guard unitsFit(a, b, "takes / of", at: place) else { return .integer }
+    default: break
+    }
+    return a.type.result(operation, b.type)
+  }
+
+  /// Dates are days: of a timestamp's milliseconds their functions would fail in every run.
+  mutating func datesFit(_ call: FunctionCall, _ typed: [Typed]) {
+    let wanted: SQLType
+    var index = 0
+    switch call.name {
+    case "year", "month", "iso_week", "add_months", "fmt_date": wanted = .date
+    case "date_trunc":
+      wanted = .date
+      // The unit may stand first or last.
+      index = typed.first?.type.family == .integer ? 0 : 1
+    case "date_of": wanted = .timestamp
+    default: return
+    }
+    guard index < typed.count, ![wanted, .integer, .null, .unknown].contains(typed[index].type)
+    else { return }
+    let argument = call.arguments[index]
+    let name = argument.plainName ?? "…"
+    let fix: String
+    switch (wanted, typed[index].type) {
+    case (.date, .timestamp): fix = "date_of(\(name))"
+    case (.timestamp, .date): fix = "\(name), which is a date"
+    default: fix = "\(call.name)() of a \(wanted)"
+    }
+    refuse(
+      "QD23", at: argument.place, "\(call.name)() of \(typed[index].type)",
+      because: wanted == .date
+        ? "it takes a date, which counts days" : "it takes a timestamp, which counts milliseconds",
+      fix: fix)
+  }
+}
+
+extension Select {
+  /// Where its result of this number stands.
+  fileprivate func place(ofItem index: Int) -> Place {
+    guard index < items.count, case .expression(let expression, _) = items[index] else {
+      return place
+    }
+    return expression.place
+  }
+}
+
+/// How numbers stand in a text about decimals.
+private enum Decimals {
+  /// 10^scale, which 1 is stored as.
+  static func one(scale: Int) -> String { "1" + String(repeating: "0", count: max(0, scale)) }
+
+  /// `1.00`, which 100 is of a decimal of scale 2.
+  static func shown(_ number: Int64, scale: Int) -> String {
+    let digits = String(number.magnitude)
+    let padding = String(repeating: "0", count: max(0, scale + 1 - digits.utf8.count))
+    let whole = padding + digits
+    let point = whole.index(whole.endIndex, offsetBy: -scale)
+    return (number < 0 ? "-" : "") + whole[..<point] + "." + whole[point...]
+  }
+
+  /// What so many whole ones are stored as; nil where 64 bits do not hold it.
+  static func scaled(_ number: Int64, scale: Int) -> Int64? {
+    guard let one = Int64(one(scale: scale)) else { return nil }
+    let (product, isOver) = number.multipliedReportingOverflow(by: one)
+    return isOver ? nil : product
+  }
+}
