@@ -9,6 +9,8 @@ package struct RunOptions: Sendable {
 
   /// Told of every ten simulated minutes, for whoever watches memory.
   package var milestone: (@Sendable (Milestone) -> Void)?
+  /// Ends when all is calm, whatever becomes of it then: who looks for marks alone.
+  package var endsAtCalm = false
   /// The report tells what happened first when: what faults can be anchored to.
   package var remembersHappenings = false
 

@@ -74,7 +74,8 @@ package final class Node: Sendable {
         "members": "\(configuration.network.members.count)",
         "port": "\(links.port)", "finalized": "\(opened.restored.finalizedHeight)",
         "executed": "\(opened.executor.height)",
-        "journal": opened.restored.journalFound ? "found" : "new",
+        "journal": opened.coreConfiguration.firstStart
+          ? "new" : opened.restored.journalFound ? "found" : "lost",
       ])
   }
 

@@ -199,7 +199,7 @@ extension Replica {
 
   /// No root can reach a quorum: execution stops, empty blocks go on.
   private mutating func splits(_ height: Height) {
-    halt = .split(height)
+    if !broken(.splitGoesOn) { halt = .split(height) }
     reached(.stateSplit)
     simplex.turn(busy: isBusy)
     let shares = states[height]?.shares ?? []

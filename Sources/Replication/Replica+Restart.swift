@@ -37,7 +37,7 @@ extension Replica {
       states.note(certificate, upTo: certificate.height)
     }
     simplex.knownCertificate = states.highest
-    if restored.journalFound { reached(.restartResumed) }
+    if restored.journalFound, !configuration.firstStart { reached(.restartResumed) }
     if restored.quarantined, !broken(.quarantineForgotten) {
       halt = .quarantined
       reached(.stateQuarantineKept)

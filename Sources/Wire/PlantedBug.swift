@@ -52,6 +52,7 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
   // States and execution.
   case stateQuorum2f = "state-quorum-2f"
   case stateRootUnchecked = "state-root-unchecked"
+  case splitGoesOn = "split-goes-on"
   case backpressureGatesCertificates = "backpressure-gates-certificates"
   case dedupeLostAtRestart = "dedupe-lost-at-restart"
   case expiredCallsExecuted = "expired-calls-executed"
@@ -107,6 +108,7 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
     case .repairUnlimited: "R13: peers are answered however often they ask"
     case .stateQuorum2f: "2f shares make a state certificate"
     case .stateRootUnchecked: "a replica does not compare its root with the certificate's"
+    case .splitGoesOn: "execution goes on though no state of a height can reach a quorum"
     case .backpressureGatesCertificates:
       "above W uncertified heights, state certificates are not gathered either"
     case .dedupeLostAtRestart: "calls executed before a restart are executed again"

@@ -22,8 +22,10 @@ struct FuzzSummary {
     if !missed.isEmpty { lines.append("          not reached: \(missed.joined(separator: " · "))") }
     if !tally.mutants.isEmpty {
       lines.append(
-        "mutants   \(tally.mutants.count) runs with a rule broken, \(tally.mutantsFound) found")
+        "mutants   \(tally.mutants.count) runs with a rule broken, "
+          + "\(tally.mutants.count - tally.mutantsMissed.count) found")
     }
+    lines += tally.mutantsMissed.map { "          NOT FOUND: \(told($0))" }
     lines.append(
       "\(fixed(seconds, 1)) s, "
         + "\(grouped(Int(Double(tally.all.simulated) / 1_000_000 / max(seconds, 0.001)))) "
@@ -35,11 +37,22 @@ struct FuzzSummary {
   private var verdict: String {
     let findings = tally.findings
     guard let first = findings.first else {
-      return "PASS  \(grouped(tally.all.runs)) runs, no violation"
+      guard let missed = tally.mutantsMissed.first else {
+        return "PASS  \(grouped(tally.all.runs)) runs, no violation"
+      }
+      return
+        "FAIL  no violation in \(grouped(tally.all.runs)) runs, but a broken rule went unseen\n"
+        + "next: quorate simulate fuzz --runs 1 --seed 0x\(String(missed.seed, radix: 16)) "
+        + "--replicas \(missed.replicas) --blocks \(tally.plan.blocks) --broken "
+        + (missed.broken ?? "all")
     }
     let next = first.file.map { "\nnext: quorate simulate explain \($0)" } ?? ""
     return "FAIL  \(findings.count) of \(grouped(tally.all.runs)) runs; the first: seed 0x"
       + "\(String(first.seed, radix: 16)), \(first.replicas) replicas: \(first.verdict)" + next
+  }
+
+  private func told(_ run: RunSummary) -> String {
+    "\(run.broken ?? ""), seed 0x\(String(run.seed, radix: 16)), \(run.replicas) replicas"
   }
 
   private func row(_ name: String, _ sums: FuzzTally.Sums) -> [String] {
@@ -64,7 +77,7 @@ struct FuzzSummary {
     let seconds: Double
     let findings: [RunSummary]
     let mutants: Int
-    let mutantsFound: Int
+    let mutantsMissed: [RunSummary]
     let faults: [String: Int]
     let actors: [String: Int]
     let marks: [String: Int]
@@ -74,7 +87,7 @@ struct FuzzSummary {
     ForPrograms(
       runs: tally.all.runs, blocks: tally.all.blocks,
       simulatedSeconds: tally.all.simulated / 1_000_000, seconds: seconds,
-      findings: tally.findings, mutants: tally.mutants.count, mutantsFound: tally.mutantsFound,
+      findings: tally.findings, mutants: tally.mutants.count, mutantsMissed: tally.mutantsMissed,
       faults: tally.faults, actors: tally.actors, marks: tally.marks)
   }
 }

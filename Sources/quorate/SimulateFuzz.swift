@@ -12,7 +12,8 @@ struct SimulateFuzz: AsyncParsableCommand {
         quorate simulate fuzz --runs 2000 --broken quorum-2f    # after how many runs is it found?
         quorate simulate fuzz --runs 500 --broken all           # the same for every planted bug
 
-      Exit status: that of the worst finding. With --broken: 3 when a bug was not found.
+      Exit status: that of the worst finding, or 3 when a run with a rule broken passed. With
+      --broken: 3 when a bug was not found.
       """)
   @Option(help: "How many runs.") var runs: Int?
   @Option(help: "Or for how long.") var hours: Double?

@@ -8,7 +8,9 @@ struct SimulateGallery: AsyncParsableCommand {
     abstract: "Every scenario file, and the planted bug that each must catch.",
     discussion: """
       Each file is run as the rules are, where it must pass with every fault begun and every mark
-      reached, and with the rule broken that it names, where the check must fail that it names.
+      reached, and with the rule broken that it names, where the check must fail that it names. A
+      file that names no rule is run without its faults and actors until calm: then it must miss
+      what it expects.
       Exit status: 1 or 2 when a file fails, 3 when a file shows nothing or no file catches a bug.
 
         quorate simulate gallery --jobs 2
@@ -50,7 +52,7 @@ struct SimulateGallery: AsyncParsableCommand {
           [
             row.name, "\(row.shipped.replicas)", grouped(row.shipped.blocks),
             row.shipped.check ?? "pass", row.scenario.expect.planted ?? "",
-            row.isCaught ? row.broken?.check ?? "" : row.broken == nil ? "" : "NOT CAUGHT",
+            catcher(of: row),
           ]
         }), "",
     ]
@@ -65,11 +67,18 @@ struct SimulateGallery: AsyncParsableCommand {
     return lines.joined(separator: "\n")
   }
 
+  private func catcher(of row: Gallery.Row) -> String {
+    if row.isVacuous { return "VACUOUS" }
+    guard let broken = row.broken else { return "" }
+    return row.isCaught ? broken.check ?? "" : "NOT CAUGHT"
+  }
+
   private struct Shown: Encodable {
     let scenario: String
     let title: String
     let shipped: RunSummary
     let broken: RunSummary?
+    let faultless: RunSummary?
     let caught: Bool
     let complaints: [String]
 
@@ -78,6 +87,7 @@ struct SimulateGallery: AsyncParsableCommand {
       title = row.scenario.title
       shipped = row.shipped
       broken = row.broken
+      faultless = row.faultless
       caught = row.isCaught
       complaints = row.complaints
     }

@@ -3,7 +3,8 @@ import Testing
 
 @testable import Simulator
 
-/// Every scenario file, run as the rules are and with the rule broken that it names.
+/// Every scenario file, run as the rules are, and with the rule broken that it names or without its
+/// faults.
 @Suite struct `The scenario gallery` {
   static let folder = URL(filePath: #filePath).deletingLastPathComponent()
     .appending(path: "../../Simulation/Scenarios").standardized.path
@@ -43,6 +44,16 @@ import Testing
     if let check, !scenario.expect.breaks.isEmpty {
       #expect(scenario.expect.breaks.contains(check), "\(report.text(file: file))")
     }
+  }
+
+  /// What only its faults and actors bring is missed without them.
+  @Test(arguments: files)
+  func `misses what it expects when nothing goes wrong`(file: String) throws {
+    let scenario = try read(file)
+    guard scenario.expect.planted == nil, scenario.faultless != scenario else { return }
+    let task = SearchTask(number: 0, source: .file("\(Self.folder)/\(file)"), faultless: true)
+    let run = try task.perform()
+    #expect(run.check == Check.vacuity.rawValue, "\(file) without its faults: \(run.verdict)")
   }
 
   @Test func `is written as it is read`() throws {

@@ -5,14 +5,12 @@ import Testing
 /// The list of marks against what the scenario files must reach; that they reach it is what the
 /// gallery runs.
 @Suite struct `The marks` {
-  /// What no scenario within the budget reaches, and where it is reached instead.
+  /// What no scenario reaches, and where it is reached instead.
   static let elsewhere = [
     "pool.full": "HostileTests fills a pool",
     "repair.block-refused": "HostileTests sends a range with a signature that does not hold",
-    "state.conflict": "no story has it yet: whoever hears one of two states seldom hears both",
     "voter.notarize.refused": "no story has a leader yet whose blocks can never be valid",
     "state.replay-differs": "a disk would have to lose rows without SQLite noticing",
-    "state.split": "SubnetTests gives half of a subnet another state",
     "voter.nullify.refused-after-finalize": "an alarm of a view that is left is void already",
   ]
 

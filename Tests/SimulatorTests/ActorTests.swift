@@ -190,6 +190,19 @@ private struct Rehearsal {
     #expect(sent.filter { $0.0 != right }.map(\.1) == [.one(1)])
   }
 
+  @Test func `that signs two states gives both to one of those it lies to at every eighth height`()
+  {
+    var stage = Rehearsal(to: [0, 1])
+    let actor = WrongState(sides: stage.sides, views: nil)
+    let statement = StateStatement(
+      subnet: stage.context.committee.subnet, epoch: 0, height: 16, block: .zero,
+      stateRoot: sha256([1]), receiptsRoot: sha256([2]), time: 3)
+    let right = Message.stateShare(stage.context.share(statement, as: 3))
+    let sent = actor.outgoing(right, to: .all, &stage.context)
+    #expect(sent.filter { $0.0 == right }.map(\.1) == [.one(2), .one(0)])
+    #expect(sent.filter { $0.0 != right }.map(\.1) == [.one(0), .one(1)])
+  }
+
   @Test(arguments: [
     Scenario.Byzantine.Actor.equivocate, .withhold, .nullifyAndFinalize, .wrongEpoch, .outdated,
   ])

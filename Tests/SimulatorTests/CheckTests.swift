@@ -280,6 +280,32 @@ import Wire
     #expect(report.exitCode == 3)
   }
 
+  @Test(arguments: [
+    ("{ at: view 9000 proposed, crash: r1, for: 1s }", "never began"),
+    ("{ at: 3s, crash: r1, for: 1s }", "never began"),
+    ("{ at: 1s, crash: { of: r1, effects: 100000 }, for: 500ms }", "came within no turn"),
+    ("{ at: 1s, crash: { of: r1, effects: 3 }, for: 500ms }", ""),
+  ])
+  func `of vacuity sees a fault that does not happen, of stories that tell more`(
+    fault: String, found: String
+  ) throws {
+    for expectation in ["", "expect: { never: r0 nullifies 9999 }"] {
+      let scenario = try ScenarioFile.parse(
+        """
+        quorate: 1
+        title: A crash
+        cluster: { replicas: 4, seed: 5 }
+        load: { clients: 2, rate: 20/s }
+        faults: [\(fault), { at: 2s, calm: all }]
+        \(expectation)
+        """, path: "a.yaml")
+      let report = Simulation.run(scenario)
+      let isVacuous = !expectation.isEmpty && !found.isEmpty
+      #expect(report.exitCode == (isVacuous ? 3 : 0), "\(report.text(file: nil))")
+      if isVacuous { #expect(report.violations.first?.text.contains(found) == true) }
+    }
+  }
+
   @Test func `of vacuity sees a fault on links that met no message, of stories that tell more`() {
     var scenario = Scenario(title: "Nothing to lose")
     scenario.cluster.duration = .seconds(1)

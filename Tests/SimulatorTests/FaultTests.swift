@@ -15,6 +15,16 @@ private func play(_ lines: String) throws -> RunReport {
 }
 
 @Suite struct `A fault of a process` {
+  @Test(arguments: [false, true])
+  func `that ends and restarts one is what brings the marks of a restart`(crashes: Bool) throws {
+    let fault = crashes ? "{ at: 1s, crash: r1, for: 300ms }, " : ""
+    let report = try play(
+      "load: { clients: 1, rate: 8/s }\nfaults: [\(fault){ at: 3s, calm: all }]")
+    #expect(report.passed, "\(report.text(file: nil))")
+    #expect(report.reached.contains("restart.resumed") == crashes)
+    #expect(report.reached.contains { $0.hasPrefix("restart.") } == crashes)
+  }
+
   @Test func `that makes execution slower than consensus holds calls back, and ends`() throws {
     let load = "load: { clients: 2, rate: 10/s }"
     let calm = "{ at: 66s, calm: all }"

@@ -155,6 +155,47 @@ import Wire
     #expect(oracle.violations.contains { $0.text.contains("finalized, and nullified") })
   }
 
+  /// Machines that lost their disks, or are Byzantine, after they signed.
+  @Test(arguments: [([Int](), [Int](), 0), ([1], [], 0), ([1, 2], [], 1), ([], [1, 2], 1)])
+  func `sees a finalized block that too few correct replicas have`(
+    wiped: [Int], byzantine: [Int], found: Int
+  ) {
+    let oracle = oracle()
+    for machine in 0..<3 { oracle.durable([.block(digest: blockA, block())], on: machine) }
+    decide(notarize(1, blockA), oracle)
+    for machine in 0..<3 {
+      oracle.durable([.vote(vote(machine, finalize(1, blockA)))], on: machine)
+    }
+    for machine in wiped { oracle.wiped(machine) }
+    for machine in byzantine { oracle.machines[machine].correct = false }
+    #expect(oracle.violations.isEmpty)
+    oracle.durable([.certificate(certificate(finalize(1, blockA), [0, 1, 2]))], on: 3)
+    #expect(oracle.violations.map(\.check) == Array(repeating: .durability, count: found))
+  }
+
+  @Test func `sees execution go on though no state can reach a quorum, over the budget too`() {
+    let oracle = oracle()
+    oracle.durable([.finalized(height: 99, block: blockA)], on: 0)
+    func execute(_ heights: ClosedRange<UInt64>) {
+      for height in heights {
+        oracle.executed(
+          BlockOutcome(height: Height(height), stateRoot: blockA, receiptsRoot: .zero), by: 0)
+      }
+    }
+    execute(1...5)
+    #expect(oracle.splits(0))
+    #expect(!oracle.splits(0))
+    // What was asked for before still comes.
+    execute(6...13)
+    #expect(oracle.violations.isEmpty)
+    execute(14...14)
+    #expect(oracle.violations.map(\.check) == [.state])
+    #expect(oracle.setAside { !$0.always }.isEmpty)
+    oracle.restarted(0, at: 14)
+    execute(15...15)
+    #expect(oracle.violations.count == 1)
+  }
+
   @Test func `sees a vote past a view that nobody nullified`() {
     let oracle = oracle()
     decide(notarize(1, blockA), oracle)

@@ -94,7 +94,8 @@ import Wire
   }
 
   @Test(arguments: [
-    ("isolate: r4", "isolate: r44"), ("for: 3s", "for: 3 s"), ("quorate: 1", "quorate: 2"),
+    ("isolate: r4", "isolate: r44"), ("never: r4", "evidence: r13\n  never: r4"),
+    ("for: 3s", "for: 3 s"), ("quorate: 1", "quorate: 2"),
     ("title: A", "title: [A"), ("40/s", "40"), ("seed: 0x5eed", "seed: pea"),
     ("until: r4 nullifies 8", "until: r4 nullifies 8, for: 3s"),
     ("replicas: 13", "replicas: 13\n  replicas: 7"),

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Wire
 
 @testable import Simulator
 
@@ -17,9 +18,20 @@ import Testing
   }
 
   @Test func `breaks a rule in one run of a thousand, by turns`() {
-    let plan = FuzzPlan()
+    var plan = FuzzPlan()
     let broken = (0..<5_000).compactMap { plan.task($0).broken }
-    #expect(broken == Array(Catalog.plantedBugs.prefix(5)))
+    let bugs = FuzzPlan.mutants.map(\.rawValue)
+    #expect(broken == (0..<5).map { bugs[$0 % bugs.count] })
+    // A quorum of one is no smaller than it should be.
+    plan.replicas = 1
+    #expect((0..<5_000).allSatisfy { plan.task($0).broken == nil })
+  }
+
+  @Test(arguments: FuzzPlan.mutants, [2, 4, 13])
+  func `breaks no rule that a short run can hide`(bug: PlantedBug, replicas: Int) throws {
+    let task = SearchTask(
+      number: 0, source: .random(seed: 3, replicas: replicas, blocks: 1), broken: bug.rawValue)
+    #expect(try !task.perform().passed)
   }
 
   @Test func `breaks the rule that is asked for in every run`() {
@@ -34,6 +46,7 @@ import Testing
   @Test(arguments: [
     SearchTask(number: 1, source: .random(seed: .max, replicas: 4, blocks: 2)),
     SearchTask(number: 2, source: .file("a b.yaml"), broken: "quorum-2f", folder: "x"),
+    SearchTask(number: 4, source: .file("c.yaml"), faultless: true),
     SearchTask(number: 3, source: .twins(TwinsPlan(replicas: 4).sample(7, rounds: 2, seed: 1))),
   ])
   func `means the same in another process`(task: SearchTask) throws {
@@ -80,6 +93,16 @@ import Testing
     #expect(forward.all == backward.all && forward.faults == backward.faults)
     #expect(forward.findings == backward.findings && forward.findings.map(\.number) == [2])
     #expect(forward.all.runs == 4 && forward.exitCode == 1)
+  }
+
+  @Test func `fails when a run with a rule broken passes`() throws {
+    let run = try SearchTask(
+      number: 999, source: .random(seed: 1, replicas: 4, blocks: 1)
+    ).perform()
+    var tally = FuzzTally(FuzzPlan())
+    tally.add(run)
+    #expect(tally.mutantsMissed == [run] && tally.findings.isEmpty)
+    #expect(tally.all.runs == 0 && tally.exitCode == 3)
   }
 
   @Test func `counts a run that ended its process as the worst`() {
@@ -129,6 +152,24 @@ import Testing
     let lines = Self.sound.split(separator: "\n").filter { !$0.hasPrefix("expect") }
     #expect(
       try row(lines.joined(separator: "\n")).complaints.contains { $0.contains("cannot fail") })
+  }
+
+  @Test(arguments: [("restart.resumed", false), ("proposer.pressed", true)])
+  func `tells of a file whose marks come without its faults`(mark: String, comes: Bool) throws {
+    let row = try row(
+      """
+      quorate: 1
+      title: Execution is slow, and one replica crashes
+      cluster: { replicas: 4, seed: 1, sql: 200ms }
+      load: { clients: 2, rate: 20/s }
+      faults:
+        - { at: 300ms, crash: r1, for: 100ms }
+        - { at: 4s, calm: all }
+      expect: { reaches: [\(mark)], liveness: 90s }
+      """)
+    #expect(row.isSound && row.isVacuous == comes, "\(row.complaints)")
+    #expect(row.complaints.contains { $0.hasPrefix("VACUOUS") } == comes)
+    #expect(row.failure == (comes ? 3 : nil))
   }
 
   @Test func `has a hole for each planted bug that no file catches`() {

@@ -2,10 +2,13 @@ import Replication
 import Wire
 
 /// Signs another state root than execution gives, from its second block on; or, when it is told to
-/// whom, signs the right one for the rest and so two of one height.
+/// whom, signs the right one for the rest and so two of one height. At every eighth height it makes
+/// a mistake: one of those to whom it lies gets both.
 struct WrongState: Adversary {
   let sides: Sides
   let views: ClosedRange<UInt64>?
+
+  private static let mistakeEvery: UInt64 = 8
 
   private var liesToAll: Bool { sides.targets.count == sides.first.count + sides.second.count }
 
@@ -25,7 +28,9 @@ struct WrongState: Adversary {
     let wrong = StateStatement(
       subnet: own.subnet, epoch: own.epoch, height: own.height, block: own.block,
       stateRoot: own.receiptsRoot, receiptsRoot: own.stateRoot, time: own.time)
-    return sides.bend(
+    let sent = sides.bend(
       message, recipients, [.stateShare(context.share(wrong, as: context.me))])
+    guard own.height.number.isMultiple(of: Self.mistakeEvery) else { return sent }
+    return sent + sides.among(Array(sides.targets.prefix(1)), recipients).map { (message, $0) }
   }
 }

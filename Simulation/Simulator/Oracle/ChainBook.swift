@@ -79,5 +79,8 @@ extension Oracle {
   }
 
   /// A machine starts anew; what it finalized before it may tell again.
-  func restarted(_ machine: Int, at height: Height) { chain.begin(machine, at: height) }
+  func restarted(_ machine: Int, at height: Height) {
+    chain.begin(machine, at: height)
+    machines[machine].executesThrough = nil
+  }
 }

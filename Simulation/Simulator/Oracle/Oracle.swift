@@ -9,6 +9,8 @@ package struct Violation: Sendable, Hashable {
   package let replica: ReplicaID?
   package let view: View?
   package let text: String
+  /// Nobody may break it over the fault budget either.
+  package var always = false
 }
 
 /// Watches what replicas make durable, send, finalize and execute, and restates the rules.
@@ -30,6 +32,10 @@ final class Oracle {
     var finalizedDurable: Height = 0
     /// Own votes whose sync was under way when the power went, or failed: kept by the disk, or not.
     var attempted: [Vote] = []
+    /// The last height that it executed.
+    var executed: Height = 0
+    /// It said that no state of a height can reach a quorum: nothing above this is executed.
+    var executesThrough: Height?
   }
 
   /// More tell nothing new.
@@ -119,11 +125,14 @@ final class Oracle {
     return aside
   }
 
-  func report(_ check: Check, _ machine: Int?, _ view: View?, _ text: String) {
+  func report(
+    _ check: Check, _ machine: Int?, _ view: View?, _ text: String, always: Bool = false
+  ) {
     guard violations.count < Self.violationsMax else { return }
     violations.append(
       Violation(
-        check: check, time: now, replica: machine.map { machines[$0].id }, view: view, text: text))
+        check: check, time: now, replica: machine.map { machines[$0].id }, view: view, text: text,
+        always: always || check == .evidence))
   }
 
   /// These records are on disk now, all by one sync: what a vote rests on may stand beside it.

@@ -54,6 +54,7 @@ extension Oracle {
     states.note(outcome, of: machine)
     guard machines[machine].correct, !excused.contains(machine) else { return }
     judgeOrder(outcome, machine)
+    judgeStandstill(outcome, machine)
     let index = Int(outcome.height.number)
     if index < states.roots.count {
       if states.roots[index] != outcome.stateRoot || states.receipts[index] != outcome.receiptsRoot
@@ -69,6 +70,24 @@ extension Oracle {
     } else {
       report(.state, machine, nil, "executes height \(outcome.height) out of order")
     }
+  }
+
+  /// No state of a height can reach a quorum, says the machine: it executes what is under way.
+  /// - Returns: true when it says so for the first time since it started.
+  func splits(_ machine: Int) -> Bool {
+    guard machines[machine].executesThrough == nil else { return false }
+    machines[machine].executesThrough = machines[machine].executed.advanced(
+      by: 2 * UInt64(OracleLimits.executionsMax))
+    return true
+  }
+
+  private func judgeStandstill(_ outcome: BlockOutcome, _ machine: Int) {
+    machines[machine].executed = outcome.height
+    guard let last = machines[machine].executesThrough, outcome.height > last else { return }
+    report(
+      .state, machine, nil,
+      "executes height \(outcome.height), though no state of a height far below can reach a quorum",
+      always: true)
   }
 
   func saw(_ certificate: StateCertificate, _ machine: Int) {

@@ -100,7 +100,7 @@ extension Oracle {
       if before.notarized != certificate.ballot.block {
         report(.oneNotarization, machine, view, "view \(view) finalized what was not notarized")
       }
-      judgeBodies(certificate, signers, machine)
+      if before.finalized == nil { judgeBodies(certificate, machine) }
     }
   }
 
@@ -147,23 +147,16 @@ extension Oracle {
     }
   }
 
-  /// The bodies of a finalized block are durable at `f + 1` correct replicas at least.
-  private func judgeBodies(
-    _ certificate: Certificate, _ signers: [ReplicaID], _ machine: Int
-  ) {
+  /// The bodies of a finalized block are durable at `f + 1` correct replicas at least when somebody
+  /// first shows its finalization: `n − f` signed it, and at most `f` are Byzantine or lost a disk.
+  private func judgeBodies(_ certificate: Certificate, _ machine: Int) {
     guard let block = certificate.ballot.block else { return }
-    var (holders, byzantine) = (0, 0)
-    for place in machines.indices {
-      if !machines[place].correct {
-        byzantine += 1
-      } else if signers.contains(machines[place].id),
-        machines[place].ballots.holds(certificate.ballot)
-      {
-        holders += 1
-      }
+    let holders = machines.indices.count { place in
+      machines[place].correct && !excused.contains(place)
+        && (machines[place].ballots.holds(block)
+          || certificate.view <= machines[place].ballots.forgottenThrough)
     }
-    let needed = committee.members.count - quorum + 1
-    if holders + byzantine < needed {
+    if holders < committee.members.count - quorum + 1 {
       report(
         .durability, machine, certificate.view,
         "the bodies of finalized block \(block) are durable at \(holders) correct replicas")

@@ -27,6 +27,17 @@ package struct Scenario: Sendable, Hashable {
     cluster.duration = span
     faults.removeAll { $0.verb == .calm }
   }
+
+  /// This story without what goes wrong in it; what it expects stays.
+  package var faultless: Scenario {
+    var other = self
+    other.faults.removeAll { $0.verb != .calm }
+    other.byzantine = []
+    other.rounds = []
+    other.cluster.lossPPM = 0
+    other.load?.misuse = []
+    return other
+  }
 }
 
 extension Scenario {

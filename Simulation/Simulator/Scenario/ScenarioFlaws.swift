@@ -32,8 +32,10 @@ extension Scenario {
   }
 
   private var named: [Who] {
-    byzantine.flatMap { [$0.who] + ($0.to.map { [$0] } ?? []) } + faults.flatMap(\.verb.named)
-      + rounds.flatMap { [.replicas($0.first), .replicas($0.second)] }
+    let groups = rounds.flatMap { [Who.replicas($0.first), .replicas($0.second)] }
+    let players = byzantine.flatMap { [$0.who, $0.to].compactMap(\.self) }
+    return players + faults.flatMap(\.verb.named) + groups
+      + [expect.evidence].compactMap(\.self)
   }
 
   /// Whose acts faults and expectations wait for.

@@ -41,7 +41,10 @@ package struct FuzzTally: Sendable {
   /// Runs that failed though no rule was broken, or with the rule that all runs break, by number.
   package var findings: [RunSummary] { failed.sorted { $0.number < $1.number } }
 
-  package var mutantsFound: Int { mutants.filter { !$0.passed }.count }
+  /// Runs with a rule broken that nobody noticed, by number.
+  package var mutantsMissed: [RunSummary] {
+    mutants.filter(\.passed).sorted { $0.number < $1.number }
+  }
 
   package mutating func add(_ run: RunSummary) {
     if plan.isMutant(run.number), run.check != "crash" {
@@ -59,6 +62,9 @@ package struct FuzzTally: Sendable {
     bySize[run.replicas, default: Sums()].findings += 1
   }
 
-  /// The exit status of the worst finding: safety before liveness before the rest; 0 for none.
-  package var exitCode: Int32 { failed.map(\.exitCode).min() ?? 0 }
+  /// The exit status of the worst finding: safety before liveness before the rest; 3 where only a
+  /// broken rule was missed, 0 for nothing.
+  package var exitCode: Int32 {
+    failed.map(\.exitCode).min() ?? (mutantsMissed.isEmpty ? 0 : 3)
+  }
 }

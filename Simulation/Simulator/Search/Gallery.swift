@@ -1,7 +1,7 @@
 import Wire
 
-/// Every scenario file, run as the rules are and with the rule broken that it names: what the
-/// simulator catches, and what it does not.
+/// Every scenario file, run as the rules are and with the rule broken that it names, or else with
+/// nothing going wrong: what the simulator catches, and what it does not.
 ///
 /// - Safety: a file that could not fail, or of which a part never happens, is told.
 package struct Gallery: Sendable {
@@ -12,6 +12,9 @@ package struct Gallery: Sendable {
     package let shipped: RunSummary
     /// nil: the file names no rule to break.
     package let broken: RunSummary?
+    /// Of a file that names no rule: its story without faults, which must miss what it expects.
+    /// nil: nothing goes wrong in it.
+    package let faultless: RunSummary?
   }
 
   package private(set) var rows: [Row] = []
@@ -20,13 +23,16 @@ package struct Gallery: Sendable {
 
   package init(_ files: [(path: String, scenario: Scenario)]) { self.files = files }
 
-  /// The runs: for each file one as the rules are, and one with its rule broken.
+  /// The runs: for each file one as the rules are, and one with its rule broken or without faults.
   package var tasks: [SearchTask] {
     files.enumerated().flatMap { index, file in
       let shipped = SearchTask(number: 2 * index, source: .file(file.path))
-      guard let bug = file.scenario.expect.planted else { return [shipped] }
+      let bug = file.scenario.expect.planted
+      guard bug != nil || file.scenario.faultless != file.scenario else { return [shipped] }
       return [
-        shipped, SearchTask(number: 2 * index + 1, source: .file(file.path), broken: bug),
+        shipped,
+        SearchTask(
+          number: 2 * index + 1, source: .file(file.path), broken: bug, faultless: bug == nil),
       ]
     }
   }
@@ -35,8 +41,10 @@ package struct Gallery: Sendable {
     runs[run.number] = run
     rows = files.enumerated().compactMap { index, file in
       guard let shipped = runs[2 * index] else { return nil }
+      let (other, isBroken) = (runs[2 * index + 1], file.scenario.expect.planted != nil)
       return Row(
-        path: file.path, scenario: file.scenario, shipped: shipped, broken: runs[2 * index + 1])
+        path: file.path, scenario: file.scenario, shipped: shipped,
+        broken: isBroken ? other : nil, faultless: isBroken ? nil : other)
     }
   }
 
@@ -76,6 +84,9 @@ extension Gallery.Row {
       || scenario.expect.breaks.contains { $0.rawValue == check }
   }
 
+  /// All that the file expects comes without its faults too: it would not be missed.
+  package var isVacuous: Bool { faultless.map { $0.check != Check.vacuity.rawValue } ?? false }
+
   /// Why the file shows less than it says; empty for one that is in order.
   package var complaints: [String] {
     var out: [String] = []
@@ -85,6 +96,11 @@ extension Gallery.Row {
         broken.passed
           ? "passes with \(broken.broken ?? "its rule") broken"
           : "with \(broken.broken ?? "its rule") broken: \(broken.verdict)")
+    }
+    if isVacuous {
+      out.append(
+        "VACUOUS: without its faults and actors it is \(faultless?.verdict ?? ""); name under "
+          + "'reaches:' what only they bring, or a rule under 'planted:'")
     }
     if isSound, !scenario.overBudget {
       let idle = shipped.unfired.filter { !$0.contains("calm: all") }

@@ -17,19 +17,23 @@ package struct SearchTask: Codable, Sendable, Hashable {
   package let source: Source
   /// The rule to break on purpose.
   package var broken: String?
+  /// Nothing goes wrong, and the run ends at calm: which marks it reaches all the same.
+  package var faultless: Bool
   /// Where a failing run is written as a scenario file; nil: nowhere.
   package var folder: String?
 
   package init(
-    number: Int, source: Source, broken: String? = nil, folder: String? = nil
+    number: Int, source: Source, broken: String? = nil, faultless: Bool = false,
+    folder: String? = nil
   ) {
     self.number = number
     self.source = source
     self.broken = broken
+    self.faultless = faultless
     self.folder = folder
   }
 
-  /// The story, with the rule broken that the task names.
+  /// The story, with the rule broken that the task names, or without what goes wrong in it.
   package func scenario() throws -> Scenario {
     var scenario: Scenario
     switch source {
@@ -39,6 +43,7 @@ package struct SearchTask: Codable, Sendable, Hashable {
     case .twins(let twins): scenario = twins.scenario
     }
     if let broken { try scenario.plant(broken) }
+    if faultless { scenario = scenario.faultless }
     return scenario
   }
 
@@ -48,6 +53,7 @@ package struct SearchTask: Codable, Sendable, Hashable {
     // Decoding does not change a run: a share of the messages is enough over many runs.
     var options = RunOptions()
     options.decodesPPM = 100_000
+    options.endsAtCalm = faultless
     let report = Simulation.run(scenario, options)
     var summary = RunSummary(report, of: scenario, number: number)
     if !report.passed { summary.file = try save(scenario, summary) }

@@ -57,6 +57,8 @@ final class Machine {
   struct CrashOrder {
     var effectsLeft: Int
     let loss: PowerLoss
+    /// The fault that orders it.
+    var fault: Int?
   }
 
   init(index: Int, id: ReplicaID, name: String, disk: MachineDisk) {

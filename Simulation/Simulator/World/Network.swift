@@ -47,7 +47,7 @@ struct Network {
   /// When a link with bounded bandwidth is free again.
   private var busyUntil: [UInt64]
   private(set) var rules: [Rule] = []
-  /// Faults whose rules concerned a message.
+  /// Faults whose rules concerned a message, and crashes in a turn that came.
   private(set) var met: Set<Int> = []
 
   /// - Parameter members: which member each machine is; copies of one stand on one site.
@@ -72,7 +72,7 @@ struct Network {
 
   mutating func add(_ rule: Rule) { rules.append(rule) }
 
-  /// A fault without a rule of its own found a message.
+  /// A fault without a rule of its own found a message, or a turn to crash in.
   mutating func meets(fault: Int) { met.insert(fault) }
 
   mutating func end(fault: Int) { rules.removeAll { $0.fault == fault } }

@@ -104,7 +104,7 @@ extension World {
     if effects == 0 {
       crash(machine, loss)
     } else {
-      machine.crashOrder = Machine.CrashOrder(effectsLeft: effects, loss: loss)
+      machine.crashOrder = Machine.CrashOrder(effectsLeft: effects, loss: loss, fault: index)
     }
   }
 

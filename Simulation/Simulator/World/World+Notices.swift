@@ -31,7 +31,9 @@ extension World {
           "finds its own state of height \(share.statement.height) differing from the certificate")
       }
     case .split(let height, _):
-      oracle.report(.state, machine.index, nil, "no root of height \(height) can reach a quorum")
+      if oracle.splits(machine.index) {
+        oracle.report(.state, machine.index, nil, "no root of height \(height) can reach a quorum")
+      }
     case .catchingUp: picture.mark(machine.index, machine.view, .catchingUp)
     case .recovering, .recovered: picture.mark(machine.index, machine.view, .catchingUp)
     case .reached(let mark): reached.insert(mark)

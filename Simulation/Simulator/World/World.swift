@@ -133,7 +133,7 @@ final class World {
       statistics.events += 1
       occur(next.entry)
       if now >= milestone { milestone = passMilestone() }
-      if faultEngine.calmSince != nil, isOver() { break }
+      if faultEngine.calmSince != nil, options.endsAtCalm || isOver() { break }
     }
     return conclude()
   }
@@ -146,7 +146,7 @@ final class World {
   }
 
   /// More than `f` replicas are faulty, by intent.
-  var isOverBudget: Bool { scenario.overBudget && scenario.brokenRule == nil }
+  var isOverBudget: Bool { scenario.overBudget }
 
   private func occur(_ entry: Entry) {
     switch entry {
@@ -215,6 +215,7 @@ final class World {
       if var order = machine.crashOrder {
         if order.effectsLeft <= 0 {
           machine.inTurn = false
+          if let fault = order.fault { network.meets(fault: fault) }
           crash(machine, order.loss)
           return
         }
