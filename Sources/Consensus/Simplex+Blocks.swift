@@ -24,6 +24,7 @@ extension Simplex {
       acts.append(.misbehaved(peer, "its proposal of view \(target) and its vote differ"))
       return false
     }
+    if broken(.proposalsVerifiedEach), verifier.verify(vote, in: committee) == nil { return false }
     guard target > floor, target <= view.advanced(by: Limits.viewsAheadMax) else {
       receive(vote, from: peer)
       return false

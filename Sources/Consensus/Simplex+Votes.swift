@@ -257,7 +257,7 @@ extension Simplex {
     }
     guard !accused.contains(culprit) else { return false }
     accused.insert(culprit)
-    cutOff(culprit)
+    if !broken(.accusedStillHeard) { cutOff(culprit) }
     acts.append(.record(.evidence(evidence)))
     acts.append(.accused(evidence))
     settle()

@@ -5,6 +5,7 @@
 ///   the committee given, under a statement that binds its subnet and epoch.
 /// - Bound: the work is linear in the signatures, of which a value holds `Limits.membersMax` at
 ///   most; what is wrong by form is refused before any signature is checked.
+import Synchronization
 import Wire
 
 /// What checks signatures of one scheme.
@@ -12,6 +13,8 @@ package enum Verifier: Sendable {
   case ed25519
   /// For simulations.
   case mock
+  /// For simulations: any scheme, and how often it was asked.
+  case counted(VerificationCount)
 
   package func verifies(
     _ signature: Signature, of statement: some Statement, by key: PublicKey
@@ -23,6 +26,7 @@ package enum Verifier: Sendable {
     switch self {
     case .ed25519: ed25519Verifies(signature, bytes, key)
     case .mock: MockScheme.verifies(signature, bytes, key)
+    case .counted(let count): count.verifies(signature, bytes, key)
     }
   }
 
@@ -90,6 +94,21 @@ package enum Verifier: Sendable {
       }
     }
     return nil
+  }
+}
+
+/// A scheme that counts the signatures it checks: what peers make a replica spend.
+package final class VerificationCount: Sendable {
+  private let scheme: Verifier
+  private let checked = Mutex<UInt64>(0)
+
+  package init(_ scheme: Verifier) { self.scheme = scheme }
+
+  package var number: UInt64 { checked.withLock { $0 } }
+
+  func verifies(_ signature: Signature, _ bytes: [UInt8], _ key: PublicKey) -> Bool {
+    checked.withLock { $0 += 1 }
+    return scheme.verifies(signature, bytes, key)
   }
 }
 

@@ -18,6 +18,8 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
   case certificatesUnverified = "certificates-unverified"
   case farCertificatesRefused = "far-certificates-refused"
   case evidenceUnverified = "evidence-unverified"
+  case proposalsVerifiedEach = "proposals-verified-each"
+  case accusedStillHeard = "accused-still-heard"
   case timerUncapped = "timer-uncapped"
 
   // Blocks.
@@ -82,6 +84,8 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
     case .certificatesUnverified: "R13: signatures in certificates are not looked at"
     case .farCertificatesRefused: "R1: certificates of far-future views are refused"
     case .evidenceUnverified: "R10: evidence is believed"
+    case .proposalsVerifiedEach: "R13: the vote of each proposal is verified as it comes"
+    case .accusedStillHeard: "R10: whoever is accused is not cut off"
     case .timerUncapped: "R12: the delay grows without end"
     case .readinessDropped: "R5: a block is not made ready once its view is nullified"
     case .readyIsHeaderOnly: "a header alone is ready"

@@ -80,7 +80,7 @@ private struct Rehearsal {
   }
 
   @Test(arguments: [
-    Scenario.Byzantine.Actor.equivocate, .nullifyAndFinalize,
+    Scenario.Byzantine.Actor.equivocate, .nullifyAndFinalize, .floodProposals,
   ])
   func `that says two things is named by evidence`(actor: Scenario.Byzantine.Actor) {
     let (_, report) = Stage(actor).run()
@@ -154,6 +154,21 @@ private struct Rehearsal {
     }
     #expect(own == 0)
     #expect(others > 0)
+  }
+
+  @Test func `that floods with proposals signs hundreds of blocks of one view it leads soon`() {
+    var stage = Rehearsal(view: 5)
+    var actor = FloodProposals(
+      sides: stage.sides, views: nil, chance: RandomStream(seed: 1, label: "flood"))
+    let headers = actor.idle(&stage.context).compactMap { message, _ -> Header? in
+      if case .proposal(let header, _, _) = message { header } else { nil }
+    }
+    #expect(headers.allSatisfy { $0.view == 7 })
+    #expect(Set(headers.map(\.digest)).count == FloodProposals.proposalsAtOnce)
+    stage = Rehearsal(view: 8)
+    var bound = FloodProposals(
+      sides: stage.sides, views: 1...10, chance: RandomStream(seed: 1, label: "flood"))
+    #expect(bound.idle(&stage.context).isEmpty)
   }
 
   @Test func `that withholds keeps its proposals from the rest`() {

@@ -5,6 +5,7 @@ extension Scenario.Byzantine {
   package enum Actor: String, Sendable, Hashable, CaseIterable {
     case twin, equivocate, withhold, flood, amnesia, outdated, impersonate, mutate, censor, collude
     case amplify, stuff
+    case floodProposals = "flood-proposals"
     case voteAhead = "vote-ahead"
     case nullifyAndFinalize = "nullify-and-finalize"
     case wrongState = "wrong-state"
@@ -21,6 +22,7 @@ extension Scenario.Byzantine.Actor {
     switch self {
     case .twin, .collude: Twin()
     case .equivocate: Equivocate(sides: sides, views: views)
+    case .floodProposals: FloodProposals(sides: sides, views: views, chance: chance)
     case .withhold: Withhold(sides: sides, views: views)
     case .nullifyAndFinalize: NullifyAndFinalize(sides: sides, views: views)
     case .wrongState: WrongState(sides: sides, views: views)
@@ -44,6 +46,7 @@ extension Scenario.Byzantine.Actor {
     case .twin: "two honest copies with one key, each heard by its own part of the others"
     case .collude: "twins that stand together: all first copies side with `to`, the others not"
     case .equivocate: "as a leader proposes one block to some and another one to the rest"
+    case .floodProposals: "signs hundreds of different blocks of each view that it leads"
     case .withhold: "keeps its proposals, bodies and certificates from some"
     case .nullifyAndFinalize: "votes to nullify what it votes to finalize, and the other way"
     case .wrongState: "signs another state root than execution gives"
@@ -61,6 +64,9 @@ extension Scenario.Byzantine.Actor {
     case .lieInQuery: "gives clients other rows and receipts than it has"
     }
   }
+
+  /// Whether random runs have it: not what needs more than `f` or takes up a whole run.
+  var isDrawn: Bool { self != .collude && self != .floodProposals }
 
   /// Whether it can be bound to some views: copies live as long as the run.
   var takesViews: Bool {

@@ -160,7 +160,7 @@ struct Teller {
   private mutating func drawPermanent() {
     let kinds = features.filter { Feature.permanent.contains($0) }
     guard !kinds.isEmpty else { return }
-    let cast = Scenario.Byzantine.Actor.allCases.filter { $0 != .collude }
+    let cast = Scenario.Byzantine.Actor.allCases.filter(\.isDrawn)
     let actors = chance.pick(1 + chance.below(cast.count), of: cast)
     let spends = chance.below(budget + 1)
     for _ in 0..<spends {

@@ -130,6 +130,8 @@ extension Scenario {
     package var liveness: Span?
     /// Within this span of its first sending each call of a client has its certified reply.
     package var replies: Span?
+    /// Fewer signatures than this a correct replica checks for each view, on average.
+    package var verifications: UInt64?
     package var evidence: Who?
     /// Bytes of messages that may be under way to one replica; nil: `memoryUsual`.
     package var memory: UInt64?
@@ -144,7 +146,8 @@ extension Scenario {
     /// It says what must come of the story, so what the story tells must happen. A random run says
     /// nothing but that all ends well.
     var tells: Bool {
-      planted != nil || evidence != nil || replies != nil || !reaches.isEmpty || !never.isEmpty
+      planted != nil || evidence != nil || replies != nil || verifications != nil
+        || !reaches.isEmpty || !never.isEmpty
     }
   }
 }

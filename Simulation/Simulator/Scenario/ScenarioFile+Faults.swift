@@ -332,6 +332,16 @@ func readRate(_ text: String) throws(TextFault) -> UInt64 {
   return rate
 }
 
+/// `60/view`.
+func readVerifications(_ text: String) throws(TextFault) -> UInt64 {
+  guard text.hasSuffix("/view") else {
+    throw TextFault("'\(text)' is no count of signatures a view; write 60/view", nil)
+  }
+  let count = try number(String(text.dropLast(5)), "count of signatures")
+  guard count > 0 else { throw TextFault("a replica checks signatures; write 60/view", nil) }
+  return count
+}
+
 /// `64MB`, `200kB`, `900B`.
 func readBytes(_ text: String) throws(TextFault) -> UInt64 {
   for (unit, scale) in [("kB", UInt64(1_000)), ("MB", 1_000_000), ("GB", 1_000_000_000), ("B", 1)]

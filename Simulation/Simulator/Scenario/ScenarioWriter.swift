@@ -62,6 +62,7 @@ extension Scenario {
     }
     if let span = expect.liveness { parts.append("  liveness: \(span.text)") }
     if let span = expect.replies { parts.append("  replies: \(span.text)") }
+    if let count = expect.verifications { parts.append("  verifications: \(count)/view") }
     if let who = expect.evidence { parts.append("  evidence: \(who.text)") }
     if let bytes = expect.memory { parts.append("  memory: \(bytes)B") }
     if let planted = expect.planted { parts.append("  planted: \(planted)") }

@@ -1,5 +1,6 @@
 import Journaling
 import Replication
+import Signing
 import Wire
 
 /// One simulated computer: a replica's value, its journal and files on a disk that may fail, and
@@ -23,6 +24,8 @@ final class Machine {
   /// It will not come back.
   var gone = false
 
+  /// Signatures that its replica checked, over all starts; nil: nobody asks.
+  var verifications: VerificationCount?
   var replica: Replica?
   var journal: Journal?
   var ledger: Ledger?

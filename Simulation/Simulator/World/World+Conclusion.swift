@@ -79,6 +79,7 @@ extension World {
     }
     if scenario.expect.tells { checkRules() }
     if let span = scenario.expect.replies { checkReplies(within: span) }
+    if let most = scenario.expect.verifications { checkVerifications(most) }
     if let who = scenario.expect.evidence {
       let expected = machines.indices.filter { resolve(who, nil, 0)[$0] }.map { machines[$0].id }
       for id in expected where !named.contains(id) {
@@ -100,6 +101,18 @@ extension World {
     } else if !waiting.isEmpty {
       oracle.report(
         .liveness, nil, nil, "\(waiting.count) calls wait for their replies for over \(span.text)")
+    }
+  }
+
+  /// Signatures cost more than all else: what others send may not make a replica check many.
+  private func checkVerifications(_ most: UInt64) {
+    for machine in machines where machine.correct {
+      let (checked, views) = (machine.verifications?.number ?? 0, max(1, machine.view.number))
+      guard checked / views >= most else { continue }
+      oracle.report(
+        .bounds, machine.index, nil,
+        "checked \(checked) signatures in \(views) views, where fewer than \(most) a view were "
+          + "expected")
     }
   }
 

@@ -43,8 +43,9 @@ extension World {
 
   private func configuration(of machine: Machine) -> Configuration {
     var configuration = Configuration(
-      committee: committee, me: machine.id, signer: signers[machine.id.index], verifier: verifier,
-      genesisRoot: genesisRoot, genesisTime: genesis.time, firstStart: !machine.startedBefore,
+      committee: committee, me: machine.id, signer: signers[machine.id.index],
+      verifier: machine.verifications.map { .counted($0) } ?? verifier, genesisRoot: genesisRoot,
+      genesisTime: genesis.time, firstStart: !machine.startedBefore,
       executedHeight: machine.ledger?.height ?? 0,
       nonce: Digest(chance.bytes(32)) ?? .zero)
     configuration.delay = Span(scenario.cluster.leaderTimeout.number / 2)

@@ -87,6 +87,9 @@ final class World {
       let machine = Machine(
         index: machines.count, id: member.id, name: member.name, disk: disk.machine(member.name))
       machine.adversary = member.adversary
+      if scenario.expect.verifications != nil {
+        machine.verifications = VerificationCount(verifier)
+      }
       // The second copy of a twin is ahead by a little, or both would propose the same block.
       if machines.last?.id == member.id { machine.clock.suffer(.step(3), at: 0) }
       machines.append(machine)
