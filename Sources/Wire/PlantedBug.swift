@@ -58,6 +58,7 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
   case backpressureGatesCertificates = "backpressure-gates-certificates"
   case dedupeLostAtRestart = "dedupe-lost-at-restart"
   case expiredCallsExecuted = "expired-calls-executed"
+  case farFutureCallsExecuted = "far-future-calls-executed"
   case refundForgotten = "refund-forgotten"
   case storageUncharged = "storage-uncharged"
   case callerBudgetIgnored = "caller-budget-ignored"
@@ -117,6 +118,8 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
       "above W uncertified heights, state certificates are not gathered either"
     case .dedupeLostAtRestart: "calls executed before a restart are executed again"
     case .expiredCallsExecuted: "calls are ordered and executed after their expiry"
+    case .farFutureCallsExecuted:
+      "calls that are to live longer than any may are ordered and executed"
     case .refundForgotten: "what a deploy reserved and did not use is not given back"
     case .storageUncharged: "what a pipeline stores costs nothing"
     case .callerBudgetIgnored: "callers burn more of a pipeline's cycles in a day than they may"
