@@ -123,7 +123,7 @@ extension Replica {
       ? finalizedHighest(of: answers) : answers.map(\.view).max() ?? 0
     let states = answers.map(\.stateSigned).max() ?? 0
     recovery = nil
-    restored.abstainThrough = highest.next
+    restored.abstainThrough = broken(.abstainsForEver) ? View(.max) : highest.next
     restored.abstainStatesThrough = states
     outbox.record(.abstain(through: highest.next, statesThrough: states))
     outbox.now(.notice(.recovered(abstainThrough: highest.next)))

@@ -130,6 +130,10 @@ package struct Replica: Sendable {
     if recovery != nil {
       if case .recoveryAnswer(let answer, let signature) = message {
         receive(answer, signature, from: peer)
+      } else if broken(.recoveringMembersAnswer),
+        case .recoveryQuestion(let question, let signature) = message
+      {
+        receive(question, signature, from: peer)
       }
       return
     }

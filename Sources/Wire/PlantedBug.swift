@@ -42,6 +42,8 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
   case lostLogVotesAtOnce = "lost-log-votes-at-once"
   case lostLogTrustsFinalization = "lost-log-trusts-finalization"
   case abstainForgotten = "abstain-forgotten"
+  case abstainsForEver = "abstains-for-ever"
+  case recoveringMembersAnswer = "recovering-members-answer"
   case quarantineForgotten = "quarantine-forgotten"
 
   // Repair and catch-up.
@@ -105,6 +107,8 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
     case .lostLogVotesAtOnce: "R9: a replica whose log was lost votes at once"
     case .lostLogTrustsFinalization: "R9: a lost log trusts the highest finalization of f + 1"
     case .abstainForgotten: "R9: after a second restart it abstains from nothing any more"
+    case .abstainsForEver: "R9: a replica whose log was lost never votes again"
+    case .recoveringMembersAnswer: "R9: whoever recovers itself answers who recovers"
     case .quarantineForgotten: "a restart ends a quarantine"
     case .repairNullificationsOnly: "R11: repair answers with nullifications only"
     case .noCertificateResend: "R11: neither certificates nor votes are sent again"

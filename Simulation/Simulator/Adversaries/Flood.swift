@@ -2,8 +2,9 @@ import Replication
 import Signing
 import Wire
 
-/// Sends votes of far and near future views, requests whose answers are large, announcements of
-/// nothing, and now and then evidence, certificates and shares that do not hold.
+/// Sends votes of far and near future views and of the last there is, requests whose answers are
+/// large, announcements of nothing, and now and then evidence, certificates and shares that do not
+/// hold.
 struct Flood: Adversary {
   let sides: Sides
   let views: ClosedRange<UInt64>?
@@ -29,7 +30,8 @@ struct Flood: Adversary {
 
   private mutating func futureVotes(_ context: ActorContext) -> [Message] {
     (0..<12).map { step in
-      let ahead = step < 4 ? UInt64(step) : chance.within(4...UInt64(1) << 40)
+      let far = chance.within(4...UInt64(1) << 40)
+      let ahead = step < 4 ? UInt64(step) : step == 11 ? .max : far
       return .vote(context.vote(ballot(context.view.advanced(by: ahead), context)))
     }
   }

@@ -132,6 +132,8 @@ extension Scenario {
     package var replies: Span?
     /// Fewer signatures than this a correct replica checks for each view, on average.
     package var verifications: UInt64?
+    /// Whatever befell them, these lead finalized views after calm.
+    package var votesAgain: Who?
     package var evidence: Who?
     /// Bytes of messages that may be under way to one replica; nil: `memoryUsual`.
     package var memory: UInt64?
@@ -147,7 +149,7 @@ extension Scenario {
     /// nothing but that all ends well.
     var tells: Bool {
       planted != nil || evidence != nil || replies != nil || verifications != nil
-        || !reaches.isEmpty || !never.isEmpty
+        || votesAgain != nil || !reaches.isEmpty || !never.isEmpty
     }
   }
 }
@@ -168,6 +170,8 @@ package struct Fault: Sendable, Hashable {
     case forever
     case span(Span)
     case until(When)
+    /// Beyond calm.
+    case ever
   }
 
   package enum Verb: Sendable, Hashable {

@@ -49,7 +49,7 @@ struct FaultReading {
       faults.append(node, "'for' and 'until' exclude one another")
       return nil
     }
-    if map["for"] != nil { return map.value("for", &faults, readSpan).map { .span($0) } }
+    if map["for"] != nil { return map.value("for", &faults, readLasting) }
     if map["until"] != nil { return map.value("until", &faults, readWhen).map { .until($0) } }
     return .forever
   }
@@ -263,6 +263,11 @@ struct FaultReading {
 
 func readWhen(_ text: String) throws(TextFault) -> When { try When(text: text) }
 func readSpan(_ text: String) throws(TextFault) -> Span { try Span(text: text) }
+
+/// `3s`, or `ever`: beyond calm.
+func readLasting(_ text: String) throws(TextFault) -> Fault.Lasting {
+  text == "ever" ? .ever : .span(try readSpan(text))
+}
 
 func readFlag(_ text: String) throws(TextFault) -> Bool {
   guard text == "true" || text == "false" else {

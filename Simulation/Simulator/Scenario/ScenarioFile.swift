@@ -231,8 +231,9 @@ private struct Reading {
     let map = ScenarioNode(node, "expect")
     map.check(
       [
-        "never", "reaches", "liveness", "replies", "verifications", "evidence", "memory", "planted",
-        "breaks",
+        "never", "reaches", "liveness", "replies", "verifications", "votes-again", "evidence",
+        "memory",
+        "planted", "breaks",
       ], &faults)
     var expect = Scenario.Expectation()
     for item in map["never"]?.items ?? [] {
@@ -247,6 +248,7 @@ private struct Reading {
     expect.liveness = map.value("liveness", &faults, readSpan)
     expect.replies = map.value("replies", &faults, readSpan)
     expect.verifications = map.value("verifications", &faults, readVerifications)
+    expect.votesAgain = map["votes-again"]?.who(&faults)
     expect.evidence = map["evidence"]?.who(&faults)
     expect.memory = map.value("memory", &faults, readBytes)
     expect.planted = map.value("planted", &faults, readPlanted)

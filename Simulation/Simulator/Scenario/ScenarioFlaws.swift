@@ -25,6 +25,9 @@ extension Scenario {
       flaws.append("the latency is that of no site: it is told by the profile \(profile.rawValue)")
     }
     for byzantine in byzantine { flaws += byzantine.flaws }
+    for fault in faults where fault.lasting == .ever && fault.verb.spends == nil {
+      flaws.append("'for: ever' goes with cut, isolate and clock, not with \(fault.verbName)")
+    }
     if !expect.breaks.isEmpty, expect.planted == nil, !overBudget {
       flaws.append("'breaks' needs 'planted' or over-budget: within f nothing may break")
     }
@@ -35,7 +38,7 @@ extension Scenario {
     let groups = rounds.flatMap { [Who.replicas($0.first), .replicas($0.second)] }
     let players = byzantine.flatMap { [$0.who, $0.to].compactMap(\.self) }
     return players + faults.flatMap(\.verb.named) + groups
-      + [expect.evidence].compactMap(\.self)
+      + [expect.evidence, expect.votesAgain].compactMap(\.self)
   }
 
   /// Whose acts faults and expectations wait for.
@@ -63,6 +66,7 @@ extension Scenario {
     }
     for actor in byzantine { spend(actor.who) }
     for fault in faults {
+      if fault.lasting == .ever, let who = fault.verb.spends { spend(who) }
       switch fault.verb {
       case .wipe(let who): spend(who)
       case .disk(let who, let kind) where kind != .slow: spend(who)
@@ -116,6 +120,15 @@ extension Fault.Verb {
     switch self {
     case .cut, .isolate, .split, .slow, .drop, .duplicate, .hold, .replay: true
     case .pause, .crash, .wipe, .disk, .clock, .cpu, .sql, .calm: false
+    }
+  }
+
+  /// Who is faulty when this lasts beyond calm; nil: it may not.
+  var spends: Who? {
+    switch self {
+    case .isolate(let who), .clock(let who, _): who
+    case .cut(let from, let to): from == .all || from == .rest ? to : from
+    default: nil
     }
   }
 

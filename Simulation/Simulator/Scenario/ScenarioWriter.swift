@@ -63,6 +63,7 @@ extension Scenario {
     if let span = expect.liveness { parts.append("  liveness: \(span.text)") }
     if let span = expect.replies { parts.append("  replies: \(span.text)") }
     if let count = expect.verifications { parts.append("  verifications: \(count)/view") }
+    if let who = expect.votesAgain { parts.append("  votes-again: \(who.text)") }
     if let who = expect.evidence { parts.append("  evidence: \(who.text)") }
     if let bytes = expect.memory { parts.append("  memory: \(bytes)B") }
     if let planted = expect.planted { parts.append("  planted: \(planted)") }
@@ -124,6 +125,7 @@ extension Fault {
     case .forever: break
     case .span(let span): parts.append("for: \(span.text)")
     case .until(let when): parts.append("until: \(when.text)")
+    case .ever: parts.append("for: ever")
     }
     return "{ \(parts.joined(separator: ", ")) }"
   }

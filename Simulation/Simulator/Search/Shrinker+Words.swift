@@ -136,6 +136,7 @@ extension Fault.Lasting {
     case .forever: ", for good"
     case .span(let span): ", for \(span.text)"
     case .until(let when): ", until \(when.text)"
+    case .ever: ", for ever"
     }
   }
 }

@@ -21,6 +21,8 @@ final class Machine {
   var startedBefore = false
   /// The disk fails or is lost: this machine spends from the fault budget.
   var spent = false
+  /// It is cut off for good, at least one way.
+  var away = false
   /// It will not come back.
   var gone = false
 

@@ -77,8 +77,9 @@ struct Network {
 
   mutating func end(fault: Int) { rules.removeAll { $0.fault == fault } }
 
-  mutating func endAll() {
-    rules = []
+  /// - Parameter lasting: faults whose rules stay.
+  mutating func endAll(besides lasting: [Int]) {
+    rules.removeAll { !lasting.contains($0.fault) }
     lossPPM = 0
   }
 

@@ -38,10 +38,11 @@ extension World {
     trace.record(now, 8, index, 0)
     statistics.faults += 1
     fired[index] = now
+    if fault.lasting == .ever, let who = fault.verb.spends { leave(who, fault.verb, index) }
     recording?.faultBegan(index, lanes(ofFault: index))
     apply(fault.verb, index)
     switch fault.lasting {
-    case .forever: break
+    case .forever, .ever: break
     case .span(let span): agenda.plan(.faultEnds(index), at: now + span.number)
     case .until(.time(let span)): agenda.plan(.faultEnds(index), at: max(now, span.number))
     case .until(let when): faultEngine.waiting.append((index, .ends, when))
@@ -65,6 +66,15 @@ extension World {
     case .replay(let filter): replay(filter, index)
     case .calm: agenda.plan(.calm, at: now)
     case .pause, .crash, .wipe, .disk, .clock, .cpu, .sql: applyToMachines(verb, index)
+    }
+  }
+
+  /// Nothing mends these any more: they are faulty, and those that are cut off need not follow.
+  private func leave(_ who: Who, _ verb: Fault.Verb, _ index: Int) {
+    let whom = resolve(who, nil, index)
+    for machine in machines where whom[machine.index] {
+      machine.spent = true
+      machine.away = machine.away || verb.isOfMessages
     }
   }
 
@@ -171,11 +181,13 @@ extension World {
     let view = machines.map(\.view).max() ?? 0
     let height = machines.filter(\.correct).map(\.finalizedHeight).max() ?? 0
     faultEngine.beCalm(at: now, view: view, height: height)
-    for index in scenario.faults.indices { end(index) }
-    network.endAll()
+    let lasting = scenario.faults.indices.filter { scenario.faults[$0].lasting == .ever }
+    for index in scenario.faults.indices where !lasting.contains(index) { end(index) }
+    network.endAll(besides: lasting)
     noteClocks()
+    let atWork = faultEngine.atWork.filter { lasting.contains($0.fault) }.flatMap(\.machines)
     for machine in machines {
-      machine.clock.recover()
+      if !atWork.contains(machine.index) { machine.clock.recover() }
       machine.slowDisk = false
       machine.executionSpan = nil
       quicken(machine)
@@ -196,13 +208,16 @@ extension World {
   /// Who has not done what it must after calm.
   var laggards: [String] {
     var out: [String] = []
-    for machine in machines where machine.correct && !machine.spent {
+    let again = scenario.expect.votesAgain.map { resolve($0, nil, 0) }
+    for machine in machines
+    where machine.correct && (!machine.spent || again?[machine.index] == true) {
       if machine.power == .down { out.append("\(machine.name) is down") }
       if !faultEngine.leadersSinceCalm.contains(machine.id) {
         out.append("\(machine.name) led no finalized view")
       }
     }
-    for machine in machines where machine.correct && !machine.gone && machine.power == .up {
+    for machine in machines
+    where machine.correct && !machine.gone && !machine.away && machine.power == .up {
       if machine.certifiedHeight <= faultEngine.calmHeight, !isBroken(machine) {
         out.append("\(machine.name) has no state certificate above \(faultEngine.calmHeight)")
       }

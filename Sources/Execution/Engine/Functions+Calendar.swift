@@ -22,10 +22,10 @@ extension Functions {
     Scalar(name: "date_of", arguments: 1) { context, count, values in
       guard let call = Invocation(context, count, values) else { return }
       guard !call.isNull(0) else { return call.giveNull() }
-      let day = call.integer(0)?.flooredQuotient(Calendar.dayMilliseconds)
-      guard let day, Calendar.days.contains(day) else {
-        return call.fail("date_of takes a timestamp")
-      }
+      guard let moment = call.integer(0) else { return call.fail("date_of takes a timestamp") }
+      let (days, rest) = moment.quotientAndRemainder(dividingBy: Calendar.dayMilliseconds)
+      let day = rest < 0 ? days - 1 : days
+      guard Calendar.days.contains(day) else { return call.fail("date_of takes a timestamp") }
       call.give(day)
     },
   ]
