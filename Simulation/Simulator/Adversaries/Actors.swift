@@ -50,7 +50,7 @@ extension Scenario.Byzantine.Actor {
     case .withhold: "keeps its proposals, bodies and certificates from some"
     case .nullifyAndFinalize: "votes to nullify what it votes to finalize, and the other way"
     case .wrongState: "signs another state root than execution gives"
-    case .wrongEpoch: "signs each vote for another epoch too"
+    case .wrongEpoch: "signs each vote for another epoch or another subnet too"
     case .flood: "sends votes of future views, endless requests, announcements of nothing, junk"
     case .voteAhead: "votes in views far ahead, in each but once, so that nothing convicts it"
     case .amplify: "asks for whole chains of blocks, many times at once"
