@@ -13,7 +13,8 @@ struct SimulateFuzz: AsyncParsableCommand {
         quorate simulate fuzz --runs 500 --broken all           # the same for every planted bug
 
       Exit status: that of the worst finding, or 3 when a run with a rule broken passed. With
-      --broken: 3 when a bug was not found.
+      --broken: 3 when a bug was not found. With --over-budget agreement may break: a finding is
+      evidence that names a correct replica, or fewer than f + 1.
       """)
   @Option(help: "How many runs.") var runs: Int?
   @Option(help: "Or for how long.") var hours: Double?
@@ -24,6 +25,9 @@ struct SimulateFuzz: AsyncParsableCommand {
   @Option(help: "The seed of the first run; the next ones count on.")
   var seed: Seed = Seed(number: 1)
   @Option(help: "A rule that every run breaks, or 'all': each one by turns.") var broken: String?
+  @Flag(
+    help: "More than f replicas collude in every run: agreement may break, evidence tells by whom.")
+  var overBudget = false
   @Option(help: "Where failing runs are written as scenario files.")
   var out = "simulate-findings"
   @Flag(help: "Stop at the first finding.") var failFast = false
@@ -44,6 +48,9 @@ struct SimulateFuzz: AsyncParsableCommand {
     guard (1...100_000).contains(blocks) else {
       throw ValidationError("--blocks is 1 to 100,000.")
     }
+    guard !overBudget || broken == nil && replicas ?? 4 >= 4 else {
+      throw ValidationError("--over-budget takes 4 replicas or more, and no --broken.")
+    }
     guard broken == nil || runs != nil else {
       throw ValidationError("--broken goes with --runs N: the most runs for a bug.")
     }
@@ -63,6 +70,7 @@ struct SimulateFuzz: AsyncParsableCommand {
     plan.seedBase = seed.number
     plan.replicas = replicas
     plan.blocks = blocks
+    plan.overBudget = overBudget
     plan.broken = broken
     plan.folder = broken == nil ? out : nil
     return plan

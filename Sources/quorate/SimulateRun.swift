@@ -5,7 +5,11 @@ import Wire
 struct SimulateRun: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run",
-    abstract: "A run whose faults are drawn from a seed, or one run for each of many seeds.")
+    abstract: "A run whose faults are drawn from a seed, or one run for each of many seeds.",
+    discussion: """
+      Exit status: 0 pass, 1 safety violated, 2 liveness, 3 vacuous. With --over-budget agreement
+      may break: 1 means that the evidence names a correct replica, or fewer than f + 1.
+      """)
   @Option(help: "Decimal, or hexadecimal after 0x.") var seed: Seed = Seed(number: 1)
   @Option(help: "A range of seeds instead, such as 1..1000; stops at the first failure.")
   var seeds: SeedRange?
@@ -13,6 +17,8 @@ struct SimulateRun: AsyncParsableCommand {
   @Option(name: .customLong("for"), help: "Simulated time: 20s, 10m.")
   var duration: Duration = .seconds(30)
   @Option(help: "At least so many faults at once, for 'shrink' to take away.") var faults: Int?
+  @Flag(help: "More than f replicas collude: agreement may break, and evidence tells by whom.")
+  var overBudget = false
   @Option(help: "Write the run's scenario as a file that 'replay' takes.") var save: String?
   @Option(help: "A rule to break on purpose; see 'simulate list bugs'.") var broken: String?
   @Flag(help: "For programs.") var json = false
@@ -25,6 +31,10 @@ struct SimulateRun: AsyncParsableCommand {
     try pictures.check()
     guard faults.map({ (0...10_000).contains($0) }) ?? true else {
       throw ValidationError("--faults is 0 to 10,000.")
+    }
+    guard !overBudget || broken == nil && faults == nil && replicas >= 4 else {
+      throw ValidationError(
+        "--over-budget takes 4 replicas or more, and neither --faults nor --broken.")
     }
     guard seeds == nil || save == nil else {
       throw ValidationError("--save goes with one --seed.")
@@ -74,6 +84,7 @@ struct SimulateRun: AsyncParsableCommand {
     let span = milliseconds % 1_000 == 0 ? "\(milliseconds / 1_000)s" : "\(milliseconds)ms"
     words.append("--replicas \(replicas) --for \(span)")
     if let faults { words.append("--faults \(faults)") }
+    if overBudget { words.append("--over-budget") }
     if let broken { words.append("--broken \(broken)") }
     return (words + ["--save failing.yaml"]).joined(separator: " ")
   }
@@ -81,8 +92,9 @@ struct SimulateRun: AsyncParsableCommand {
   private func scenario(_ seed: UInt64) throws -> Scenario {
     let span = Span.milliseconds(UInt64(duration / .milliseconds(1)))
     guard let faults else {
-      return try Scenario.random(seed: seed, replicas: replicas, duration: span)
-        .breaking(broken)
+      return try Scenario.random(
+        seed: seed, replicas: replicas, duration: span, overBudget: overBudget
+      ).breaking(broken)
     }
     return try Scenario.crowded(seed: seed, replicas: replicas, faults: faults, duration: span)
       .breaking(broken)

@@ -34,6 +34,18 @@ import Wire
     #expect(try !task.perform().passed)
   }
 
+  @Test func `over the budget lets more than f replicas collude in every run`() throws {
+    var plan = FuzzPlan()
+    plan.overBudget = true
+    for number in [0, 4, FuzzPlan.mutantEvery - 1] {
+      let task = plan.task(number)
+      let scenario = try task.scenario()
+      #expect(task.broken == nil)
+      #expect(scenario.overBudget)
+      #expect(scenario.spentBudget > scenario.cluster.faultsMax)
+    }
+  }
+
   @Test func `breaks the rule that is asked for in every run`() {
     var plan = FuzzPlan()
     plan.broken = "quorum-2f"
@@ -45,6 +57,7 @@ import Wire
 @Suite struct `A task of a search` {
   @Test(arguments: [
     SearchTask(number: 1, source: .random(seed: .max, replicas: 4, blocks: 2)),
+    SearchTask(number: 1, source: .collusion(seed: 7, replicas: 13, blocks: 9)),
     SearchTask(number: 2, source: .file("a b.yaml"), broken: "quorum-2f", folder: "x"),
     SearchTask(number: 4, source: .file("c.yaml"), faultless: true),
     SearchTask(number: 3, source: .twins(TwinsPlan(replicas: 4).sample(7, rounds: 2, seed: 1))),

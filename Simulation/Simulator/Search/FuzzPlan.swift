@@ -19,6 +19,8 @@ package struct FuzzPlan: Sendable, Hashable {
   /// nil: 4, 7 and 13 by turns.
   package var replicas: Int?
   package var blocks = 200
+  /// More than `f` replicas collude in every run.
+  package var overBudget = false
   /// The rule that every run breaks; nil: one run in a thousand breaks one of `mutants`, by turns.
   package var broken: String?
   package var folder: String?
@@ -27,15 +29,19 @@ package struct FuzzPlan: Sendable, Hashable {
 
   package func task(_ number: Int) -> SearchTask {
     let size = replicas ?? Self.sizes[number % Self.sizes.count]
+    let seed = seedBase &+ UInt64(number)
     return SearchTask(
       number: number,
-      source: .random(seed: seedBase &+ UInt64(number), replicas: size, blocks: blocks),
+      source: overBudget
+        ? .collusion(seed: seed, replicas: size, blocks: blocks)
+        : .random(seed: seed, replicas: size, blocks: blocks),
       broken: broken ?? mutant(number), folder: isMutant(number) ? nil : folder)
   }
 
   /// True for a run of a plain search that must fail.
   package func isMutant(_ number: Int) -> Bool {
-    broken == nil && replicas != 1 && number % Self.mutantEvery == Self.mutantEvery - 1
+    broken == nil && !overBudget && replicas != 1
+      && number % Self.mutantEvery == Self.mutantEvery - 1
   }
 
   private func mutant(_ number: Int) -> String? {

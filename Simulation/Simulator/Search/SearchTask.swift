@@ -8,6 +8,8 @@ package struct SearchTask: Codable, Sendable, Hashable {
   package enum Source: Codable, Sendable, Hashable {
     /// A story that chance tells: of this seed, this size and about so many blocks.
     case random(seed: UInt64, replicas: Int, blocks: Int)
+    /// The same, of more colluding replicas than agreement bears.
+    case collusion(seed: UInt64, replicas: Int, blocks: Int)
     case file(String)
     case twins(TwinsCase)
   }
@@ -39,6 +41,8 @@ package struct SearchTask: Codable, Sendable, Hashable {
     switch source {
     case .random(let seed, let replicas, let blocks):
       scenario = .random(seed: seed, replicas: replicas, blocks: blocks)
+    case .collusion(let seed, let replicas, let blocks):
+      scenario = .random(seed: seed, replicas: replicas, blocks: blocks, overBudget: true)
     case .file(let path): scenario = try ScenarioFile.read(path)
     case .twins(let twins): scenario = twins.scenario
     }
