@@ -250,7 +250,7 @@ enum PackageFolder {
     guard parts.count == 2 else {
       return checked.source(name) != nil || checked.model(name) != nil
     }
-    return checked.source(parts[0])?.source.column(parts[1]) != nil
+    return checked.source(parts[0])?.source.storedColumns.contains { $0.name == parts[1] } ?? false
       || checked.model(parts[0])?.column(parts[1]) != nil
   }
 
@@ -293,8 +293,13 @@ extension CatalogPipeline {
     let models = tables.filter {
       !$0.name.hasPrefix("bronze_") && !$0.name.hasPrefix("quarantine_")
     }
+    let captured = tables.filter { table in
+      table.name.hasPrefix("bronze_")
+        && table.columns.contains { $0.name == Source.captureColumn }
+    }
     return sources.map(\.name) + models.map(\.name)
       + sources.flatMap { source in source.fields.map { "\(source.name).\($0.name)" } }
+      + captured.map { "\($0.name.dropFirst("bronze_".count)).\(Source.captureColumn)" }
       + models.flatMap { model in model.columns.map { "\(model.name).\($0.name)" } }
   }
 }

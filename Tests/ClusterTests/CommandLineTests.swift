@@ -425,7 +425,8 @@ private final class TemporaryFile {
     ], procedures: [], queries: [],
     tables: [
       CatalogTable(
-        name: "bronze_orders", layer: "bronze", isCertified: false, columns: [], key: []),
+        name: "bronze_orders", layer: "bronze", isCertified: false,
+        columns: [CatalogField(name: "_captured", type: "json")], key: []),
       CatalogTable(name: "products", layer: "gold", isCertified: false, columns: [], key: []),
     ])
 
@@ -451,7 +452,8 @@ private final class TemporaryFile {
       "\($0)".contains(says)
     }
     #expect(throws: Never.self) {
-      try PackageFolder.check(["products", "orders.id"], against: shop, of: "shop")
+      try PackageFolder.check(
+        ["products", "orders.id", "orders._captured"], against: shop, of: "shop")
     }
     #expect { try PackageFolder.check([name], against: nil, of: "shop") } throws: {
       "\($0)".contains("nothing to drop")

@@ -319,6 +319,33 @@ private func copies(_ kind: Model.Kind, _ columns: [String]) -> Package {
     #expect(try Set(subnet.rows("bronze_orders", columns: "unit")) == ["EUR"])
   }
 
+  @Test func `lets captured fields go only where drops: names them`() throws {
+    func shop(_ version: String, _ policy: UnknownFields) -> Package {
+      .shop(version: version, sources: [source { $0.unknownFields = policy }])
+    }
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(shop("1", .capture)))
+    try subnet.fund()
+    try subnet.run(
+      subnet.ingest("orders", "id,customer,amount,day,extra\na,anna,1.00,,precious\n"))
+    var next = shop("2", .ignore)
+    let lines = try plan(next, on: subnet).map(\.description)
+    #expect(lines.contains("column orders._captured dropped breaking: its values go"), "\(lines)")
+    #expect(lines.contains("source orders changed breaking: unknown_fields: capture → ignore"))
+    let refused = try subnet.run(subnet.deploy(next))
+    #expect(refused.refusalCode == "DROP_REFUSED")
+    #expect(refused.refusalText?.contains("drops: [orders._captured]") == true)
+    #expect(
+      try subnet.rows("bronze_orders", columns: "_captured") == [#"{"extra":"precious"}"#])
+    next.drops = ["orders._captured"]
+    #expect(try subnet.run(subnet.deploy(next)).status == .applied)
+    #expect(try subnet.rows("bronze_orders").count == 1)
+    var again = shop("3", .capture)
+    #expect(try subnet.run(subnet.deploy(again)).status == .applied)
+    again.drops = next.drops
+    #expect(throws: PackageFaults.self) { try CheckedPackage(again) }
+  }
+
   @Test func `drops a column that drops: names, and no other`() throws {
     let subnet = try filled(original)
     var package = Package.shop(

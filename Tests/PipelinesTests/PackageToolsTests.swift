@@ -227,6 +227,7 @@ private let totals = """
     ("drops: [a, a]", "drops: a stands twice"),
     ("drops: [\"A b\"]", "drops: holds NAME or NAME.COLUMN, not A b"),
     ("drops: [a.b.c]", "drops: holds NAME or NAME.COLUMN, not a.b.c"),
+    ("drops: [a._b]", "drops: holds NAME or NAME.COLUMN, not a._b"),
   ])
   func `is no longer in the package`(drops: String, message: String) {
     let found = faults(drops + "\n", models: totals)

@@ -138,14 +138,17 @@ struct Lint {
     for name in Self.twins(package.drops) { fault("package/drops", "drops: \(name) stands twice") }
     for name in package.drops {
       let parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-      guard parts.count <= 2, parts.allSatisfy({ Naming.isName($0) }) else {
+      let isName = parts.allSatisfy { Naming.isName($0) }
+      let isCaptured =
+        parts.count == 2 && Naming.isName(parts[0]) && parts[1] == Source.captureColumn
+      guard parts.count <= 2, isName || isCaptured else {
         fault("package/drops", "drops: holds NAME or NAME.COLUMN, not \(name.prefix(100))")
         continue
       }
       let isThere =
         parts.count == 1
         ? package.source(name) != nil || package.model(name) != nil
-        : package.source(parts[0])?.column(parts[1]) != nil
+        : package.source(parts[0])?.storedColumns.contains { $0.name == parts[1] } ?? false
       if isThere { refuseDrop(of: name) }
     }
   }

@@ -59,7 +59,8 @@ extension ChangeCollector {
   }
 
   private mutating func compareColumns(_ old: Source, _ new: Source) {
-    let (added, dropped, kept) = Self.compare(old.columns.map(\.name), new.columns.map(\.name))
+    let (added, dropped, kept) = Self.compare(
+      old.storedColumns.map(\.name), new.storedColumns.map(\.name))
     for name in added {
       guard let column = new.column(name) else { continue }
       let fallback = column.defaultText.map { ", default \($0): also in rows that are there" }
@@ -151,7 +152,7 @@ extension ChangeCollector {
     }
     note(
       .source, new.name, "unknown_fields", old.unknownFields, new.unknownFields,
-      breaking: new.unknownFields == .reject
+      breaking: new.unknownFields == .reject || old.unknownFields == .capture
     ) { $0.rawValue }
     note(.source, new.name, "recheck", old.recheck, new.recheck, breaking: false) {
       "[\($0.joined(separator: ", "))]"

@@ -105,7 +105,8 @@ extension CheckedPackage {
     return changed
   }
 
-  /// Tables and columns of another package that this one no longer has: `orders`, `orders.day`.
+  /// Tables and columns of another package that this one no longer has: `orders`, `orders.day`,
+  /// and `orders._captured` where unknown fields were captured.
   /// Views hold no rows, so neither they nor their columns are among them.
   package func drops(from old: CheckedPackage) -> [String] {
     var names: [String] = []
@@ -114,7 +115,8 @@ extension CheckedPackage {
         names.append(source.name)
         continue
       }
-      for column in source.columns where kept.column(column.name) == nil {
+      let columns = kept.storedColumns.map(\.name)
+      for column in source.storedColumns where !columns.contains(column.name) {
         names.append("\(source.name).\(column.name)")
       }
     }
