@@ -73,6 +73,7 @@ private func versions(_ subnet: Subnet) throws -> [String] {
 
   @Test func `takes its times from a column`() throws {
     let subnet = try prepared(history(updatedAt: "day"))
+    try subnet.execute([], after: 10 * 86_400_000)
     try ingest(subnet, "a,anna,1.00,2026-01-01")
     try ingest(subnet, "a,anton,1.00,2026-01-05")
     #expect(
@@ -93,6 +94,54 @@ private func versions(_ subnet: Subnet) throws -> [String] {
     #expect(rows[0][1] == rows[1][0], "it went at block time, after the day it came back with")
   }
 
+  /// On 11 January: orders that are newer by a number, so that their days may go back.
+  private func numbered() throws -> Subnet {
+    var orders = source()
+    orders.columns.append(SourceColumn(name: "seen", type: .int, required: true))
+    orders.version = "seen"
+    let subnet = try Subnet()
+    let receipt = try subnet.run(
+      subnet.deploy(.shop(sources: [orders], models: [history(updatedAt: "day")])))
+    if case .refused(let refusal) = receipt.status { throw refusal }
+    try subnet.fund()
+    try subnet.execute([], after: 10 * 86_400_000)
+    return subnet
+  }
+
+  /// - Returns: how many versions began at another time than they said.
+  private func moved(_ subnet: Subnet, _ row: String) throws -> UInt32 {
+    let receipt = try subnet.run(
+      subnet.ingest("orders", "id,customer,amount,day,seen\n\(row)\n"))
+    #expect(receipt.tally.accepted == 1)
+    return receipt.notes.first { $0.name == "updated_at history" }?.count ?? 0
+  }
+
+  @Test(arguments: ["2026-01-04", "2026-01-05"])
+  func `writes over no version that began later than the new one says`(day: String) throws {
+    let subnet = try numbered()
+    #expect(try moved(subnet, "a,anna,1.00,2026-01-05,1") == 0)
+    #expect(try moved(subnet, "a,anton,1.00,\(day),2") == 1)
+    #expect(try moved(subnet, "a,alma,1.00,\(day),3") == 1)
+    #expect(
+      try subnet.rows(
+        "history ORDER BY valid_from",
+        columns: "customer, valid_from / 86400000, valid_to / 86400000")
+        == ["anna|20458|20464", "anton|20464|20464", "alma|20464|"])
+  }
+
+  @Test func `begins no version ahead of block time, so that a delete ends it`() throws {
+    let subnet = try numbered()
+    #expect(try moved(subnet, "a,anna,1.00,2026-02-01,1") == 1)
+    #expect(try moved(subnet, "a,anna,-1.00,2026-02-02,2") == 0)
+    #expect(
+      try subnet.rows(
+        "history", columns: "customer, valid_from / 86400000, (valid_to - valid_from) / 1000")
+        == ["anna|20464|1"])
+    // It comes back on the same day of the source, and later by block time.
+    #expect(try moved(subnet, "a,anna,1.00,2026-02-01,3") == 1)
+    #expect(try subnet.rows("history").count == 2)
+  }
+
   @Test func `answers what was so at a time`() throws {
     let view = Model(
       name: "at_day_three", layer: .silver, kind: .view,
@@ -100,6 +149,7 @@ private func versions(_ subnet: Subnet) throws -> [String] {
         "select id, customer from {{ ref('history') }} where valid_from <= 20456 * 86400000 "
           + "and (valid_to is null or valid_to > 20456 * 86400000)"))
     let subnet = try prepared(history(updatedAt: "day"), [view])
+    try subnet.execute([], after: 10 * 86_400_000)
     try ingest(subnet, "a,anna,1.00,2026-01-01", "b,ben,1.00,2026-01-04")
     try ingest(subnet, "a,anton,1.00,2026-01-05")
     #expect(try subnet.rows("at_day_three") == ["a|anna"])

@@ -15,21 +15,45 @@ extension ModelPlan {
     }.joined(separator: ", ")
   }
 
-  /// Since when a row is as it is: what `updated_at` says, else block time.
-  fileprivate func start(of values: [Value], now: Int64) -> Int64 {
+  /// Since when a row is as it is by `updated_at`; nil where that is not said.
+  fileprivate func updatedAt(_ values: [Value]) -> Int64? {
     guard let name = checked.model.updatedAt,
       let place = checked.columns.firstIndex(where: { $0.name == name }),
       case .int(let time) = values[place]
-    else { return now }
+    else { return nil }
     guard checked.columns[place].type == .date else { return time }
     let (product, overflow) = time.multipliedReportingOverflow(by: 86_400_000)
-    return overflow ? now : product
+    return overflow ? (time < 0 ? .min : .max) : product
+  }
+}
+
+/// Versions of one update that begin at block time though `updated_at` says otherwise, by model.
+final class MovedVersions {
+  private var counts: [(model: String, count: UInt32)] = []
+
+  func add(_ model: String) {
+    if let place = counts.firstIndex(where: { $0.model == model }) {
+      counts[place].count += 1
+    } else {
+      counts.append((model, 1))
+    }
+  }
+
+  func tell(_ notes: inout NoteTaker) {
+    for (model, count) in counts {
+      notes.add(
+        "updated_at \(model)", count: count, row: 0,
+        message: "versions that begin at block time: their updated_at lies ahead of it, or not "
+          + "after the version before")
+    }
   }
 }
 
 extension Refresher {
-  /// Ends versions that are no longer so and begins new ones. A version never ends before it began:
-  /// what changes again within its first moment is changed in place.
+  /// Ends versions that are no longer so and begins new ones.
+  ///
+  /// - Safety: no version begins after block time, ends before it began, or is written over. What
+  ///   changes again within its first moment is one version, changed in place.
   func writeVersions(
     _ differences: [KeyedRows.Difference], _ table: StoredTable, _ model: ModelPlan
   ) throws(Stop) {
@@ -38,11 +62,11 @@ extension Refresher {
       switch difference {
       case .insert(let row):
         // It may come back with a time of before it went.
-        let from = max(model.start(of: row.values, now: now), try lastEnd(of: row, table, model))
+        let from = max(start(of: row, now, model), try lastEnd(of: row, table, model))
         try begin(row, from: from, table)
       case .update(let old, let new):
-        let from = model.start(of: new.values, now: now)
         let since = old.validFrom(model)
+        let from = start(of: new, now, after: since, model)
         guard from > since else {
           let values = new.values + [.int(since), .null]
           try data.update(old, to: StoredRow(values: values, nonce: old.nonce), in: table)
@@ -58,6 +82,19 @@ extension Refresher {
         }
       }
     }
+  }
+
+  /// When a version begins: as `updated_at` says, unless that is ahead of block time, or not after
+  /// the version that it ends; then at block time.
+  private func start(
+    of row: StoredRow, _ now: Int64, after since: Int64 = .min, _ model: ModelPlan
+  ) -> Int64 {
+    guard let time = model.updatedAt(row.values) else { return now }
+    guard time <= now, time > since else {
+      moved.add(model.name)
+      return now
+    }
+    return time
   }
 
   private func end(

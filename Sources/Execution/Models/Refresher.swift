@@ -13,6 +13,7 @@ struct Refresher {
   let package: CheckedPackage
   let engine: Engine
   let data: DataStore
+  let moved = MovedVersions()
 
   /// - Returns: what each model that was computed took.
   func run(_ budget: inout StepBudget) throws(Stop) -> [ModelWork] {

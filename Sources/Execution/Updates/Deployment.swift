@@ -140,6 +140,7 @@ final class Deployment {
     guard !data.tracked.isEmpty else { return [] }
     let refresher = Refresher(models: models, package: checked, engine: engine, data: data)
     let work = try refresher.run(&budget)
+    refresher.moved.tell(&notes)
     try ModelTests(refresher: refresher, isWhole: false).run(&budget, &notes)
     return work
   }
@@ -165,6 +166,7 @@ final class Deployment {
         Recomputation(
           model: model.name, steps: budget.used - before.0, rows: data.rowsWritten - before.1))
     }
+    refresher.moved.tell(&notes)
     try ModelTests(refresher: refresher, isWhole: true).run(&budget, &notes)
   }
 
