@@ -30,6 +30,9 @@ package enum ExecutionLimits {
   package static let systemRetention: UInt64 = 90 * 86_400_000
   /// Pipelines of one subnet.
   package static let pipelinesMax = 1_024
+  /// How far ahead of block time a version may lie that is a date or a timestamp, in milliseconds:
+  /// from one mistyped year on, no row of that key would ever be newer.
+  package static let versionFutureMax: UInt64 = 366 * 86_400_000
   /// Roles that keys hold in one pipeline.
   package static let grantsMax = 1_024
   /// Callers whose spending one report lists.

@@ -59,6 +59,21 @@ private func prepared(_ source: Source, _ more: [Source] = []) throws -> Subnet 
       try subnet.rows("bronze_orders", columns: "id, customer, amount") == ["a|carl|300"])
   }
 
+  @Test func `quarantines a version far ahead of block time, which nothing would replace`() throws {
+    var source = Source.orders(onDuplicate: .upsertIfNewer, version: "day")
+    source.columns[3].required = true
+    let subnet = try prepared(source)
+    try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,2026-01-05\n"))
+    let ahead = try subnet.run(subnet.ingest("orders", header + "a,ben,2.00,2126-01-06\n"))
+    #expect(ahead.tally.accepted == 0)
+    #expect(ahead.tally.quarantined == 1)
+    #expect(ahead.notes.map(\.name) == ["version"])
+    let next = try subnet.run(
+      subnet.ingest("orders", header + "a,carl,3.00,2026-01-06\nb,ben,1.00,2026-12-31\n"))
+    #expect(next.tally.accepted == 2)
+    #expect(try subnet.rows("bronze_orders", columns: "customer") == ["carl", "ben"])
+  }
+
   @Test(arguments: [
     ("id,customer,amount,day\n\"a,anna,1.00,\n"),
     ("id,customer,amount,day\na,anna\n"),

@@ -39,6 +39,65 @@ private func release(_ subnet: Subnet) throws -> Receipt {
       "shop", .release(source: "orders"), body: ReleaseSelection().canonicalBytes))
 }
 
+@Suite struct `A row that deletes another` {
+  private func prepared(_ late: LateRule) throws -> Subnet {
+    let source = Source(
+      name: "orders",
+      columns: [
+        SourceColumn(name: "id", type: .text, required: true),
+        SourceColumn(name: "day", type: .date, required: true),
+        SourceColumn(name: "op", type: .text, required: true),
+      ], primaryKey: ["id"],
+      eventTime: EventTime(column: "day", lateness: 2 * day, futureMax: 30 * day, late: late),
+      operation: ChangeOperation(column: "op"))
+    let subnet = try Subnet()
+    let receipt = try subnet.run(subnet.deploy(.shop(sources: [source])))
+    if case .refused(let refusal) = receipt.status { throw refusal }
+    try subnet.fund()
+    try send(subnet, "a,2026-01-01,insert", "z,2026-01-10,insert")
+    return subnet
+  }
+
+  @discardableResult
+  private func send(_ subnet: Subnet, _ rows: String...) throws -> Receipt {
+    try subnet.run(subnet.ingest("orders", "id,day,op\n" + rows.map { $0 + "\n" }.joined()))
+  }
+
+  @Test func `waits where it lies too far ahead, and makes no other row late`() throws {
+    let subnet = try prepared(.quarantine)
+    let ahead = try send(subnet, "a,2126-01-09,delete")
+    #expect(ahead.tally.accepted == 0)
+    #expect(ahead.tally.quarantined == 1)
+    #expect(ahead.notes.map(\.name) == ["max_future"])
+    let honest = try send(subnet, "b,2026-01-09,insert")
+    #expect(honest.tally.accepted == 1)
+    #expect(honest.tally.late == 0)
+    #expect(try subnet.rows("bronze_orders", columns: "id") == ["a", "b", "z"])
+  }
+
+  @Test(arguments: [
+    (LateRule.accept, 1, 0, ["z"]), (.quarantine, 0, 1, ["a", "z"]),
+  ])
+  func `is late as others are`(
+    late: LateRule, accepted: Int, quarantined: Int, left: [String]
+  ) throws {
+    let subnet = try prepared(late)
+    let receipt = try send(subnet, "a,2026-01-02,delete", "b,2026-01-02,delete")
+    #expect(Int(receipt.tally.accepted) == accepted)
+    #expect(Int(receipt.tally.quarantined) == quarantined)
+    #expect(receipt.tally.late == 1)
+    #expect(receipt.tally.duplicates == 1, "there is no b: its delete changes nothing")
+    #expect(try subnet.rows("bronze_orders", columns: "id") == left)
+  }
+
+  @Test func `is refused with its batch where late rows are`() throws {
+    let subnet = try prepared(.reject)
+    #expect(try send(subnet, "b,2026-01-02,delete").status == .applied)
+    #expect(try send(subnet, "a,2026-01-02,delete").refusalCode == "LATE")
+    #expect(try subnet.rows("bronze_orders", columns: "id") == ["a", "z"])
+  }
+}
+
 @Suite struct `A row below the watermark` {
   @Test func `is let in and counted as late when the owner releases it`() throws {
     let positive = Expectation(name: "positive", check: sql("amount > 0"), onViolation: .quarantine)

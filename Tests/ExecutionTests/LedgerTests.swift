@@ -196,6 +196,22 @@ private let header = "id,customer,amount,day\n"
     #expect(subnet.executor.totals.isConserved)
   }
 
+  @Test func `has room for all cycles that were ever minted`() throws {
+    let subnet = try Subnet(funds: Cycles(.max))
+    #expect(subnet.executor.totals.minted == UInt128(UInt64.max))
+    try subnet.run(subnet.deploy(.shop()))
+    try subnet.fund("shop", 1_000_000)
+    let owner = Subnet.owner.publicKey
+    let fee = PriceTable.standard(replicas: 4).transfer.number
+    let rest = Cycles(try subnet.executor.system.balance(of: owner) - fee)
+    #expect(try subnet.run(subnet.call("shop", .topUp(rest))).status == .applied)
+    #expect(try subnet.executor.system.balance(of: owner) == 0)
+    let file = try #require(subnet.executor.pipelines["shop"])
+    #expect(file.account.cycles.balance.number == rest.number + 1_000_000)
+    #expect(try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n")).status == .applied)
+    #expect(subnet.executor.totals.isConserved)
+  }
+
   @Test func `is spared by strangers`() throws {
     let subnet = try Subnet()
     try subnet.run(subnet.deploy(.shop()))

@@ -240,6 +240,98 @@ private func release(
   }
 }
 
+/// Orders whose columns a text alone does not tell of: other spellings of times, bytes, JSON.
+private func spelled(_ day: ParseRule = .yymmdd, sides: [String] = ["IN", "OUT"]) -> Source {
+  var source = orders(recheck: ["shops"], check: exists)
+  source.columns = [
+    SourceColumn(name: "id", type: .text, required: true),
+    SourceColumn(name: "customer", type: .text, required: true),
+    SourceColumn(name: "side", type: .text, acceptedValues: sides),
+    SourceColumn(name: "day", type: .date, parse: day),
+    SourceColumn(name: "at", type: .timestamp, parse: .epochSeconds),
+    SourceColumn(name: "data", type: .bytes),
+    SourceColumn(name: "j", type: .json),
+  ]
+  return source
+}
+
+@Suite struct `What quarantine keeps of a row` {
+  private func held(
+    _ rows: String, _ format: RowFormat = .ndjson, count: UInt32 = 1
+  ) throws -> Subnet {
+    let subnet = try prepared(.shop(sources: [spelled(), shops]))
+    let receipt = try subnet.run(subnet.ingest("orders", rows, format: format))
+    #expect(receipt.tally.accepted == 0)
+    #expect(receipt.tally.quarantined == count)
+    return subnet
+  }
+
+  private func letIn(_ subnet: Subnet, _ customers: String...) throws {
+    let rows = customers.map { $0 + "\n" }.joined()
+    try subnet.run(subnet.ingest("shops", "shop\n" + rows))
+  }
+
+  @Test(arguments: [
+    (
+      RowFormat.ndjson,
+      #"{"id":"a","customer":"anna","day":"260110","at":1700000000,"data":"0xff00","j":"5"}"#
+    ),
+    (.csv, "id,customer,day,at,data,j\na,anna,260110,1700000000,0xff00,\"\"\"5\"\"\""),
+  ])
+  func `is read again as it was, in whatever spelling it came`(
+    format: RowFormat, rows: String
+  ) throws {
+    let subnet = try held(rows + "\n", format)
+    #expect(
+      try subnet.rows("quarantine_orders", columns: "day, at, data, j")
+        == [#"2026-01-10|2023-11-14T22:13:20.000Z|0xff00|"5""#])
+    try letIn(subnet, "anna")
+    #expect(
+      try subnet.rows("bronze_orders", columns: "id, day, at, length(data), j")
+        == [#"a|20463|1700000000000|2|"5""#])
+  }
+
+  @Test func `is JSON whole, in a row that was held for another reason`() throws {
+    let subnet = try held(
+      """
+      {"id":"a","customer":"x","side":"UP","j":"5"}
+      {"id":"b","customer":"x","side":"UP","j":"abc"}
+      {"id":"c","customer":"x","side":"UP","j":null}
+      {"id":"d","customer":"x","side":"UP","j":{"b":[1], "a":2}}
+      """, count: 4)
+    let looser = Package.shop(version: "2", sources: [spelled(sides: []), shops])
+    try subnet.run(subnet.deploy(looser))
+    try letIn(subnet, "x")
+    #expect(
+      try subnet.rows("bronze_orders", columns: "id, j")
+        == [#"a|"5""#, #"b|"abc""#, "c|null", #"d|{"a":2,"b":[1]}"#])
+  }
+
+  /// What was refused as it was spelled is refused again, until the contract is another.
+  @Test func `passes no rule that the row broke`() throws {
+    let subnet = try held(
+      """
+      {"id":"a","customer":5}
+      {"id":"b","customer":"anna","day":260110}
+      {"id":"c","customer":"anna","day":"2026-01-10"}
+      """, count: 3)
+    let csv = try subnet.run(subnet.ingest("orders", "id,customer,day\nd,anna,2026-01-10\n"))
+    #expect(csv.tally.quarantined == 1)
+    #expect(
+      try subnet.rows("quarantine_orders", columns: "id, customer, day, _captured") == [
+        #"a|5||{"customer":5}"#, #"b|anna|260110|{"day":260110}"#,
+        #"c|anna|2026-01-10|{"day":"2026-01-10"}"#, #"d|anna|2026-01-10|{"day":"2026-01-10"}"#,
+      ])
+    try letIn(subnet, "anna", "5")
+    #expect(try release(subnet).tally.quarantined == 4)
+    #expect(try subnet.rows("bronze_orders").isEmpty)
+    let mended = Package.shop(version: "2", sources: [spelled(.standard), shops])
+    #expect(try subnet.run(subnet.deploy(mended)).status == .applied)
+    #expect(try release(subnet).tally.accepted == 2)
+    #expect(try subnet.rows("bronze_orders", columns: "id, day") == ["c|20463", "d|20463"])
+  }
+}
+
 private func changes(version: String? = nil) -> Source {
   Source(
     name: "orders",
@@ -267,6 +359,33 @@ private func changes(version: String? = nil) -> Source {
     #expect(second.tally.duplicates == 2)
     #expect(second.tally.quarantined == 1)
     #expect(try subnet.rows("bronze_orders", columns: "id, amount") == ["a|10", "c|3", "d|4"])
+  }
+
+  private static let deletes: [RowFormat: String] = [
+    .csv: "id,amount,seq,op\na,,2,d\nb,,2,u\nc,,,d\nd,x,2,d\n",
+    .ndjson: """
+    {"id":"a","seq":2,"op":"d"}
+    {"id":"b","seq":2,"op":"u"}
+    {"id":"c","op":"d"}
+    {"id":"d","amount":"x","seq":2,"op":"d"}
+    """,
+  ]
+
+  @Test(arguments: [RowFormat.csv, .ndjson])
+  func `needs no more of a delete than which row goes, as of when`(format: RowFormat) throws {
+    let rows = try #require(Self.deletes[format])
+    var source = changes(version: "seq")
+    source.columns[1].required = true
+    let subnet = try prepared(.shop(sources: [source]))
+    try subnet.run(subnet.ingest("orders", head + "a,1,1,c\nb,2,1,c\nc,3,1,c\nd,4,1,c\n"))
+    let receipt = try subnet.run(subnet.ingest("orders", rows, format: format))
+    #expect(receipt.tally.accepted == 1)
+    #expect(
+      try subnet.rows("quarantine_orders", columns: "id, _errors") == [
+        "b|amount: a value is required", "c|seq: a value is required",
+        "d|amount: \"x\" is no integer (QD23)",
+      ])
+    #expect(try subnet.rows("bronze_orders", columns: "id") == ["b", "c", "d"])
   }
 
   @Test func `refreshes what its models made of deleted rows`() throws {

@@ -1,3 +1,4 @@
+import Certification
 import Metering
 import Pipelines
 import Signing
@@ -82,6 +83,61 @@ private func account(gibibytes: Int64, _ balance: Cycles) -> PipelineAccount {
     // A refused stranger brings the file a block, and adds nothing itself.
     try subnet.run(subnet.ingest("orders", body, by: Subnet.stranger))
     #expect(subnet.executor.pipelines["shop"]?.account.storedBytes == before)
+  }
+
+  /// Orders that are inserted and deleted, the newest by `seq` or by no version.
+  private func changes(version: String?) -> Source {
+    Source(
+      name: "orders",
+      columns: [
+        SourceColumn(name: "id", type: .text, required: true),
+        SourceColumn(name: "seq", type: .int, required: true),
+        SourceColumn(name: "op", type: .text, required: true),
+      ], primaryKey: ["id"], version: version, operation: ChangeOperation(column: "op"))
+  }
+
+  /// What rows and tombstones take, without the receipts of these batches.
+  private func rowBytes(_ subnet: Subnet, _ receipts: [Receipt]) throws -> UInt64 {
+    let all = try #require(subnet.executor.pipelines["shop"]).account.storedBytes
+    return all - receipts.reduce(0) { $0 + Ledger.storedBytes(of: $1) }
+  }
+
+  @Test func `holds what is known of deleted rows until it is of no use`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop(sources: [changes(version: "seq")])))
+    try subnet.fund()
+    func send(_ row: String) throws -> Receipt {
+      try subnet.run(subnet.ingest("orders", "id,seq,op\n\(row)\n", key: row))
+    }
+    let key = Ingest.tombstonePrefix("orders") + Value.text("a").canonicalBytes
+    let tombstone = UInt64(key.count + Value.int(3).canonicalBytes.count + 100)
+    let empty = try rowBytes(subnet, [])
+
+    var receipts = [try send("a,3,delete")]
+    #expect(receipts[0].tally.duplicates == 1)
+    #expect(receipts[0].usage.rowsWritten == 1)
+    #expect(receipts[0].usage.rowBytesWritten == tombstone - 100)
+    #expect(try rowBytes(subnet, receipts) == empty + tombstone)
+    // A newer delete takes its place, and an older one adds nothing.
+    receipts.append(try send("a,5,delete"))
+    receipts.append(try send("a,4,delete"))
+    #expect(receipts[2].usage.rowsWritten == 0)
+    #expect(try rowBytes(subnet, receipts) == empty + tombstone)
+
+    let ledger = try #require(subnet.executor.pipelines["shop"]).ledger
+    receipts.append(try send("a,6,insert"))
+    #expect(receipts[3].tally.accepted == 1)
+    #expect(try ledger.count(.tombstone) == 0)
+    receipts.append(try send("a,4,delete"))
+    #expect(receipts[4].tally.duplicates == 1, "the row is newer")
+    #expect(try subnet.rows("bronze_orders", columns: "seq") == ["6"])
+    receipts.append(try send("a,7,delete"))
+    #expect(try rowBytes(subnet, receipts) == empty + tombstone)
+
+    let other = Package.shop(version: "2", sources: [changes(version: nil)])
+    #expect(try subnet.run(subnet.deploy(other)).status == .applied)
+    #expect(try ledger.count(.tombstone) == 0)
+    #expect(try rowBytes(subnet, receipts) == empty)
   }
 
   @Test func `freezes a pipeline that nobody calls, and a top-up thaws it`() throws {

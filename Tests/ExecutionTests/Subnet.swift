@@ -26,25 +26,26 @@ final class Subnet {
   }
 
   private static func genesis(
-    _ administrators: [PublicKey], _ engines: [EngineFingerprint]
+    _ administrators: [PublicKey], _ engines: [EngineFingerprint], _ funds: Cycles
   ) -> Genesis {
     let members = (10..<14).map { pair(UInt8($0)).publicKey }
     return Genesis(
       name: "test", protocolVersion: 1, time: 1_767_225_600_000, members: members,
       administrators: administrators,
       accounts: [
-        .init(owner: owner.publicKey, balance: 100_000_000_000_000),
+        .init(owner: owner.publicKey, balance: funds),
         .init(owner: stranger.publicKey, balance: 1_000_000_000_000),
       ], engines: engines)
   }
 
   init(
-    administrators: [PublicKey] = [Subnet.owner.publicKey], engines: [EngineFingerprint] = []
+    administrators: [PublicKey] = [Subnet.owner.publicKey], engines: [EngineFingerprint] = [],
+    funds: Cycles = 100_000_000_000_000
   ) throws {
     path =
       FileManager.default.temporaryDirectory
       .appendingPathComponent("execution-\(UUID().uuidString)").path
-    genesis = Self.genesis(administrators, engines)
+    genesis = Self.genesis(administrators, engines, funds)
     time = genesis.time
     executor = try Executor(directory: path, vfs: nil, genesis: genesis)
   }

@@ -145,10 +145,14 @@ final class DataStore {
   // MARK: Rows
 
   private func count(_ table: StoredTable, bytes: Int, growth: Int64) throws(Stop) {
-    rowsWritten += 1
-    bytesWritten += UInt64(bytes)
     indexEntries += table.indexed
     rowHashes += table.hasher.hashesPerRow
+    try count(bytes: bytes, growth: growth)
+  }
+
+  private func count(bytes: Int, growth: Int64) throws(Stop) {
+    rowsWritten += 1
+    bytesWritten += UInt64(bytes)
     self.growth += growth
     guard rowsWritten <= rowsLimit else {
       throw .refused(
@@ -241,6 +245,36 @@ final class DataStore {
     changes.remove(leaf.key)
     try count(table, bytes: leaf.size, growth: -stored(leaf.size, in: table))
     track(table, old: old, new: nil)
+  }
+
+  // MARK: Tombstones
+
+  /// The version with which a row was deleted; nil where none is kept.
+  func tombstone(_ key: [UInt8]) throws(Stop) -> Value? {
+    try machine { () throws(StorageFault) in try ledger.get(.tombstone, key) }
+      .flatMap { try? Value(canonicalBytes: $0) }
+  }
+
+  /// Keeps the version with which a row was deleted, so that none before it comes back. It counts
+  /// as a row of its key and version does.
+  func putTombstone(_ key: [UInt8], _ version: Value) throws(Stop) {
+    let bytes = version.canonicalBytes
+    let before = try tombstoneStored(key)
+    try machine { () throws(StorageFault) in try ledger.put(.tombstone, key, bytes) }
+    let size = key.count + bytes.count
+    try count(bytes: size, growth: Int64(size) + Self.rowOverhead - before)
+  }
+
+  /// Forgets a tombstone, and gives back what it stored.
+  func removeTombstone(_ key: [UInt8]) throws(Stop) {
+    growth -= try tombstoneStored(key)
+    try machine { () throws(StorageFault) in try ledger.remove(.tombstone, key) }
+  }
+
+  /// What a tombstone adds to the stored bytes; 0 where there is none.
+  private func tombstoneStored(_ key: [UInt8]) throws(Stop) -> Int64 {
+    let bytes = try machine { () throws(StorageFault) in try ledger.get(.tombstone, key) }
+    return bytes.map { Int64(key.count + $0.count) + Self.rowOverhead } ?? 0
   }
 
   // MARK: Updates

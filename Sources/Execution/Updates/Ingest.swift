@@ -65,7 +65,7 @@ struct Ingest {
         try change(batch, row, number, engine, &steps, inserter)
         continue
       }
-      switch try judge(batch, row, number, .arrival, engine, &steps) {
+      switch try judge(batch, row, number, nil, .arrival, engine, &steps) {
       case .drop: tally.dropped += 1
       case .quarantine(let why): try quarantine(batch, row, number, why)
       case .take(let late):
@@ -78,27 +78,25 @@ struct Ingest {
 
   // MARK: Verdicts
 
+  /// - Parameter change: what the row asks for, where its source takes changes. Of one that deletes
+  ///   no expectation says anything: its key and its times are all that it holds.
   private mutating func judge(
-    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ occasion: Occasion, _ engine: Engine,
-    _ steps: inout StepBudget
+    _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ change: ChangeOperation.Change?,
+    _ occasion: Occasion, _ engine: Engine, _ steps: inout StepBudget
   ) throws(Stop) -> Verdict {
+    if let why = tooFarAhead(batch, row, number) { return .quarantine(why) }
     var isLate = false
-    if let event = plan.source.eventTime, let moment = moment(batch, row) {
-      let now = Int64(clamping: block.time.number)
-      if let futureMax = event.futureMax, moment > now.addingClamped(Int64(clamping: futureMax)) {
-        notes.add("max_future", row: number, message: "the event time lies too far ahead (QD44)")
-        return .quarantine(
-          "\(event.column): further ahead of block time than max_future allows (QD44)")
-      }
-      if let highest = watermarkHighest,
-        moment < highest.addingClamped(-Int64(clamping: event.lateness)),
-        try !isThere(batch.row(row).map(\.value), plan.change(batch, row))
-      {
-        isLate = true
-        if let held = try late(event, number, occasion) { return held }
-      }
+    if let event = plan.source.eventTime, let highest = watermarkHighest,
+      let moment = plan.eventTime?.moment(batch, row),
+      moment < highest.addingClamped(-Int64(clamping: event.lateness)),
+      try !isThere(batch.row(row).map(\.value), change)
+    {
+      isLate = true
+      if let held = try late(event, number, occasion) { return held }
     }
-    guard let expectations = plan.expectations else { return .take(late: isLate) }
+    guard let expectations = plan.expectations, change != .delete else {
+      return .take(late: isLate)
+    }
     switch try expectations.judge(
       batch, row, number, arrives: occasion == .arrival, engine, &steps, &notes)
     {
@@ -106,6 +104,31 @@ struct Ingest {
     case .drop: return .drop
     case .quarantine(let why): return .quarantine(why)
     }
+  }
+
+  /// Why a row waits whose event time or version lies too far ahead of block time: by the one, all
+  /// that come after it would be late, by the other, none of its key would be newer.
+  private mutating func tooFarAhead(
+    _ batch: DecodedBatch, _ row: Int, _ number: UInt32
+  ) -> String? {
+    let now = Int64(clamping: block.time.number)
+    if let event = plan.source.eventTime, let futureMax = event.futureMax,
+      let moment = plan.eventTime?.moment(batch, row),
+      moment > now.addingClamped(Int64(clamping: futureMax))
+    {
+      notes.add("max_future", row: number, message: "the event time lies too far ahead (QD44)")
+      return "\(event.column): further ahead of block time than max_future allows (QD44)"
+    }
+    let versionMax = ExecutionLimits.versionFutureMax
+    if let version = plan.source.version, let moment = plan.versionTime?.moment(batch, row),
+      moment > now.addingClamped(Int64(clamping: versionMax))
+    {
+      let days = versionMax / 86_400_000
+      notes.add(
+        "version", row: number, message: "the version lies over \(days) days ahead (QD44)")
+      return "\(version): a version over \(days) days ahead of block time (QD44)"
+    }
+    return nil
   }
 
   /// What the source does with a late row; nil where it is taken.
@@ -125,14 +148,6 @@ struct Ingest {
     return .quarantine("\(event.column): below the watermark")
   }
 
-  private func moment(_ batch: DecodedBatch, _ row: Int) -> Int64? {
-    guard let column = plan.eventColumn,
-      case .integer(let value) = batch.cell(row: row, column: column)
-    else { return nil }
-    let (product, overflow) = value.multipliedReportingOverflow(by: plan.eventUnit)
-    return overflow ? (value < 0 ? .min : .max) : product
-  }
-
   // MARK: Taking
 
   private mutating func take(
@@ -149,7 +164,9 @@ struct Ingest {
 
   private mutating func accepted(_ batch: DecodedBatch, _ row: Int) {
     tally.accepted += 1
-    if let moment = moment(batch, row) { eventHighest = max(eventHighest ?? moment, moment) }
+    if let moment = plan.eventTime?.moment(batch, row) {
+      eventHighest = max(eventHighest ?? moment, moment)
+    }
   }
 
   /// Whether a row would change nothing, so that it is a duplicate and never late: what is there
@@ -157,13 +174,14 @@ struct Ingest {
   private func isThere(
     _ values: [Value], _ change: ChangeOperation.Change?
   ) throws(Stop) -> Bool {
+    let known = try machine { () throws(StorageFault) in
+      try plan.bronze.row(key: plan.key.map { values[$0] })
+    }
+    if change == .delete { return try isGone(values, known) }
     if plan.operation != nil, let version = plan.versionColumn, let gone = try tombstone(values),
       !values[version].isAbove(gone)
     {
       return true
-    }
-    let known = try machine { () throws(StorageFault) in
-      try plan.bronze.row(key: plan.key.map { values[$0] })
     }
     guard let known else { return false }
     if known.values.prefix(plan.columnCount).elementsEqual(values) { return true }
@@ -223,12 +241,12 @@ struct Ingest {
       notes.add("op", row: number, message: "the operation is none that the contract knows")
       return try quarantine(batch, row, number, "op: none that the contract knows")
     }
-    if change == .delete { return try delete(batch, row) }
-    switch try judge(batch, row, number, .arrival, engine, &steps) {
+    switch try judge(batch, row, number, change, .arrival, engine, &steps) {
     case .drop: tally.dropped += 1
     case .quarantine(let why): try quarantine(batch, row, number, why)
     case .take(let late):
       if late { tally.late += 1 }
+      guard change != .delete else { return try delete(batch, row) }
       try put(batch, row, number, late, inserter, isUpdate: change == .update)
     }
   }
@@ -240,14 +258,15 @@ struct Ingest {
     isUpdate: Bool
   ) throws(Stop) {
     let values = batch.row(row).map(\.value)
-    if let version = plan.versionColumn, let gone = try tombstone(values),
-      !values[version].isAbove(gone)
-    {
+    let gone = try tombstone(values)
+    if let version = plan.versionColumn, let gone, !values[version].isAbove(gone) {
       tally.duplicates += 1
       return
     }
     let nonce = plan.bronze.hasNonce ? nonce(plan.bronze, number) : nil
     if try inserter.insert(batch, row, number, late, nonce, data) {
+      // From now on the row's own version tells what is older.
+      if gone != nil { try data.removeTombstone(tombstoneKey(values)) }
       return accepted(batch, row)
     }
     guard isUpdate || plan.versionColumn != nil else {
@@ -270,18 +289,12 @@ struct Ingest {
     let stored = try machine { () throws(StorageFault) in
       try plan.bronze.row(key: plan.key.map { values[$0] })
     }
+    guard try !isGone(values, stored) else {
+      tally.duplicates += 1
+      return
+    }
     if let version = plan.versionColumn {
-      if let stored, stored.values[version].isAbove(values[version]) {
-        tally.duplicates += 1
-        return
-      }
-      if let gone = try tombstone(values), !values[version].isAbove(gone) {
-        tally.duplicates += 1
-        return
-      }
-      try machine { () throws(StorageFault) in
-        try data.ledger.put(.tombstone, tombstoneKey(values), values[version].canonicalBytes)
-      }
+      try data.putTombstone(tombstoneKey(values), values[version])
     }
     guard let stored else {
       tally.duplicates += 1
@@ -289,6 +302,14 @@ struct Ingest {
     }
     try data.delete(stored, from: plan.bronze)
     accepted(batch, row)
+  }
+
+  /// Whether a delete would change nothing: there is no such row, or what is known of it is newer.
+  private func isGone(_ values: [Value], _ stored: StoredRow?) throws(Stop) -> Bool {
+    guard let version = plan.versionColumn else { return stored == nil }
+    if let stored { return stored.values[version].isAbove(values[version]) }
+    guard let gone = try tombstone(values) else { return false }
+    return !values[version].isAbove(gone)
   }
 
   private func tombstoneKey(_ values: [Value]) -> [UInt8] {
@@ -303,10 +324,10 @@ struct Ingest {
     return encoder.bytes
   }
 
+  /// The version with which a row was deleted; nil where nothing is known of one.
   private func tombstone(_ values: [Value]) throws(Stop) -> Value? {
-    try machine { () throws(StorageFault) in
-      try data.ledger.get(.tombstone, tombstoneKey(values))
-    }.flatMap { try? Value(canonicalBytes: $0) }
+    guard plan.versionColumn != nil else { return nil }
+    return try data.tombstone(tombstoneKey(values))
   }
 
   private func known(_ values: [Value]) throws(Stop) -> StoredRow {
@@ -360,7 +381,8 @@ struct Ingest {
     for row in 0..<batch.rowCount {
       let number = batch.rowNumbers[row]
       let old = held[Int(number) - 1]
-      guard case .take(let late) = try judge(batch, row, number, occasion, engine, &steps) else {
+      guard case .take(let late) = try judge(batch, row, number, nil, occasion, engine, &steps)
+      else {
         tally.quarantined += 1
         continue
       }
@@ -441,8 +463,7 @@ struct Ingest {
     _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ why: String
   ) throws(Stop) {
     var texts = plan.source.storedColumns.indices.map { index in
-      plan.source.storedColumns[index].type.proven.text(
-        of: batch.value(row: row, column: index).value)
+      plan.source.storedColumns[index].type.text(of: batch.value(row: row, column: index))
     }
     let captured = plan.source.unknownFields == .capture ? texts.removeLast() : nil
     try quarantine(KeptRow(fields: texts, captured: captured), number, why)

@@ -8,7 +8,8 @@ import Wire
 /// - Bound: a line for each source, procedure and model of the package, and three more.
 struct PipelineAccount: Canonical, Hashable {
   private(set) var cycles = Account(balance: 0)
-  /// Logical bytes: rows with their keys, 100 a row and an index entry, receipts that were paid.
+  /// Logical bytes: rows with their keys, 100 a row and an index entry, receipts that were paid,
+  /// tombstones as rows.
   private(set) var storedBytes: UInt64 = 0
   /// Storage is charged up to this block time.
   private var chargedTo: Moment = 0

@@ -160,13 +160,14 @@ extension PipelineFile {
           try ledger.remove(.watermark, Array(old.name.utf8))
         }
         if kept == nil { try ledger.remove(.watermark, Self.acceptedKey(old.name)) }
-        guard old.operation != nil,
-          kept?.version != old.version || kept?.primaryKey != old.primaryKey
-        else { return }
-        let prefix = Ingest.tombstonePrefix(old.name)
-        for entry in try ledger.all(.tombstone) where entry.key.starts(with: prefix) {
-          try ledger.remove(.tombstone, entry.key)
-        }
+      }
+      guard old.operation != nil,
+        kept?.version != old.version || kept?.primaryKey != old.primaryKey
+      else { continue }
+      let prefix = Ingest.tombstonePrefix(old.name)
+      let all = try machine { () throws(StorageFault) in try ledger.all(.tombstone) }
+      for entry in all where entry.key.starts(with: prefix) {
+        try data.removeTombstone(entry.key)
       }
     }
   }

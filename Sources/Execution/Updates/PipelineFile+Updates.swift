@@ -54,7 +54,9 @@ extension PipelineFile {
     guard isPaid else { return nil }
     try machine { () throws(StorageFault) in
       guard try !ledger.contains(.credit, call.digest.bytes) else { return }
-      _ = account.deposit(amount, freezing)
+      // What is minted is counted in 64 bits, and cycles only move: no account can hold more.
+      let isCounted = account.deposit(amount, freezing)
+      precondition(isCounted, "\(amount) more cycles in \(name) than were minted")
       try ledger.put(
         .credit, call.digest.bytes, amount.canonicalBytes, forgetAt: block.forgetAt(call.call))
       ledger.settle()

@@ -12,11 +12,10 @@ final class SourcePlan {
   let columnCount: Int
   /// How the bronze table keeps each of them.
   let storages: [Pipelines.ColumnType.Storage]
-  /// The event time's place in a decoded row.
-  let eventColumn: Int?
-  /// Milliseconds of one unit of the event time's column.
-  let eventUnit: Int64
+  let eventTime: TimeColumn?
   let versionColumn: Int?
+  /// The version, where it is a date or a timestamp.
+  let versionTime: TimeColumn?
   /// Places of the key in a decoded row.
   let key: [Int]
   var expectations: ExpectationPlan?
@@ -35,9 +34,12 @@ final class SourcePlan {
     columnCount = stored.count
     storages = stored.map(\.type.storage)
     func place(_ name: String) -> Int? { stored.firstIndex { $0.name == name } }
-    eventColumn = source.eventTime.flatMap { place($0.column) }
-    eventUnit = eventColumn.map { stored[$0].type == .date } == true ? 86_400_000 : 1
+    func time(_ name: String) -> TimeColumn? {
+      place(name).flatMap { TimeColumn(place: $0, type: stored[$0].type) }
+    }
+    eventTime = source.eventTime.flatMap { time($0.column) }
     versionColumn = source.version.flatMap(place)
+    versionTime = source.version.flatMap(time)
     operation = source.operation
     operationColumn = source.operation.flatMap { place($0.column) }
     key = source.primaryKey.compactMap(place)
@@ -92,6 +94,30 @@ final class SourcePlan {
   static func quarantineKey(of source: Source) -> [Int] {
     let own = source.columns.count + 1
     return [own + 3, own + 4, own + 2]
+  }
+}
+
+/// A column of dates or timestamps, read as a time in milliseconds.
+struct TimeColumn {
+  /// In a decoded row.
+  let place: Int
+  /// Milliseconds of one unit.
+  private let unit: Int64
+
+  /// - Returns: nil for a column that holds no times.
+  init?(place: Int, type: Pipelines.ColumnType) {
+    switch type {
+    case .date: unit = 86_400_000
+    case .timestamp: unit = 1
+    case .text, .int, .decimal, .bool, .uuid, .bytes, .json: return nil
+    }
+    self.place = place
+  }
+
+  func moment(_ batch: DecodedBatch, _ row: Int) -> Int64? {
+    guard case .integer(let value) = batch.cell(row: row, column: place) else { return nil }
+    let (product, overflow) = value.multipliedReportingOverflow(by: unit)
+    return overflow ? (value < 0 ? .min : .max) : product
   }
 }
 

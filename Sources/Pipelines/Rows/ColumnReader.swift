@@ -79,6 +79,18 @@ struct ColumnReader: Sendable {
     return other
   }
 
+  /// Whether a kept text is that of a typed value: a date or timestamp in its standard spelling,
+  /// where the column has another. No text is both.
+  func isTyped(_ text: [UInt8]) -> Bool {
+    guard column.parse != .standard else { return false }
+    let span = text.span
+    switch column.type {
+    case .date: return (try? FieldParser.date(span, span.indices, .standard)) != nil
+    case .timestamp: return (try? FieldParser.timestamp(span, span.indices, .standard)) != nil
+    case .text, .int, .decimal, .bool, .uuid, .bytes, .json: return false
+    }
+  }
+
   /// What a missing or null field becomes.
   func missing(spill: inout Spill) throws(FieldFault) -> Cell {
     switch fallback {

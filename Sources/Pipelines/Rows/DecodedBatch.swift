@@ -70,12 +70,18 @@ package enum StoredValue: Sendable, Hashable {
 }
 
 /// What a row held, as text: what quarantine keeps of it, and what a release reads again.
+///
+/// - Safety: it is read again as it was read when it came. A row of a batch is kept as it was
+///   spelled; one that was typed, with dates and timestamps in their standard spelling, whatever
+///   the `parse:` of their columns.
 package struct KeptRow: Sendable, Hashable {
-  /// The text of each contract column, in order; nil where the field is missing or null. Invalid
-  /// text cannot be here: it refuses the batch.
+  /// The text of each contract column, in order; nil where the field is missing or null. A json
+  /// column's is JSON, with the quotes of a string. Invalid text cannot be here: it refuses the
+  /// batch.
   package var fields: [String?]
-  /// The fields that no column reads, as one JSON object; nil where there are none, or where the
-  /// policy is to ignore them.
+  /// One JSON object of the fields that no column reads, unless the policy is to ignore them, and
+  /// of those whose text does not tell all, as they were spelled: a JSON number for a text, a
+  /// standard date where the column has another spelling. nil where there are none.
   package var captured: String?
 
   package init(fields: [String?], captured: String? = nil) {

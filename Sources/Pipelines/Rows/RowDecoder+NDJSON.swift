@@ -24,11 +24,7 @@ extension RowDecoder {
       }
       for index in readers.indices { readJSON(span, members.tokens[index], index, &rows) }
       treatUnknown(span, members, &rows)
-      rows.end {
-        KeptRow(
-          fields: members.tokens.map { Self.text($0, span) },
-          captured: source.unknownFields == .ignore ? nil : members.kept(span))
-      }
+      endRow(&rows, span) { kept(span, members) }
       start = end + 1
     }
     return rows.finish(arena: bytes)
@@ -72,17 +68,56 @@ extension RowDecoder {
     }
   }
 
-  /// A JSON value as the quarantine table shows it: strings without quotes, others as spelled.
-  static func text(_ token: JSONToken?, _ span: Bytes) -> String? {
-    guard let token, token.kind != .null else { return nil }
-    guard token.kind == .string, let bytes = try? JSONScanner.unescaped(span, token) else {
-      return String(decoding: FieldParser.copy(span, token.range), as: UTF8.self)
+  private func kept(_ span: Bytes, _ members: JSONMembers) -> KeptRow {
+    var apart = source.unknownFields == .ignore ? [] : members.unknown
+    for (reader, token) in zip(readers, members.tokens) {
+      if let token, !reader.isTold(span, token) { apart.append((reader.field, token)) }
     }
-    return String(decoding: bytes, as: UTF8.self)
+    let spelled = apart.map { (key: $0.key, value: FieldParser.copy(span, $0.token.whole)) }
+    return KeptRow(
+      fields: zip(readers, members.tokens).map { $0.text(span, $1) },
+      captured: spelled.isEmpty
+        ? nil : String(decoding: CanonicalJSON.object(spelled), as: UTF8.self))
   }
 }
 
 extension ColumnReader {
+  /// A JSON value as the quarantine table shows it: strings without quotes, unless the column holds
+  /// JSON; others as spelled.
+  fileprivate func text(_ span: Bytes, _ token: JSONToken?) -> String? {
+    guard let token else { return nil }
+    if column.type == .json {
+      return String(decoding: FieldParser.copy(span, token.whole), as: UTF8.self)
+    }
+    return token.kind == .null ? nil : String(decoding: Self.bytes(span, token), as: UTF8.self)
+  }
+
+  private static func bytes(_ span: Bytes, _ token: JSONToken) -> [UInt8] {
+    guard token.kind == .string, let bytes = try? JSONScanner.unescaped(span, token) else {
+      return FieldParser.copy(span, token.range)
+    }
+    return bytes
+  }
+
+  /// Whether the text of a JSON value is read as the value itself is.
+  fileprivate func isTold(_ span: Bytes, _ token: JSONToken) -> Bool {
+    switch token.kind {
+    case .null: true
+    case _ where column.type == .json: true
+    case .string: !isTyped(Self.bytes(span, token))
+    default: suits(token.kind)
+    }
+  }
+
+  /// Whether a JSON value that is no string may stand for one of the column.
+  private func suits(_ kind: JSONToken.Kind) -> Bool {
+    switch (kind, column.type) {
+    case (.number, .int), (.number, .decimal), (.number, .timestamp), (.yes, .bool), (.no, .bool):
+      true
+    default: false
+    }
+  }
+
   /// Reads a JSON value, whose kind must suit the column's type.
   func read(
     _ span: Bytes, _ token: JSONToken, spill: inout Spill
@@ -91,25 +126,22 @@ extension ColumnReader {
       // A string of a json column is a JSON string: its quotes belong to it.
       return try read(span, token.whole, inPlace: false, spill: &spill)
     }
-    switch (token.kind, column.type) {
-    case (.string, _):
-      guard token.escaped else {
-        return try read(span, token.range, inPlace: true, spill: &spill)
+    guard token.kind == .string else {
+      guard suits(token.kind) else {
+        throw .type(
+          "\(FieldParser.quoted(span, token.range)) is a JSON \(token.kind.name); "
+            + "write \(column.type) as \(column.type.jsonForm)")
       }
-      do {
-        let own = try JSONScanner.unescaped(span, token)
-        return try read(.own(own), of: span, spill: &spill)
-      } catch let fault as FieldFault {
-        throw fault
-      } catch {
-        throw .type("\(error)")
-      }
-    case (.number, .int), (.number, .decimal), (.number, .timestamp), (.yes, .bool), (.no, .bool):
       return try read(span, token.range, inPlace: true, spill: &spill)
-    default:
-      throw .type(
-        "\(FieldParser.quoted(span, token.range)) is a JSON \(token.kind.name); "
-          + "write \(column.type) as \(column.type.jsonForm)")
+    }
+    guard token.escaped else { return try read(span, token.range, inPlace: true, spill: &spill) }
+    do {
+      let own = try JSONScanner.unescaped(span, token)
+      return try read(.own(own), of: span, spill: &spill)
+    } catch let fault as FieldFault {
+      throw fault
+    } catch {
+      throw .type("\(error)")
     }
   }
 }
@@ -217,35 +249,12 @@ struct JSONMembers {
     return nil
   }
 
-  /// The unknown members as they are spelled, as one JSON object; nil where there are none.
-  func kept(_ span: Bytes) -> String? {
-    guard !unknown.isEmpty else { return nil }
-    var text: [UInt8] = [UInt8(ascii: "{")]
-    for (index, member) in unknown.enumerated() {
-      if index > 0 { text.append(UInt8(ascii: ",")) }
-      CanonicalJSON.quote(member.key, into: &text)
-      text.append(UInt8(ascii: ":"))
-      text.append(contentsOf: FieldParser.copy(span, member.token.whole))
-    }
-    text.append(UInt8(ascii: "}"))
-    return String(decoding: text, as: UTF8.self)
-  }
-
   /// The unknown members as one canonical JSON object.
   func captured(_ span: Bytes) throws(JSONFault) -> [UInt8] {
-    let sorted = unknown.sorted { $0.key.lexicographicallyPrecedes($1.key) }
-    var text: [UInt8] = [UInt8(ascii: "{")]
-    for (index, member) in sorted.enumerated() {
-      if index > 0 { text.append(UInt8(ascii: ",")) }
-      CanonicalJSON.quote(member.key, into: &text)
-      text.append(UInt8(ascii: ":"))
-      if member.token.kind == .string {
-        CanonicalJSON.quote(try JSONScanner.unescaped(span, member.token), into: &text)
-      } else {
-        text.append(contentsOf: try CanonicalJSON.text(span, member.token.range))
-      }
+    var members: [(key: [UInt8], value: [UInt8])] = []
+    for (key, token) in unknown.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+      members.append((key, try CanonicalJSON.text(span, token.whole)))
     }
-    text.append(UInt8(ascii: "}"))
-    return text
+    return CanonicalJSON.object(members)
   }
 }

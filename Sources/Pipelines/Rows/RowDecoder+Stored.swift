@@ -16,6 +16,7 @@ extension RowDecoder {
     }
     let places = source.columns.map { column in columns.firstIndex(of: column.name) }
     var rows = RowCollector(columnCount: columnCount, base: 0)
+    let noBytes: [UInt8] = []
     for row in values {
       guard row.count == columns.count else {
         throw Refusal(
@@ -31,7 +32,7 @@ extension RowDecoder {
         }
       }
       if captures { rows.add(.null) }
-      rows.end {
+      endRow(&rows, noBytes.span) {
         KeptRow(
           fields: zip(places, readers).map { place, reader in
             place.flatMap { reader.column.type.text(of: row[$0]) }
@@ -63,12 +64,13 @@ extension RowDecoder {
         collector.rejectRow("unknown_field", "the fields that were kept: \(error.message)")
       }
       for (index, text) in row.fields.enumerated() {
-        guard let text else {
+        // As it was spelled, where that is kept.
+        guard members.tokens[index] == nil, let text else {
           readJSON(span, members.tokens[index], index, &collector)
           continue
         }
-        let reader = readers[index]
         let bytes = Array(text.utf8)
+        let reader = readers[index].isTyped(bytes) ? readers[index].standard : readers[index]
         do {
           collector.add(
             try reader.read(

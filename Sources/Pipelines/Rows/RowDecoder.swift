@@ -10,6 +10,7 @@ package struct RowDecoder: Sendable {
   let defaults: Defaults
   let readers: [ColumnReader]
   private let nulls: [[UInt8]]
+  private let deletion: Deletion?
 
   /// - Throws: `CONTRACT` when a literal of the contract does not fit its own column; a checked
   ///   package has no such literal.
@@ -28,6 +29,7 @@ package struct RowDecoder: Sendable {
     }
     self.readers = readers
     nulls = source.csv.null.map { Array($0.utf8) }
+    deletion = Deletion(of: source)
   }
 
   var captures: Bool { source.unknownFields == .capture }
@@ -61,6 +63,16 @@ package struct RowDecoder: Sendable {
     }
   }
 
+  /// Ends a row. One that deletes another need not hold what the other held.
+  func endRow(_ rows: inout RowCollector, _ span: Bytes, _ kept: () -> KeptRow) {
+    if let deletion, rows.isFaulty, let word = rows.text(deletion.column, span),
+      deletion.words.contains(word)
+    {
+      rows.excuse(deletion.spared)
+    }
+    rows.end(kept)
+  }
+
   func tooManyRows() -> Refusal {
     Refusal(
       "BATCH_ROWS",
@@ -90,7 +102,7 @@ package struct RowDecoder: Sendable {
         readCSV(span, scanner, layout.fieldOfColumn[index], index, &rows)
       }
       if captures { captureCSV(span, scanner, layout, &rows) }
-      rows.end { kept(span, scanner, layout) }
+      endRow(&rows, span) { kept(span, scanner, layout) }
     }
     return rows.finish(arena: bytes)
   }
@@ -126,46 +138,49 @@ package struct RowDecoder: Sendable {
     _ span: Bytes, _ scanner: borrowing CSVScanner, _ layout: CSVLayout,
     _ rows: inout RowCollector
   ) {
-    guard let text = captured(span, scanner, layout) else { return rows.add(.null) }
-    rows.addCaptured(text, bytesMax: Int(defaults.stringBytesMax))
+    let unknown = unknown(span, scanner, layout)
+    guard !unknown.isEmpty else { return rows.add(.null) }
+    rows.addCaptured(
+      CanonicalJSON.object(unknown), bytesMax: Int(defaults.stringBytesMax))
   }
 
-  /// The fields that no column reads, as one canonical JSON object; nil where there are none.
-  private func captured(
+  /// The fields that no column reads, with their values as JSON.
+  private func unknown(
     _ span: Bytes, _ scanner: borrowing CSVScanner, _ layout: CSVLayout
-  ) -> [UInt8]? {
-    guard !layout.unknown.isEmpty else { return nil }
-    var text: [UInt8] = [UInt8(ascii: "{")]
-    for (index, unknown) in layout.unknown.enumerated() {
-      if index > 0 { text.append(UInt8(ascii: ",")) }
-      CanonicalJSON.quote(unknown.name, into: &text)
-      text.append(UInt8(ascii: ":"))
-      let field = scanner.fields[unknown.place]
-      if !field.quoted, isNull(span, field.range) {
-        text.append(contentsOf: "null".utf8)
-      } else {
-        CanonicalJSON.quote(Self.bytes(CSVScanner.text(field, span), of: span), into: &text)
-      }
+  ) -> [(key: [UInt8], value: [UInt8])] {
+    var members: [(key: [UInt8], value: [UInt8])] = []
+    for (name, place) in layout.unknown {
+      let text = bytes(span, scanner, place)
+      members.append((name, text.map(CanonicalJSON.quoted) ?? Array("null".utf8)))
     }
-    text.append(UInt8(ascii: "}"))
-    return text
+    return members
+  }
+
+  /// The text of a field; nil where it is null.
+  private func bytes(
+    _ span: Bytes, _ scanner: borrowing CSVScanner, _ place: Int
+  ) -> [UInt8]? {
+    let field = scanner.fields[place]
+    guard field.quoted || !isNull(span, field.range) else { return nil }
+    return Self.bytes(CSVScanner.text(field, span), of: span)
   }
 
   private func kept(
     _ span: Bytes, _ scanner: borrowing CSVScanner, _ layout: CSVLayout
   ) -> KeptRow {
     var texts: [String?] = []
-    for place in layout.fieldOfColumn {
-      if place < 0 || (!scanner.fields[place].quoted && isNull(span, scanner.fields[place].range)) {
-        texts.append(nil)
-      } else {
-        let text = CSVScanner.text(scanner.fields[place], span)
-        texts.append(String(decoding: Self.bytes(text, of: span), as: UTF8.self))
+    var apart = unknown(span, scanner, layout)
+    for (reader, place) in zip(readers, layout.fieldOfColumn) {
+      let text = place < 0 ? nil : bytes(span, scanner, place)
+      texts.append(text.map { String(decoding: $0, as: UTF8.self) })
+      if let text, reader.isTyped(text) {
+        apart.append((reader.field, CanonicalJSON.quoted(text)))
       }
     }
     return KeptRow(
       fields: texts,
-      captured: captured(span, scanner, layout).map { String(decoding: $0, as: UTF8.self) })
+      captured: apart.isEmpty
+        ? nil : String(decoding: CanonicalJSON.object(apart), as: UTF8.self))
   }
 
   static func bytes(_ text: FieldText, of span: Bytes) -> [UInt8] {
@@ -269,6 +284,28 @@ extension RowDecoder {
   }
 }
 
+/// Rows that delete others, by the `op:` of a source: they say which row goes, and as of when.
+struct Deletion: Sendable {
+  /// The place of the column that holds the word.
+  let column: Int
+  let words: [[UInt8]]
+  /// The columns that such a row may lack.
+  let spared: [String]
+
+  /// - Returns: nil where a source knows no deletes.
+  init?(of source: Source) {
+    guard let operation = source.operation,
+      let column = source.columns.firstIndex(where: { $0.name == operation.column })
+    else { return nil }
+    let needed =
+      source.primaryKey
+      + [operation.column, source.version, source.eventTime?.column].compactMap(\.self)
+    self.column = column
+    words = operation.deletes.map { Array($0.utf8) }
+    spared = source.columns.map(\.name).filter { !needed.contains($0) }
+  }
+}
+
 /// Gathers decoded rows; a row that fails leaves nothing but its reasons.
 struct RowCollector {
   private var batch: DecodedBatch
@@ -307,6 +344,22 @@ struct RowCollector {
 
   mutating func rejectRow(_ rule: String, _ message: String) {
     reasons.append(RejectedRow.Reason(rule: rule, column: "", message: message))
+  }
+
+  /// Whether the row at hand breaks a rule.
+  var isFaulty: Bool { !reasons.isEmpty }
+
+  /// The text of one column of the row at hand; nil where it is none.
+  func text(_ column: Int, _ span: Bytes) -> [UInt8]? {
+    guard case .text(let start, let count) = batch.cells[cellsBefore + column] else { return nil }
+    let range = Int(start)..<Int(start) + Int(count)
+    guard range.lowerBound >= spill.base else { return FieldParser.copy(span, range) }
+    return Array(spill.bytes[range.lowerBound - spill.base..<range.upperBound - spill.base])
+  }
+
+  /// Takes back that these columns lack a value: they are null.
+  mutating func excuse(_ columns: [String]) {
+    reasons.removeAll { $0.rule == "required" && columns.contains($0.column) }
   }
 
   mutating func addCaptured(_ text: [UInt8], bytesMax: Int) {

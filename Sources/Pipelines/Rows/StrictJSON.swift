@@ -326,19 +326,37 @@ enum CanonicalJSON {
     _ members: [(key: [UInt8], value: [UInt8])], _ scanner: JSONScanner, to out: inout [UInt8]
   ) throws(JSONFault) {
     let sorted = members.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+    for (before, member) in zip(sorted, sorted.dropFirst()) where before.key == member.key {
+      throw scanner.fault("the key \(String(decoding: member.key, as: UTF8.self)) stands twice")
+    }
+    append(sorted, to: &out)
+  }
+
+  /// An object of members whose values are JSON already, in their order.
+  static func object(_ members: [(key: [UInt8], value: [UInt8])]) -> [UInt8] {
+    var out: [UInt8] = []
+    append(members, to: &out)
+    return out
+  }
+
+  private static func append(
+    _ members: [(key: [UInt8], value: [UInt8])], to out: inout [UInt8]
+  ) {
     out.append(UInt8(ascii: "{"))
-    for (index, member) in sorted.enumerated() {
-      if index > 0 {
-        guard sorted[index - 1].key != member.key else {
-          throw scanner.fault("the key \(String(decoding: member.key, as: UTF8.self)) stands twice")
-        }
-        out.append(UInt8(ascii: ","))
-      }
+    for (index, member) in members.enumerated() {
+      if index > 0 { out.append(UInt8(ascii: ",")) }
       quote(member.key, into: &out)
       out.append(UInt8(ascii: ":"))
       out.append(contentsOf: member.value)
     }
     out.append(UInt8(ascii: "}"))
+  }
+
+  /// A text as a JSON string.
+  static func quoted(_ text: [UInt8]) -> [UInt8] {
+    var out: [UInt8] = []
+    quote(text, into: &out)
+    return out
   }
 
   /// Appends a JSON string with the fewest escapes.
