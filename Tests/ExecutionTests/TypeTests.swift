@@ -131,8 +131,8 @@ private struct LooseModel {
       model: Model(
         name: "loose", layer: .silver, kind: .full, primaryKey: ["id"],
         columns: isDeclared ? columns : [], sql: sql(text)),
-      columns: columns, primaryKey: ["id"], query: query, upstreams: [.source("events")], maps: [],
-      scopes: [], seed: nil)
+      columns: columns, primaryKey: ["id"], query: query, upstreams: [.source("events")],
+      changers: [], maps: [], scopes: [], seed: nil)
     plan = ModelPlan(model, table: table, package: package)
     refresher = Refresher(models: [plan], package: package, engine: file.engine, data: file.data)
   }
