@@ -34,6 +34,8 @@ package enum Mark: String, Hashable, Sendable, CaseIterable {
   case statePulled = "state.pulled"
   case stateQuarantineKept = "state.quarantine-kept"
   case stateQuarantined = "state.quarantined"
+  case stateQuarantineLeft = "state.quarantine-left"
+  case stateRebuildDiffers = "state.rebuild-differs"
   case stateReplayDiffers = "state.replay-differs"
   case stateSplit = "state.split"
   case tallyConflict = "tally.conflict"
@@ -85,6 +87,9 @@ package enum Mark: String, Hashable, Sendable, CaseIterable {
     case .statePulled: "a state certificate did not form within a tick and was asked for"
     case .stateQuarantineKept: "a replica in quarantine restarted and stays in it"
     case .stateQuarantined: "this replica's state differs from a certificate's"
+    case .stateQuarantineLeft: "a replica's log came to the certified state, and ended a quarantine"
+    case .stateRebuildDiffers:
+      "the log of a replica in quarantine does not come to that state either"
     case .stateReplayDiffers: "executing again gave another state than was signed"
     case .stateSplit: "no state of a height can reach a quorum"
     case .tallyConflict: "a member cast two votes that exclude each other"

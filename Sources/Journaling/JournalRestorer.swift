@@ -89,9 +89,15 @@ struct JournalRestorer {
       .abstain, "SELECT body, sum FROM singles WHERE name='abstain'", keys: 0)
     restored.abstainThrough = abstains.first?.view ?? 0
     restored.abstainStatesThrough = abstains.first?.height ?? 0
-    let quarantines: [Quarantine] = try tables.records(
+    let differences: [Difference] = try tables.records(
       .quarantine, "SELECT body, sum FROM singles WHERE name='quarantine'", keys: 0)
-    restored.quarantined = !quarantines.isEmpty
+    guard let difference = differences.first else { return }
+    let rebuilds: [Rebuild] = try tables.records(
+      .rebuild, "SELECT body, sum FROM singles WHERE name='rebuild'", keys: 0)
+    restored.quarantine = Quarantine(
+      share: difference.share, certificate: difference.certificate, rebuild: rebuilds.first)
+    restored.stateSignedHighest = max(
+      restored.stateSignedHighest, difference.share.statement.height)
   }
 
   private func restoreEvidence(_ restored: inout Restored) throws(JournalFault) {
@@ -114,7 +120,7 @@ struct JournalRestorer {
     }
   }
 
-  private struct Quarantine: Canonical {
+  private struct Difference: Canonical {
     let share: StateShare
     let certificate: StateCertificate
     func encode(into encoder: inout Encoder) {

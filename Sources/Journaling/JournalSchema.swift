@@ -58,6 +58,7 @@ enum JournalKind: UInt8 {
   case evidence = 7
   case abstain = 8
   case quarantine = 9
+  case rebuild = 10
 }
 
 package enum JournalLimits {

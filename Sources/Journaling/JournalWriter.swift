@@ -47,6 +47,9 @@ struct JournalWriter {
       encoder.value(share)
       encoder.value(certificate)
       try single("quarantine", .quarantine, encoder.bytes)
+      // What an earlier one came to says nothing of this one.
+      try connection.kept("DELETE FROM singles WHERE name='rebuild'").run()
+    case .rebuilt(let rebuild): try single("rebuild", .rebuild, rebuild.canonicalBytes)
     }
   }
 

@@ -47,7 +47,7 @@ package final class Node: Sendable {
   package init(_ configuration: NodeConfiguration, logger: Logger) throws(NodeFault) {
     self.configuration = configuration
     folderLock = try FolderLock(configuration.stateDirectory)
-    let opened = try OpenedFiles(configuration)
+    let opened = try OpenedFiles(configuration, logger: logger)
     let parts = NodeParts(configuration, files: opened, logger: logger)
     self.parts = parts
     parts.board.update {
@@ -55,6 +55,7 @@ package final class Node: Sendable {
       $0.finalized = opened.restored.finalizedHeight
       $0.certificate = opened.restored.stateCertificate
       $0.isQuarantined = opened.restored.quarantined
+      $0.quarantineTold = opened.quarantineTold
     }
     do throws(LinkFault) {
       links = try Links(

@@ -3,6 +3,7 @@ import Execution
 import Foundation
 import Glibc
 import Journaling
+import Logging
 import Replication
 import Signing
 import Synchronization
@@ -17,14 +18,17 @@ struct OpenedFiles {
   let journalReader: JournalReader
   let executor: Executor
   let restored: Restored
+  /// What became of a quarantine, for people.
+  let quarantineTold: [String]
   let coreConfiguration: Configuration
 
-  init(_ configuration: NodeConfiguration) throws(NodeFault) {
+  init(_ configuration: NodeConfiguration, logger: Logger) throws(NodeFault) {
     let isFirstStart = try OpenedFiles.isFirstStart(configuration)
+    let found: Restored
     do {
       journal = try Journal(
         path: configuration.journalFile.path, vfs: nil, firstStart: isFirstStart)
-      restored = try journal.restore()
+      found = try journal.restore()
       journalReader = try JournalReader(path: configuration.journalFile.path, vfs: nil)
     } catch {
       throw NodeFault(
@@ -32,6 +36,9 @@ struct OpenedFiles {
           + "sound, move the state folder away and start again: the replica then recovers from "
           + "the others")
     }
+    (restored, quarantineTold) = try QuarantineEnd(
+      configuration: configuration, journal: journal, logger: logger
+    ).seek(found)
     do throws(ExecutionFault) {
       executor = try Executor(
         directory: configuration.stateDirectory.path, vfs: nil,

@@ -26,6 +26,8 @@ final class ReplicaBoard: Sendable {
     var isRecovering = false
     var recoveryAnswers: (Int, Int) = (0, 0)
     var isQuarantined = false
+    /// What became of a quarantine at the start, or what to do about one.
+    var quarantineTold: [String] = []
     var split: Height?
     var accused: Set<ReplicaID> = []
     var isDiskFull = false
@@ -141,15 +143,21 @@ final class ReplicaBoard: Sendable {
   }
 
   private func quarantined(_ share: StateShare, _ certificate: StateCertificate) {
-    state.withLock { $0.isQuarantined = true }
+    state.withLock {
+      $0.isQuarantined = true
+      $0.quarantineTold = [Self.restartAdvice]
+    }
     log(
-      .critical, "quarantined: this replica's state differs from the certified one",
+      .critical,
+      "quarantined: this replica's state differs from the certified one; \(Self.restartAdvice)",
       [
         "height": "\(share.statement.height)", "mine": "\(share.statement.stateRoot)",
         "certified": "\(certificate.statement.stateRoot)",
       ])
     events.send(.quarantined(share.statement.height))
   }
+
+  static let restartAdvice = "restart it to rebuild its state from its own log"
 
   private func split(_ height: Height, _ shares: [StateShare]) {
     state.withLock { $0.split = height }
@@ -227,6 +235,7 @@ extension ReplicaBoard {
   var awaiting: [String] {
     let state = now
     var sentences = state.standing?.awaiting ?? []
+    sentences += state.quarantineTold
     if let height = state.split {
       sentences.append("administrators decide how height \(height) goes on")
     }

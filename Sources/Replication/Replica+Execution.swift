@@ -102,7 +102,11 @@ extension Replica {
   private mutating func sign(_ statement: StateStatement, of view: View) {
     let height = statement.height
     if let old = restored.stateShares.first(where: { $0.statement.height == height }) {
-      if old.statement != statement { reached(.stateReplayDiffers) }
+      if old.statement != statement {
+        reached(.stateReplayDiffers)
+        // Signed of files that were wrong: not said again, and nothing is signed in its place.
+        if restored.quarantine?.isOver == true { return }
+      }
       keep(old)
       return
     }

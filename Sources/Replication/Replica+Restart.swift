@@ -41,6 +41,9 @@ extension Replica {
     if restored.quarantined, !broken(.quarantineForgotten) {
       halt = .quarantined
       reached(.stateQuarantineKept)
+      if restored.quarantine?.rebuild != nil { reached(.stateRebuildDiffers) }
+    } else if restored.quarantine?.isOver == true {
+      reached(.stateQuarantineLeft)
     }
     // What was executed and not certified is asked for again: its outcome is to be signed.
     let open = restored.uncertifiedHeaders.first.map { Height($0.height.number - 1) }

@@ -45,6 +45,7 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
   case abstainsForEver = "abstains-for-ever"
   case recoveringMembersAnswer = "recovering-members-answer"
   case quarantineForgotten = "quarantine-forgotten"
+  case rebuildUnverified = "rebuild-unverified"
 
   // Repair and catch-up.
   case repairNullificationsOnly = "repair-nullifications-only"
@@ -110,6 +111,7 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
     case .abstainsForEver: "R9: a replica whose log was lost never votes again"
     case .recoveringMembersAnswer: "R9: whoever recovers itself answers who recovers"
     case .quarantineForgotten: "a restart ends a quarantine"
+    case .rebuildUnverified: "a quarantine ends with a rebuilt state, whatever its root"
     case .repairNullificationsOnly: "R11: repair answers with nullifications only"
     case .noCertificateResend: "R11: neither certificates nor votes are sent again"
     case .blocksFromLeaderOnly: "R11: blocks are asked of their leader only"

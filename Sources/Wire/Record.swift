@@ -16,6 +16,8 @@ package enum Record: Hashable, Sendable {
   indirect case evidence(Evidence)
   /// This replica's state differs from a certificate; it stays quarantined over restarts.
   indirect case quarantine(StateShare, StateCertificate)
+  /// What the log of this quarantined replica came to; the quarantine ends where they agree.
+  indirect case rebuilt(Rebuild)
 }
 
 /// What the journal held when a replica starts.
@@ -40,7 +42,9 @@ package struct Restored: Sendable {
   package var abstainThrough: View = 0
   package var abstainStatesThrough: Height = 0
   package var evidence: [Evidence] = []
-  package var quarantined = false
+  /// The last one; nil for a replica that never was in quarantine.
+  package var quarantine: Quarantine?
+  package var quarantined: Bool { quarantine.map { !$0.isOver } ?? false }
 
   package init() {}
 }

@@ -1,5 +1,6 @@
 import Certification
 import Foundation
+import Logging
 import Signing
 import Testing
 import Wire
@@ -227,7 +228,7 @@ final class ScratchFolder {
   private func starts(_ configuration: NodeConfiguration) throws -> Start {
     try FileManager.default.createDirectory(
       at: configuration.stateDirectory, withIntermediateDirectories: true)
-    let files = try OpenedFiles(configuration)
+    let files = try OpenedFiles(configuration, logger: Logger(label: "folder"))
     return withExtendedLifetime(files.journal) {
       Start(
         isFirst: files.coreConfiguration.firstStart, findsJournal: files.restored.journalFound)

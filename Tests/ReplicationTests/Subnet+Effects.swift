@@ -156,7 +156,9 @@ extension Subnet {
         out.abstainThrough = max(out.abstainThrough, through)
         out.abstainStatesThrough = max(out.abstainStatesThrough, states)
       case .evidence(let evidence): out.evidence.append(evidence)
-      case .quarantine: out.quarantined = true
+      case .quarantine(let share, let certificate):
+        out.quarantine = Quarantine(share: share, certificate: certificate)
+      case .rebuilt(let rebuild): out.quarantine?.rebuild = rebuild
       }
     }
     out.blocks = blocks

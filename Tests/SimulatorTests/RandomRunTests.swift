@@ -22,7 +22,8 @@ import Wire
     let words = stories.map { $0.text }
     let names =
       Fault.Verb.names.map { ", \($0): " } + Misuse.allCases.map(\.rawValue)
-      + Fault.DiskFault.allCases.map(\.rawValue) + PowerLoss.allCases.map(\.rawValue)
+      + Fault.DiskFault.allCases.filter { $0 != .alteredRows }.map(\.rawValue)
+      + PowerLoss.allCases.map(\.rawValue)
       + NetworkProfile.allCases.map(\.rawValue) + [
         "drift", "step", "stuck", "loss", "ledger: true",
       ]

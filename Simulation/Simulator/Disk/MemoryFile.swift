@@ -14,7 +14,7 @@ final class MemoryFile {
   /// Room for old bytes that a sync leaves to the next writes.
   static let oldKept = 64 * sectorBytes
 
-  let path: String
+  private(set) var path: String
   private(set) var size = 0
   /// The highest size so far: a log that begins anew keeps its room.
   private var sizeHighest = 0
@@ -38,6 +38,9 @@ final class MemoryFile {
     let sector: Int
     let oldCount: Int
   }
+
+  /// Gives the file another name; whoever has it open goes on with it.
+  func rename(_ path: String) { self.path = path }
 
   init(path: String) {
     self.path = path

@@ -125,6 +125,16 @@ package final class MachineDisk {
     return file
   }
 
+  /// Moves every file whose path begins so, at once and durably.
+  func move(_ start: String, to place: String) {
+    for file in files where file.path.hasPrefix(start) {
+      file.rename(place + file.path.dropFirst(start.count))
+    }
+  }
+
+  /// Deletes every file whose path begins so.
+  func deleteAll(_ start: String) { files.removeAll { $0.path.hasPrefix(start) } }
+
   func delete(_ path: String) { files.removeAll { $0.path == path } }
 
   /// Where the next write lands when it goes astray: a sector of any file that is there.

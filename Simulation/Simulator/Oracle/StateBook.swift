@@ -13,6 +13,8 @@ struct StateBook {
   private var outcomes: [Recent<Height, BlockOutcome>]
   /// For each machine the height from which its root is known to differ.
   private var diverged: [Height?]
+  /// Machines whose files hold what nobody wrote, until they end their quarantine.
+  fileprivate(set) var astray: Set<Int> = []
 
   init(machines: Int, genesisRoot: Digest) {
     roots = [genesisRoot]
@@ -40,6 +42,11 @@ struct StateBook {
     if diverged[machine] == nil { diverged[machine] = height }
   }
 
+  fileprivate mutating func rejoins(_ machine: Int) {
+    diverged[machine] = nil
+    astray.remove(machine)
+  }
+
   mutating func forget(below height: Height) {
     certified.forget(below: height)
     for machine in outcomes.indices { outcomes[machine].forget(below: height) }
@@ -52,7 +59,8 @@ extension Oracle {
 
   func executed(_ outcome: BlockOutcome, by machine: Int) {
     states.note(outcome, of: machine)
-    guard machines[machine].correct, !excused.contains(machine) else { return }
+    guard machines[machine].correct, !excused.contains(machine), !states.astray.contains(machine)
+    else { return }
     judgeOrder(outcome, machine)
     judgeStandstill(outcome, machine)
     let index = Int(outcome.height.number)
@@ -88,6 +96,27 @@ extension Oracle {
       .state, machine, nil,
       "executes height \(outcome.height), though no state of a height far below can reach a quorum",
       always: true)
+  }
+
+  /// Its files were altered: what it executes binds nobody until it ends its quarantine.
+  func goesAstray(_ machine: Int) { states.astray.insert(machine) }
+
+  /// It ends its quarantine with what its log came to: that must be what the others have, and so
+  /// must all that it executes and signs from now on.
+  func leavesQuarantine(_ machine: Int, with outcomes: [BlockOutcome]) {
+    for outcome in outcomes {
+      states.note(outcome, of: machine)
+      let index = Int(outcome.height.number)
+      guard index < states.roots.count else { continue }
+      if states.roots[index] != outcome.stateRoot || states.receipts[index] != outcome.receiptsRoot
+      {
+        report(
+          .state, machine, nil,
+          "ends its quarantine with \(outcome.stateRoot) at height \(outcome.height), others have "
+            + "\(states.roots[index])")
+      }
+    }
+    states.rejoins(machine)
   }
 
   func saw(_ certificate: StateCertificate, _ machine: Int) {

@@ -172,7 +172,7 @@ struct Teller {
         let span = Span.milliseconds(chance.within(200...2_000))
         scenario.faults.append(Fault(at: moment(), .wipe(who), .span(span)))
       case .brokenDisks:
-        let kind = chance.pick(Fault.DiskFault.allCases.filter { $0 != .slow })
+        let kind = chance.pick(Fault.DiskFault.drawn)
         let span = Span.milliseconds(chance.within(200...6_000))
         let lasting = chance.happens(500_000) ? Fault.Lasting.forever : .span(span)
         scenario.faults.append(Fault(at: moment(), .disk(who, kind), lasting))

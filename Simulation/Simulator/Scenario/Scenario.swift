@@ -213,6 +213,13 @@ package struct Fault: Sendable, Hashable {
     case flippedBit = "flipped-bit"
     /// The next write lands at another place, and its own place keeps what it had.
     case misdirectedWrite = "misdirected-write"
+    /// One transfer of each account has another amount, which SQLite cannot know for wrong.
+    case alteredRows = "altered-rows"
+
+    /// Those that random stories draw among what spends from the budget.
+    static let drawn: [DiskFault] = [.full, .failingSync, .flippedBit, .misdirectedWrite]
+    /// Whether the machine must have caught up at the end.
+    var isOutlived: Bool { self == .slow || self == .alteredRows }
   }
 
   package enum ClockFault: Sendable, Hashable {

@@ -18,7 +18,7 @@ extension World {
         firstStart: !machine.startedBefore,
         planted: planted,
         enforcesOwnVotes: machine.correct, pageBytes: 1_024)
-      var restored = try journal.restore()
+      var restored = try endQuarantine(of: machine, journal, try journal.restore())
       if let adversary = machine.adversary {
         restored = adversary.remembers(restored, in: machine.view)
       }
@@ -39,6 +39,44 @@ extension World {
     perform(effects, machine)
     if machine.power != .down { connect(machine) }
     if machine.adversary != nil { planActor(machine) }
+  }
+
+  /// What the real shell does at a start: the log of a machine in quarantine is executed anew,
+  /// once, and its files are taken if they come to the certified state.
+  private func endQuarantine(
+    of machine: Machine, _ journal: Journal, _ restored: Restored
+  ) throws -> Restored {
+    guard scenario.cluster.execution == .sql, let quarantine = restored.quarantine,
+      quarantine.rebuild == nil
+    else { return restored }
+    let (old, rebuilt) = (machine.name, "\(machine.name)/rebuilt")
+    var outcomes: [BlockOutcome] = []
+    let rebuild = StateRebuild(
+      of: quarantine, genesis: genesis, vfs: disk.name, planted: planted)
+    let result = try rebuild.run(
+      from: old, into: rebuilt, through: restored.finalizedHeight,
+      block: { try journal.block(at: $0) }, certificate: { try journal.stateCertificate(at: $0) },
+      told: { outcome in
+        let told = machine.adversary?.executed(outcome, in: machine.view) ?? outcome
+        outcomes.append(told)
+        return told
+      })
+    try journal.append([.rebuilt(result.verdict)])
+    let now = try journal.restore()
+    guard now.quarantine?.isOver == true else {
+      machine.disk.deleteAll("\(rebuilt)/")
+      return now
+    }
+    let aside = "\(old)/quarantined-\(quarantine.certificate.height)"
+    machine.disk.move("\(old)/system.sqlite", to: "\(aside)/system.sqlite")
+    machine.disk.move("\(old)/pipelines/", to: "\(aside)/pipelines/")
+    machine.disk.move("\(rebuilt)/", to: "\(old)/")
+    oracle.leavesQuarantine(machine.index, with: outcomes)
+    for difference in result.differences {
+      recording?.add(.noticed("finds \(difference)"), machine.index)
+      options.narrate?("\(self.now / 1_000) ms  \(machine.name) finds \(difference)")
+    }
+    return now
   }
 
   private func configuration(of machine: Machine) -> Configuration {

@@ -1,3 +1,4 @@
+import Storage
 import Wire
 
 extension World {
@@ -134,8 +135,20 @@ extension World {
       machine.spent = true
       machine.disk.strayWrites += 1
       oracle.excuse(machine.index)
+    case .alteredRows: alterRows(machine)
     case .slow: machine.slowDisk = true
     }
+  }
+
+  /// Behind the executor's back, by plain SQL: the next transfer to any account shows it.
+  private func alterRows(_ machine: Machine) {
+    machine.spent = true
+    oracle.goesAstray(machine.index)
+    let path = "\(machine.name)/pipelines/\(Bank.name).sqlite"
+    guard let file = try? Connection(path: path, access: .readWrite, vfs: disk.name) else { return }
+    try? file.execute(
+      "UPDATE \(Bank.table) SET amount=amount+1 WHERE transfer_id IN "
+        + "(SELECT min(transfer_id) FROM \(Bank.table) GROUP BY to_account)")
   }
 
   func end(_ index: Int) {
@@ -227,7 +240,7 @@ extension World {
 
   private func isBroken(_ machine: Machine) -> Bool {
     scenario.faults.contains { fault in
-      if case .disk(let who, let kind) = fault.verb, kind != .slow {
+      if case .disk(let who, let kind) = fault.verb, !kind.isOutlived {
         return resolve(who, nil, 0)[machine.index]
       }
       return false

@@ -1,0 +1,191 @@
+import Execution
+import Foundation
+import Glibc
+import Journaling
+import Logging
+import Wire
+
+/// What becomes of a quarantine at the start of its replica: its state is rebuilt from its own log,
+/// once, in `state/rebuilt`.
+///
+/// - Safety: the quarantine ends with a record in the journal, written only after every certified
+///   height of the log came to its certificate's roots in files that are durable. The old files
+///   are moved to `state/quarantined-HEIGHT`, never deleted; a start goes on with moves that a
+///   crash cut short.
+/// - Liveness: a log that does not come to the certified state either is recorded too, and not
+///   executed again; a failure of the machine is not recorded, and the next start tries again.
+struct QuarantineEnd {
+  let configuration: NodeConfiguration
+  let journal: Journal
+  let logger: Logger
+
+  static let folderName = "rebuilt"
+  static let reportName = "differences.txt"
+  private static let shownMax = 900
+
+  private var state: URL { configuration.stateDirectory }
+  private var rebuilt: URL { state.appending(path: Self.folderName) }
+
+  static func asideName(of quarantine: Quarantine) -> String {
+    "quarantined-\(quarantine.certificate.height)"
+  }
+
+  private func aside(_ quarantine: Quarantine) -> URL {
+    state.appending(path: Self.asideName(of: quarantine))
+  }
+
+  /// - Parameter restored: what the journal holds.
+  /// - Returns: what it holds now, and what people are told of it.
+  func seek(_ restored: Restored) throws(NodeFault) -> (restored: Restored, told: [String]) {
+    guard let quarantine = restored.quarantine else { return (restored, []) }
+    if quarantine.isOver {
+      try adopt(quarantine)
+      return (restored, [])
+    }
+    if let rebuild = quarantine.rebuild {
+      try? FileManager.default.removeItem(at: rebuilt)
+      return (restored, [Self.differs(rebuild)])
+    }
+    logger.notice(
+      "rebuilding the state from this replica's own log",
+      metadata: [
+        "certified": "\(quarantine.certificate.height)", "finalized": "\(restored.finalizedHeight)",
+      ])
+    let result: StateRebuild.Result
+    do {
+      result = try rebuild(quarantine, through: restored.finalizedHeight)
+    } catch {
+      try? FileManager.default.removeItem(at: rebuilt)
+      let told = Self.bounded(
+        "its state could not be rebuilt from its own log: \(error). Mend that and start it again")
+      logger.critical("quarantined: \(told)")
+      return (restored, [told])
+    }
+    let now = try record(result.verdict)
+    guard now.quarantine?.isOver == true else {
+      try? FileManager.default.removeItem(at: rebuilt)
+      let told = Self.differs(result.verdict)
+      logger.critical("quarantined: \(told)")
+      return (now, [told])
+    }
+    try adopt(quarantine)
+    return (now, tell(result.differences, quarantine))
+  }
+
+  private func rebuild(
+    _ quarantine: Quarantine, through finalized: Height
+  ) throws -> StateRebuild.Result {
+    let files = FileManager.default
+    if files.fileExists(atPath: rebuilt.path) { try files.removeItem(at: rebuilt) }
+    // Of an earlier quarantine at this very height.
+    if files.fileExists(atPath: aside(quarantine).path) {
+      var number = 1
+      while files.fileExists(atPath: aside(quarantine).path + ".\(number)") { number += 1 }
+      try move(aside(quarantine).path, to: aside(quarantine).path + ".\(number)")
+    }
+    let result = try StateRebuild(of: quarantine, genesis: configuration.network.genesis).run(
+      from: state.path, into: rebuilt.path, through: finalized,
+      block: { try journal.block(at: $0) }, certificate: { try journal.stateCertificate(at: $0) })
+    for folder in [rebuilt.appending(path: "pipelines"), rebuilt, state] { try sync(folder) }
+    return result
+  }
+
+  /// Writes down what the log came to: from here on it counts.
+  private func record(_ verdict: Rebuild) throws(NodeFault) -> Restored {
+    do throws(JournalFault) {
+      try journal.append([.rebuilt(verdict)])
+      return try journal.restore()
+    } catch {
+      throw NodeFault("what this replica's log came to cannot be written down: \(error)")
+    }
+  }
+
+  // MARK: Taking up the new files
+
+  /// Moves the old files aside and the new ones to their place, or what is left of that to do.
+  private func adopt(_ quarantine: Quarantine) throws(NodeFault) {
+    guard FileManager.default.fileExists(atPath: rebuilt.path) else { return }
+    let aside = aside(quarantine)
+    if !FileManager.default.fileExists(atPath: aside.path) {
+      let draft = aside.appendingPathExtension("new")
+      try ReplicaFolder.makeFolder(draft)
+      try moveFiles(from: state, to: draft)
+      try move(draft.path, to: aside.path)
+      try sync(state)
+    }
+    try moveFiles(from: rebuilt, to: state)
+    try sync(state)
+    try? FileManager.default.removeItem(at: rebuilt)
+  }
+
+  /// Those of the executor alone.
+  private func moveFiles(from: URL, to: URL) throws(NodeFault) {
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: from.path)
+    } catch {
+      throw NodeFault("cannot read \(from.path): \(error.localizedDescription). Check its owner")
+    }
+    for name in names.sorted() where name == "pipelines" || name.hasPrefix("system.sqlite") {
+      try move("\(from.path)/\(name)", to: "\(to.path)/\(name)")
+    }
+    try sync(to)
+  }
+
+  private func move(_ old: String, to new: String) throws(NodeFault) {
+    guard rename(old, new) != 0 else { return }
+    throw NodeFault(
+      "cannot move \(old) to \(new): \(String(cString: strerror(errno))). Check the owner of both "
+        + "and start again")
+  }
+
+  private func sync(_ folder: URL) throws(NodeFault) {
+    let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    defer { if descriptor >= 0 { close(descriptor) } }
+    guard descriptor >= 0, fsync(descriptor) == 0 else {
+      throw NodeFault("cannot sync \(folder.path): \(String(cString: strerror(errno)))")
+    }
+  }
+
+  // MARK: Words
+
+  private func tell(_ differences: [StateDifference], _ quarantine: Quarantine) -> [String] {
+    let height = quarantine.certificate.height
+    let folder = aside(quarantine)
+    logger.critical(
+      "quarantine ended: the files were damaged and are rebuilt from this replica's own log",
+      metadata: ["height": "\(height)", "old-files": "\(folder.path)"])
+    for difference in differences {
+      logger.critical("a damaged row", metadata: ["difference": "\(difference)"])
+    }
+    let lines = differences.map { "\($0)\n" }.joined()
+    try? ReplicaFolder.write(Array(lines.utf8), to: folder.appending(path: Self.reportName))
+    let first =
+      differences.first.map { "the first difference is \($0)" }
+      ?? "no row of them differs, so they were wrong in memory or are mended since"
+    return [
+      Self.bounded(
+        "its files differed from the state certified at height \(height) and were rebuilt from its "
+          + "own log; \(first). The old ones are in \(folder.lastPathComponent): check this "
+          + "machine's disk and memory")
+    ]
+  }
+
+  private static func differs(_ rebuild: Rebuild) -> String {
+    let engine = (try? EngineFingerprint.own()).map { "\($0)" } ?? "an unknown SQLite"
+    return bounded(
+      "its own log, executed anew, comes to the state \(rebuild.stateRoot) and the receipts "
+        + "\(rebuild.receiptsRoot) at height \(rebuild.certificate.height), where "
+        + "\(rebuild.certificate.statement.stateRoot) and "
+        + "\(rebuild.certificate.statement.receiptsRoot) are certified: so its files are as it "
+        + "executes, with \(engine). Compare that and the version of quorate with the others', "
+        + "install theirs, move the state folder away and start it: it then fetches everything "
+        + "again")
+  }
+
+  /// Short enough for a status.
+  private static func bounded(_ text: String) -> String {
+    guard text.utf8.count > shownMax else { return text }
+    return String(decoding: Array(text.utf8.prefix(shownMax)), as: UTF8.self) + " ..."
+  }
+}
