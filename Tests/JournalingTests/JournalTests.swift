@@ -138,6 +138,35 @@ private func nullify(_ view: UInt64) -> Ballot {
     #expect(try Journal(path: folder.file).restore().quarantined)
   }
 
+  @Test func `ends a quarantine by a rebuild that agrees, and by none of an earlier one`() throws {
+    let folder = try Folder()
+    let journal = try Journal(path: folder.file, firstStart: true)
+    func rebuilt(_ height: Height, root: UInt8) -> Record {
+      .rebuilt(
+        Rebuild(
+          certificate: stateCertificate(height), stateRoot: sha256([root]),
+          receiptsRoot: sha256([3])))
+    }
+    try journal.append([.quarantine(share(5, root: 1), stateCertificate(5))])
+    let first = try Journal(path: folder.file).restore()
+    #expect(first.quarantined && first.quarantine?.rebuild == nil)
+    #expect(first.quarantine?.certificate == stateCertificate(5))
+    #expect(first.stateSignedHighest == 5)
+    try journal.append([rebuilt(5, root: 9)])
+    let ended = try Journal(path: folder.file).restore()
+    #expect(!ended.quarantined && ended.quarantine?.isOver == true)
+    #expect(ended.stateSignedHighest == 5)
+    try journal.append([.quarantine(share(8, root: 1), stateCertificate(8))])
+    let second = try Journal(path: folder.file).restore()
+    #expect(second.quarantined && second.quarantine?.rebuild == nil)
+    // Of another height, and of another root.
+    for record in [rebuilt(5, root: 9), rebuilt(8, root: 8)] {
+      try journal.append([record])
+      let kept = try Journal(path: folder.file).restore()
+      #expect(kept.quarantined && kept.quarantine?.rebuild != nil)
+    }
+  }
+
   @Test func `takes the same records twice`() throws {
     let folder = try Folder()
     let journal = try Journal(path: folder.file)

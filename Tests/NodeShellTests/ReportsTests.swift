@@ -74,6 +74,17 @@ import Wire
     #expect(board.awaiting.last?.contains("5 MiB left") == true)
   }
 
+  @Test func `says what to do when its state differs`() {
+    let board = board()
+    let certificate = receipt(of: .zero, at: 3).certificate
+    let state = certificate.statement
+    let share = StateShare(
+      statement: state, signer: 0, signature: Signer.ed25519(.generate()).sign(state))
+    board.take(.quarantined(share, certificate))
+    #expect(board.awaiting == ["restart it to rebuild its state from its own log"])
+    #expect(board.now.phase == .quarantined)
+  }
+
   @Test func `knows who is in touch, and that a quorum once was`() {
     let board = board()
     board.take(LinkEvent.up(2))

@@ -183,6 +183,48 @@ import Wire
     #expect(subnet.machines[3].replica?.status.phase == .quarantined)
   }
 
+  @Test func `a replica whose log came to the certified state signs again, and no height twice`()
+    throws
+  {
+    var faults = Faults()
+    faults.wrongState = [3]
+    var subnet = Subnet(4, seed: 4, faults: faults)
+    subnet.submit(60, every: 100_000)
+    subnet.run(until: 4_000_000)
+    func shares() -> [StateShare] {
+      subnet.machines[3].disk.compactMap {
+        if case .stateShare(let share) = $0 { share } else { nil }
+      }
+    }
+    let found = subnet.machines[3].disk.compactMap { record -> StateCertificate? in
+      if case .quarantine(_, let certificate) = record { certificate } else { nil }
+    }
+    let certificate = try #require(found.first)
+    let before = shares()
+    let highest = try #require(before.map(\.statement.height).max())
+    subnet.crash(3, for: 100_000)
+    // What the shell does: other files of the same log, and a record of what they came to.
+    subnet.faults.wrongState = []
+    let log = subnet.machines[3].chain.count
+    subnet.machines[3].roots = Array(subnet.machines[0].roots.prefix(log))
+    subnet.machines[3].disk.append(
+      .rebuilt(
+        Rebuild(
+          certificate: certificate, stateRoot: certificate.statement.stateRoot,
+          receiptsRoot: certificate.statement.receiptsRoot)))
+    subnet.run(until: 9_000_000)
+    #expect(subnet.violations == [])
+    #expect(subnet.machines[3].replica?.status.phase != .quarantined)
+    #expect(subnet.notices["quarantined 3"] == 1)
+    let after = shares().dropFirst(before.count)
+    #expect(!after.isEmpty)
+    #expect(after.allSatisfy { $0.statement.height > highest })
+    let roots = subnet.machines[0].roots
+    for share in after where share.statement.height.number <= UInt64(roots.count) {
+      #expect(share.statement.stateRoot == roots[Int(share.statement.height.number) - 1])
+    }
+  }
+
   @Test func `with roots unchecked a wrong state is not noticed`() {
     var faults = Faults()
     faults.wrongState = [3]

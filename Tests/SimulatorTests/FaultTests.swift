@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Wire
 
@@ -80,6 +81,19 @@ private func play(_ lines: String) throws -> RunReport {
         """)
       #expect(report.passed, "\(kind) at \(height)\n\(report.text(file: nil))")
     }
+  }
+
+  @Test func `that alters rows is outlived: the replica rebuilds its state and is back`() throws {
+    let path = "\(#filePath)".components(separatedBy: "/Tests/")[0]
+    let scenario = try ScenarioFile.read(
+      "\(path)/Simulation/Scenarios/altered-rows-are-found.yaml")
+    let world = World(scenario, RunOptions())
+    world.startAll()
+    let report = world.play()
+    #expect(report.passed, "\(report.text(file: nil))")
+    #expect(world.machines[1].replica.map { $0.status.phase == .quarantined } == false)
+    #expect(world.machines[1].disk.paths.contains { $0.hasPrefix("r1/quarantined-") })
+    #expect(!world.machines[1].disk.paths.contains { $0.hasPrefix("r1/rebuilt") })
   }
 
   @Test func `misdirects one write, to another place of a file that is there`() {

@@ -1,0 +1,182 @@
+import Certification
+import Execution
+import Foundation
+import Journaling
+import Signing
+import Storage
+import Testing
+import Wire
+
+@testable import NodeShell
+
+/// A replica's folder with three executed blocks, quarantined at the second.
+private struct Quarantined {
+  let folder: ScratchFolder
+  let configuration: NodeConfiguration
+  let quarantine: Quarantine
+  let lines = `A log line`.Lines()
+
+  var state: String { configuration.stateDirectory.path }
+  var aside: String { "\(state)/quarantined-2" }
+  var rebuilt: String { "\(state)/rebuilt" }
+
+  /// - Parameter root: what is certified; nil: what the blocks come to.
+  init(certified root: Digest? = nil) throws {
+    folder = try ScratchFolder()
+    let network = try ClusterFolder.create(folder.url, replicas: 1, basePort: 21_000)
+    configuration = try NodeConfiguration.load(
+      directory: ClusterFolder.replica(0, in: folder.url))
+    let genesis = network.genesis
+    let blocks = (1...3 as ClosedRange<UInt64>).map { Self.block($0, genesis) }
+    let executor = try Executor(
+      directory: configuration.stateDirectory.path, vfs: nil, genesis: genesis)
+    for block in blocks { _ = try executor.execute(block, digest: block.header.digest) }
+    let outcome = try #require(try executor.outcome(at: 2))
+    let statement = StateStatement(
+      subnet: genesis.subnet, epoch: 0, height: 2, block: blocks[1].header.digest,
+      stateRoot: root ?? outcome.stateRoot, receiptsRoot: outcome.receiptsRoot,
+      time: blocks[1].header.time)
+    let signature = Signer.ed25519(configuration.key).sign(statement)
+    quarantine = Quarantine(
+      share: StateShare(statement: statement, signer: 0, signature: signature),
+      certificate: StateCertificate(
+        statement: statement, signers: Signers([0], of: 1), signatures: [signature]))
+    let journal = try Journal(path: configuration.journalFile.path, firstStart: true)
+    for block in blocks {
+      try journal.append([
+        .block(digest: block.header.digest, block),
+        .finalized(height: block.header.height, block: block.header.digest),
+      ])
+    }
+    try journal.append([
+      .stateCertificate(quarantine.certificate),
+      .quarantine(quarantine.share, quarantine.certificate),
+    ])
+  }
+
+  /// A block of one transfer.
+  private static func block(_ number: UInt64, _ genesis: Genesis) -> Block {
+    let time = genesis.time.advanced(by: number * 1_000)
+    let call = Call(
+      subnet: genesis.subnet, pipeline: "",
+      method: .transfer(to: genesis.members[0], Cycles(number)), bodyDigest: sha256([]),
+      bodyBytes: 0, idempotencyKey: "k\(number)", sender: genesis.administrators[0],
+      expiry: time.advanced(by: 60_000), stepLimit: 1_000)
+    let header = Header(
+      subnet: genesis.subnet, epoch: 0, view: View(number), parentView: View(number - 1),
+      parent: .zero, height: Height(number), time: time, calls: [call.digest], certified: nil)
+    return Block(header: header, calls: [SignedCall(call: call, body: [], signature: nil)])
+  }
+
+  /// Behind the executor's back.
+  func alter() throws {
+    let file = try Connection(path: "\(state)/system.sqlite", access: .readWrite)
+    try file.execute(
+      "UPDATE ledger_rows SET value=x'00' WHERE part=(SELECT min(part) FROM ledger_rows)")
+  }
+
+  func open() throws -> OpenedFiles { try OpenedFiles(configuration, logger: lines.logger()) }
+
+  func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
+  /// How often a log line has these words.
+  func count(_ words: String) -> Int { lines.all.count { $0.contains(words) } }
+}
+
+@Suite struct `A start in quarantine` {
+  @Test func `ends it when the log comes to the certified state, and keeps the old files`() throws {
+    let replica = try Quarantined()
+    try replica.alter()
+    let files = try replica.open()
+    #expect(!files.restored.quarantined && files.restored.quarantine?.isOver == true)
+    #expect(files.restored.stateSignedHighest == 2)
+    #expect(files.executor.height == 3)
+    #expect(
+      try files.executor.outcome(at: 2)?.stateRoot
+        == replica.quarantine.certificate.statement.stateRoot)
+    #expect(files.quarantineTold.count == 1)
+    for words in ["system.bookkeeping [", "quarantined-2"] {
+      #expect(files.quarantineTold.first?.contains(words) == true, "\(words)")
+    }
+    #expect(replica.count("CRITICAL") == 2 && replica.count("a damaged row") == 1)
+    let report = try String(contentsOfFile: "\(replica.aside)/differences.txt", encoding: .utf8)
+    #expect(report.hasPrefix("system.bookkeeping ["))
+    #expect(replica.exists("\(replica.aside)/system.sqlite"))
+    #expect(replica.exists("\(replica.aside)/pipelines"))
+    #expect(!replica.exists(replica.rebuilt))
+    let again = try replica.open()
+    #expect(!again.restored.quarantined && again.quarantineTold == [])
+    #expect(replica.count("rebuilding the state") == 1)
+  }
+
+  @Test func `stays in it when the log comes to another state too, and asks it once`() throws {
+    let replica = try Quarantined(certified: sha256([9]))
+    let files = try replica.open()
+    #expect(files.restored.quarantined)
+    let rebuild = try #require(files.restored.quarantine?.rebuild)
+    #expect(!rebuild.agrees)
+    let told = try #require(files.quarantineTold.first)
+    for words in ["\(rebuild.stateRoot)", "\(sha256([9]))", "SQLite"] {
+      #expect(told.contains(words), "\(words)")
+    }
+    #expect(told.utf8.count <= Limits.textBytesMax)
+    #expect(!replica.exists(replica.aside) && !replica.exists(replica.rebuilt))
+    #expect(files.executor.height == 3)
+    let again = try replica.open()
+    #expect(again.restored.quarantined && again.quarantineTold == [told])
+    #expect(replica.count("rebuilding the state") == 1)
+  }
+
+  @Test func `that cannot read its log stays in it, and tries again the next time`() throws {
+    let replica = try Quarantined()
+    let journal = try Connection(
+      path: replica.configuration.journalFile.path, access: .readWrite)
+    try journal.execute("CREATE TABLE kept AS SELECT * FROM finalized WHERE height=1")
+    try journal.execute("DELETE FROM finalized WHERE height=1")
+    let files = try replica.open()
+    #expect(files.restored.quarantined && files.restored.quarantine?.rebuild == nil)
+    #expect(files.quarantineTold.first?.contains("could not be rebuilt") == true)
+    #expect(!replica.exists(replica.aside) && !replica.exists(replica.rebuilt))
+    try journal.execute("INSERT INTO finalized SELECT * FROM kept")
+    #expect(try !replica.open().restored.quarantined)
+  }
+
+  @Test(arguments: 0...2)
+  func `goes on with moves that a crash cut short`(step: Int) throws {
+    let replica = try Quarantined()
+    try replica.alter()
+    let journal = try Journal(path: replica.configuration.journalFile.path)
+    let result = try StateRebuild(
+      of: replica.quarantine, genesis: replica.configuration.network.genesis
+    ).run(
+      from: replica.state, into: replica.rebuilt, through: 3,
+      block: { try journal.block(at: $0) }, certificate: { try journal.stateCertificate(at: $0) })
+    try journal.append([.rebuilt(result.verdict)])
+    let files = FileManager.default
+    if step > 0 {
+      try files.createDirectory(
+        atPath: "\(replica.aside).new", withIntermediateDirectories: false)
+      try files.moveItem(
+        atPath: "\(replica.state)/pipelines", toPath: "\(replica.aside).new/pipelines")
+    }
+    if step > 1 {
+      for name in try files.contentsOfDirectory(atPath: replica.state)
+      where name.hasPrefix("system.sqlite") {
+        try files.moveItem(
+          atPath: "\(replica.state)/\(name)", toPath: "\(replica.aside).new/\(name)")
+      }
+      try files.moveItem(atPath: "\(replica.aside).new", toPath: replica.aside)
+      try files.moveItem(
+        atPath: "\(replica.rebuilt)/pipelines", toPath: "\(replica.state)/pipelines")
+    }
+    let opened = try replica.open()
+    #expect(!opened.restored.quarantined && opened.executor.height == 3)
+    #expect(
+      try opened.executor.outcome(at: 2)?.stateRoot
+        == replica.quarantine.certificate.statement.stateRoot)
+    #expect(replica.exists("\(replica.aside)/system.sqlite"))
+    #expect(replica.exists("\(replica.aside)/pipelines"))
+    #expect(!replica.exists(replica.rebuilt) && !replica.exists("\(replica.aside).new"))
+    #expect(replica.count("rebuilding the state") == 0)
+  }
+}
