@@ -50,6 +50,7 @@ struct OpenedFiles {
     do throws(ExecutionFault) { try executor.judge(try EngineFingerprint.own()) } catch {
       throw NodeFault(error.description)
     }
+    try OpenedFiles.check(executor, restored.quarantine)
     try OpenedFiles.noteStart(configuration)
     var core = Configuration(
       committee: configuration.network.committee, me: configuration.me,
@@ -59,6 +60,27 @@ struct OpenedFiles {
       executedHeight: executor.height, nonce: OpenedFiles.nonce())
     core.delay = .milliseconds(configuration.settings.delayMilliseconds)
     coreConfiguration = core
+  }
+
+  /// A quarantine that is over ended with other files than those that were wrong.
+  private static func check(
+    _ executor: Executor, _ quarantine: Quarantine?
+  ) throws(NodeFault) {
+    guard let quarantine, quarantine.isOver else { return }
+    let statement = quarantine.certificate.statement
+    do throws(ExecutionFault) {
+      guard let outcome = try executor.outcome(at: statement.height) else { return }
+      if outcome.stateRoot == statement.stateRoot, outcome.receiptsRoot == statement.receiptsRoot {
+        return
+      }
+    } catch {
+      throw NodeFault("the outcome of height \(statement.height) cannot be read: \(error)")
+    }
+    throw NodeFault(
+      "the pipelines' files are those that differed from the state certified at height "
+        + "\(statement.height), and the ones rebuilt since are gone. Move system.sqlite and "
+        + "pipelines out of the state folder and start again: this replica then executes its log "
+        + "anew")
   }
 
   private static func isFirstStart(_ configuration: NodeConfiguration) throws(NodeFault) -> Bool {

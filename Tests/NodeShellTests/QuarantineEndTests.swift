@@ -141,6 +141,19 @@ private struct Quarantined {
     #expect(try !replica.open().restored.quarantined)
   }
 
+  @Test func `that ended it does not go on with the files that were wrong`() throws {
+    let replica = try Quarantined(certified: sha256([9]))
+    let certificate = replica.quarantine.certificate
+    try Journal(path: replica.configuration.journalFile.path).append([
+      .rebuilt(
+        Rebuild(
+          certificate: certificate, stateRoot: certificate.statement.stateRoot,
+          receiptsRoot: certificate.statement.receiptsRoot))
+    ])
+    let fault = #expect(throws: NodeFault.self) { try replica.open() }
+    #expect(fault?.description.contains("executes its log anew") == true)
+  }
+
   @Test(arguments: 0...2)
   func `goes on with moves that a crash cut short`(step: Int) throws {
     let replica = try Quarantined()
