@@ -66,10 +66,13 @@ final class FaultEngine {
     calmSince.map { $0 + livenessBound.number } ?? .max
   }
 
-  /// When calm comes at the latest.
+  /// When calm comes at the latest: at `duration`, else at the moment that is told, else after a
+  /// minute when an event brings it and after ten seconds when nothing does.
   var calmLatest: Span {
-    let explicit = scenario.faults.contains { $0.verb == .calm }
-    return scenario.cluster.duration ?? .seconds(explicit ? 60 : 10)
+    if let duration = scenario.cluster.duration { return duration }
+    let calms = scenario.faults.filter { $0.verb == .calm }.map(\.at)
+    let told = calms.compactMap { if case .time(let moment) = $0 { moment } else { nil } }.max()
+    return told ?? .seconds(calms.isEmpty ? 10 : 60)
   }
 
   func beCalm(at now: UInt64, view: View, height: Height) {
