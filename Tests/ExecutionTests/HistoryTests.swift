@@ -255,8 +255,8 @@ private struct Bill: Equatable {
       "bank-reconciliation": Sums(steps: 325_538, cycles: 98_811_351, rows: 1_115),
       "berka": Sums(steps: 73_183, cycles: 29_190_705, rows: 1_186),
       "delivery-tracking": Sums(steps: 451_365, cycles: 100_227_344, rows: 3_304),
-      "feature-store": Sums(steps: 13_745, cycles: 42_742_678, rows: 129),
-      "master-data": Sums(steps: 270_273, cycles: 76_085_411, rows: 1_460),
+      "feature-store": Sums(steps: 13_745, cycles: 42_748_973, rows: 130),
+      "master-data": Sums(steps: 270_273, cycles: 76_091_750, rows: 1_462),
     ]
   ]
 

@@ -91,7 +91,7 @@ private func play(_ lines: String) throws -> RunReport {
     world.startAll()
     let report = world.play()
     #expect(report.passed, "\(report.text(file: nil))")
-    #expect(world.machines[1].replica.map { $0.status.phase == .quarantined } == false)
+    #expect(report.reached.contains("state.quarantine-left"))
     #expect(world.machines[1].disk.paths.contains { $0.hasPrefix("r1/quarantined-") })
     #expect(!world.machines[1].disk.paths.contains { $0.hasPrefix("r1/rebuilt") })
   }

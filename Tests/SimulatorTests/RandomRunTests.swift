@@ -27,7 +27,7 @@ import Wire
       + NetworkProfile.allCases.map(\.rawValue) + [
         "drift", "step", "stuck", "loss", "ledger: true",
       ]
-      + Scenario.Byzantine.Actor.allCases.filter { $0 != .collude }.map(\.rawValue)
+      + Scenario.Byzantine.Actor.allCases.filter(\.isDrawn).map(\.rawValue)
     for name in names {
       let count = words.count { $0.contains(name) }
       #expect(count > 0, "\(name) is never drawn")
