@@ -197,6 +197,7 @@ extension Checker {
     textsAreWhole(call, typed, at: place)
     trimsLittle(call)
     datesFit(call, typed)
+    scaleFits(call, typed)
     if call.name == "nullif", typed.count == 2 { compare(typed[0], typed[1], at: place) }
     let type = arithmeticType(call, typed, at: place) ?? plainType(of: signature, call, typed)
     if typed.contains(where: { $0.type == .real }) { usesReal = true }

@@ -45,11 +45,14 @@ extension SQLType {
     case (.plus, .days, nil), (.minus, .days, nil), (.plus, nil, .days): .date
     case (.plus, .milliseconds, nil), (.minus, .milliseconds, nil), (.plus, nil, .milliseconds):
       .timestamp
-    case (.times, .parts(let first), .parts(let second)): .decimal(scale: first + second)
+    case (.times, .parts(let first), .parts(let second)):
+      // Nothing declares a decimal of more digits.
+      first + second > SQLLimits.decimalDigitsMax ? .integer : .decimal(scale: first + second)
     case (.divide, .parts(let first), .parts(let second)):
       first == second ? .integer : .decimal(scale: max(0, first - second))
     case (.plus, .parts(let scale), _), (.minus, .parts(let scale), _),
-      (.times, .parts(let scale), nil), (.divide, .parts(let scale), nil),
+      (.remainder, .parts(let scale), _), (.times, .parts(let scale), nil),
+      (.divide, .parts(let scale), nil),
       (.plus, nil, .parts(let scale)), (.minus, nil, .parts(let scale)),
       (.times, nil, .parts(let scale)):
       .decimal(scale: scale)
@@ -69,6 +72,16 @@ extension SQLType {
     guard family == .integer else { return .text }
     if unit == nil { return other.unit == nil ? .integer : other }
     return other.unit == nil ? self : .integer
+  }
+}
+
+extension Typed {
+  /// A power of ten, as 100: who multiplies or divides by it may mean another scale, so that
+  /// nothing is known of what the result counts.
+  fileprivate var rescales: Bool {
+    guard var rest = number?.magnitude, rest > 1 else { return false }
+    while rest % 10 == 0 { rest /= 10 }
+    return rest == 1
   }
 }
 
@@ -187,7 +200,8 @@ extension Checker {
   ) -> SQLType? {
     guard let first = typed.first else { return nil }
     switch call.name {
-    case "sum", "mul_div": return first.type.total
+    case "sum": return first.type.total
+    case "mul_div" where typed.count > 2: return multiplied(first, typed[1], by: typed[2])
     case "abs": return first.type == .bool || first.type == .null ? .integer : first.type
     case "add_exact" where typed.count == 2:
       return combined(first, .plus, typed[1], at: place)
@@ -196,6 +210,16 @@ extension Checker {
     case "exact": return chained(call, typed, at: place)
     default: return nil
     }
+  }
+
+  /// The type of `mul_div(a, b, c)`: a's where b / c is a mere ratio.
+  private func multiplied(_ a: Typed, _ b: Typed, by c: Typed) -> SQLType {
+    guard case .parts = a.type.unit else { return a.type.total }
+    if let unit = b.type.unit, unit == c.type.unit { return a.type.total }
+    let isRescaled = [b, c].contains { factor in
+      if case .parts = factor.type.unit { true } else { factor.rescales }
+    }
+    return isRescaled ? .integer : a.type.total
   }
 
   /// `exact(a, b, c, '+-')` is (a + b) - c.
@@ -233,7 +257,21 @@ extension Checker {
       guard unitsFit(a, b, "takes / of", at: place) else { return .integer }
     default: break
     }
+    if operation == .times && a.rescales || [.times, .divide].contains(operation) && b.rescales {
+      return .integer
+    }
     return a.type.result(operation, b.type)
+  }
+
+  /// A decimal is written with its own scale: with another its point would move.
+  mutating func scaleFits(_ call: FunctionCall, _ typed: [Typed]) {
+    guard call.name == "fmt_decimal", typed.count == 2,
+      case .parts(let scale) = typed[0].type.unit, let given = typed[1].number, given != scale
+    else { return }
+    refuse(
+      "QD23", at: call.arguments[1].place, "fmt_decimal() of \(typed[0].type) with \(given)",
+      because: "it stores 1 as \(Decimals.one(scale: scale))",
+      fix: "fmt_decimal(\(call.arguments[0].plainName ?? "…"), \(scale))")
   }
 
   /// Dates are days: of a timestamp's milliseconds their functions would fail in every run.

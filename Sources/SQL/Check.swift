@@ -267,8 +267,8 @@ struct Checker {
       }
     }
     shape.keys = []
+    shape = spread(shape, through: table.query.rest.map(\.select), of: table)
     commons.append((table.name, shape))
-    let arms = table.query.rest.map(\.select)
     for index in table.query.rest.indices {
       var arm = Query(source: source, first: table.query.rest[index].select, place: table.place)
       let other = single(&arm)
@@ -278,11 +278,11 @@ struct Checker {
       sameFamilies(shape, other, at: table.query.rest[index].select.place)
     }
     commons.removeLast()
-    return spread(shape, through: arms, of: table)
+    return shape
   }
 
-  /// What a recursion's columns hold in the end: a mark that a step moves from one column to
-  /// another arrives a round later, so there are as many rounds as columns.
+  /// What a recursion's columns are and hold in the end: a mark or a unit that a step moves from
+  /// one column to another arrives a round later, so there are as many rounds as columns.
   private mutating func spread(
     _ seed: ResultShape, through arms: [Select], of table: CommonTable
   ) -> ResultShape {
@@ -296,10 +296,14 @@ struct Checker {
         var step = Query(source: source, first: arm, place: table.place)
         let found = probe.single(&step)
         grown.deciding.formUnion(found.deciding)
+        guard found.columns.count == grown.columns.count else { continue }
         grown.columns = zip(grown.columns, found.columns).map { old, new in
-          OutputColumn(
-            name: old.name, type: old.type, nullable: old.nullable || new.nullable,
-            pii: old.pii || new.pii, lineage: Set(old.lineage + new.lineage).sorted(),
+          // 0 counts nothing yet; what the steps add to it says what the column counts.
+          let fits = old.type.family == new.type.family && !old.type.clashes(with: new.type)
+          return OutputColumn(
+            name: old.name, type: fits ? old.type.joined(with: new.type) : old.type,
+            nullable: old.nullable || new.nullable, pii: old.pii || new.pii,
+            lineage: Set(old.lineage + new.lineage).sorted(),
             indirect: Set(old.indirect + new.indirect).sorted())
         }
       }

@@ -119,6 +119,21 @@ private func messages(_ models: [Model]) -> [String] {
     #expect(found.contains { $0.contains("map: consensus_date() changes") } != more.isEmpty)
     #expect(found.contains { $0.contains("scope: consensus_date() changes") } != more.isEmpty)
   }
+
+  @Test(arguments: ["amount", "mul_div(amount, 1, 100) as amount", "amount * amount as amount"])
+  func `of an upstream's rows gives columns that count what theirs do`(amount: String) {
+    let rows = UpstreamQuery(
+      upstream: "orders",
+      sql: sql("select id, customer, \(amount), day from {{ source('orders') }} where id = :id"))
+    let refreshed = Model(
+      name: "m", layer: .silver, kind: .incremental, primaryKey: ["id"],
+      refresh: Refresh(by: ["id"], scope: [rows]),
+      sql: sql("select id, amount from {{ source('orders') }}"))
+    let wrong = "scope: amount is decimal(18,4) for orders, whose own is decimal(18,2)"
+    let found = messages([refreshed])
+    #expect(found.isEmpty != amount.contains("*"), "\(found)")
+    #expect(found.allSatisfy { $0.contains(wrong) }, "\(found)")
+  }
 }
 
 @Suite struct `JSON` {

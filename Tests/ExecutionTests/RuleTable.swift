@@ -254,6 +254,9 @@ extension Rule {
       23, "select id, amount * amount + amount as x FROM",
       "select id, amount * amount + cast(amount as integer) * 100 as x FROM"),
     text(
+      23, "select id, 1 as x FROM where amount % 500 = amount * amount",
+      "select id, 1 as x FROM where amount % 500 = amount * amount / 100"),
+    text(
       23, "select id, coalesce(nullif(amount, 0), mul_exact(amount, amount)) as x FROM",
       "select id, coalesce(nullif(amount, 0), mul_exact(amount, 2)) as x FROM"),
     text(

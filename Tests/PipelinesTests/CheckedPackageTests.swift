@@ -278,6 +278,10 @@ enum Chain {
       "sum(total) as total from", "sum(now() - total) as total from",
       "a timestamp that the rows carry; or consensus_time_ms() with kind: view"
     ),
+    (
+      "sum(total) as total from", "sum(total * total) as total from",
+      "mul_div(…, 1, 100) as total"
+    ),
     ("\"select shop, city from", "\"select shop, now() as city from", "consensus_time_ms()"),
     ("where shop = :shop", "where total > :least", "args: { least: \"decimal(18,2)\" }"),
     ("version: 1.0.0", "version: one", "version: 1.0.0"),

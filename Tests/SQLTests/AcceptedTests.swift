@@ -155,7 +155,13 @@ import Testing
     ("amount / 3", "decimal(18,2)"), ("amount / amount", "int"),
     ("amount * amount / amount", "decimal(18,2)"), ("amount + amount", "decimal(18,2)"),
     ("sum(amount)", "decimal(18,2)"), ("sum(amount > 0)", "int"), ("max(value_date)", "date"),
-    ("mul_div(amount, amount, 100)", "decimal(18,2)"), ("coalesce(amount, 0)", "decimal(18,2)"),
+    ("mul_div(amount, amount, 100)", "int"), ("mul_div(amount, 100, 1)", "int"),
+    ("mul_div(amount, 3, 2)", "decimal(18,2)"), ("mul_div(amount, 1, 100)", "int"),
+    ("mul_div(amount, amount, max(amount, 1))", "decimal(18,2)"),
+    ("amount * amount / 100", "int"), ("100 * amount", "int"), ("amount * -10", "int"),
+    ("amount * 1", "decimal(18,2)"), ("amount * 20", "decimal(18,2)"),
+    ("exact(amount, amount, 100, '*/')", "int"), ("amount % 500", "decimal(18,2)"),
+    ("mul_div(3, amount, 2)", "int"), ("coalesce(amount, 0)", "decimal(18,2)"),
     ("case when side = 'BANK' then 0 else amount end", "decimal(18,2)"),
     ("iif(side = 'BANK', amount, null)", "decimal(18,2)"), ("coalesce(due_date, 0)", "date"),
     ("value_date + 1", "date"), ("value_date - due_date", "int"), ("value_date - 1", "date"),
@@ -166,6 +172,16 @@ import Testing
   func `says what a number counts`(expression: String, type: String) throws {
     let query = try Example.check("select \(expression) as x from {{ ref('slv_transactions') }}")
     #expect(query.columns.map(\.type.description) == [type])
+  }
+
+  @Test func `says nothing of a scale that no decimal has`() throws {
+    let product = Array(repeating: "amount", count: 8).joined(separator: " * ")
+    func type(_ expression: String) throws -> [SQLType] {
+      try Example.check("select \(expression) as x from {{ ref('slv_transactions') }}")
+        .columns.map(\.type)
+    }
+    #expect(try type(product + " * amount") == [.decimal(precision: 18, scale: 18)])
+    #expect(try type(product + " * amount * amount") == [.integer])
   }
 
   @Test func `casts to integer through a function of ours, exactly`() throws {

@@ -119,6 +119,34 @@ struct Hazard: Sendable, CustomTestStringConvertible {
         + "select i from n",
       accepted: "with recursive n(i) as (select amount \(rows) union select i * 2 from n) "
         + "select i from n"),
+    // What a step adds to 0 says what it counts.
+    Hazard(
+      rule: "QD23",
+      refused: "with recursive n(i, d) as (select 1, 0 union select n.i + 1, t.amount "
+        + "\(rows) t join n on n.i < 3) select i from n where d > (select max(amount * amount) "
+        + "\(rows))",
+      accepted: "with recursive n(i, d) as (select 1, 0 union select n.i + 1, t.amount "
+        + "\(rows) t join n on n.i < 3) select i from n where d > (select max(amount) \(rows))"),
+    Hazard(
+      rule: "QD23",
+      refused: "with recursive n(i, d) as (select 1, 0 union select n.i, t.amount \(rows) t "
+        + "join n on n.i < 3 union select n.i, t.amount * t.amount \(rows) t "
+        + "join n on n.i < 3) select i from n",
+      accepted: "with recursive n(i, d) as (select 1, 0 union select n.i, t.amount \(rows) t "
+        + "join n on n.i < 3 union select n.i, t.amount * 3 \(rows) t "
+        + "join n on n.i < 3) select i from n"),
+    Hazard(
+      rule: "QD23",
+      refused: "with recursive n(i, d) as (select 1, 1 union select n.i + 1, n.d * t.amount "
+        + "\(rows) t join n on n.i < 3) select i from n",
+      accepted: "with recursive n(i, d) as (select 1, 1 union select n.i + 1, "
+        + "mul_div(n.d, t.amount, 100) \(rows) t join n on n.i < 3) select i from n"),
+    Hazard(
+      rule: "QD23", refused: "select side \(rows) where amount % 500 = amount * amount",
+      accepted: "select side \(rows) where amount % 500 = amount"),
+    Hazard(
+      rule: "QD23", refused: "select fmt_decimal(amount * amount, 2) as x \(rows)",
+      accepted: "select fmt_decimal(amount, 2) as x \(rows)", profile: .query),
     Hazard(
       rule: "QD26", refused: "select min(reference ->> '$') as x \(rows)",
       accepted: "select min(json_array(1) ->> '$[0]') as x \(rows)"),

@@ -120,7 +120,7 @@ extension Lint {
     }
     for key in keys {
       guard let own = shape.columns.first(where: { $0.name == key.name }),
-        !fits(own.type, key)
+        !fits(own.type, key.type.sqlType)
       else { continue }
       fault(
         part, "by: \(key.name) is \(key.type) in the model and \(own.type) in \(upstream)",
@@ -128,10 +128,9 @@ extension Lint {
     }
   }
 
-  /// Whether equal values of a key and of what stands for it are stored alike.
-  private func fits(_ type: SQLType, _ key: ModelColumn) -> Bool {
-    let own = key.type.sqlType
-    return type.family == .none || type.family == own.family && !type.clashes(with: own)
+  /// Whether equal values of a column and of what stands for it are stored alike.
+  private func fits(_ type: SQLType, _ own: SQLType) -> Bool {
+    type.family == .none || type.family == own.family && !type.clashes(with: own)
   }
 
   /// Keys are found and rows taken at each update, by what has changed: what changes with time
@@ -172,7 +171,7 @@ extension Lint {
     }
     for column in query.columns {
       guard let key = keys.first(where: { $0.name == column.name }),
-        !fits(column.type, key)
+        !fits(column.type, key.type.sqlType)
       else { continue }
       fault(
         "model:\(model.name)/refresh",
@@ -191,14 +190,20 @@ extension Lint {
       let query = checked(entry.sql, .model, catalog(for: model.layer), arguments: arguments)
     else { return nil }
     checkChangers(of: query, entry.sql, "scope", model)
-    let wanted = shape.columns.map(\.name).filter { !$0.hasPrefix("_") }
-    guard query.columns.map(\.name) == wanted else {
+    let wanted = shape.columns.filter { !$0.name.hasPrefix("_") }
+    guard query.columns.map(\.name) == wanted.map(\.name) else {
       fault(
         "model:\(model.name)/refresh",
         "scope: the SELECT for \(upstream.name) gives "
           + "\(query.columns.map(\.name).joined(separator: ", ")); it must give its columns, "
-          + wanted.joined(separator: ", "))
+          + wanted.map(\.name).joined(separator: ", "))
       return nil
+    }
+    for (column, own) in zip(query.columns, wanted) where !fits(column.type, own.type) {
+      fault(
+        "model:\(model.name)/refresh",
+        "scope: \(column.name) is \(column.type) for \(upstream.name), whose own is \(own.type)",
+        fix: "give the rows of \(upstream.name) as they are")
     }
     return query
   }

@@ -62,6 +62,11 @@ extension SQLType {
 extension ColumnType {
   /// How a SELECT gives this where it gives `type`; nil where nothing does.
   func mended(_ type: SQLType, named name: String) -> String? {
+    if case .decimal(_, let own) = self, case .decimal(_, let scale) = type {
+      // To declare the other scale would move the point.
+      let factor = "1" + String(repeating: "0", count: abs(scale - Int(own)))
+      return "mul_div(…, \(scale > own ? "1, \(factor)" : "\(factor), 1")) as \(name)"
+    }
     guard type == .unknown else { return ColumnType(type).map(Self.declared) }
     return switch self {
     case .json: "column -> '$.path' as \(name)"
