@@ -129,6 +129,19 @@ private func versions(_ subnet: Subnet) throws -> [String] {
         == ["anna|20458|20464", "anton|20464|20464", "alma|20464|"])
   }
 
+  @Test func `tells of a row that comes back with a time of before it went`() throws {
+    let subnet = try numbered()
+    #expect(try moved(subnet, "a,anna,1.00,2026-01-05,1") == 0)
+    #expect(try moved(subnet, "a,anna,-1.00,2026-01-06,2") == 0)
+    #expect(try moved(subnet, "a,alma,5.00,2026-01-07,3") == 1)
+    #expect(try moved(subnet, "b,ben,5.00,2026-01-07,1") == 0)
+    #expect(
+      try subnet.rows(
+        "history ORDER BY id, valid_from",
+        columns: "customer, valid_from / 86400000, valid_to / 86400000")
+        == ["anna|20458|20464", "alma|20464|", "ben|20460|"])
+  }
+
   @Test func `begins no version ahead of block time, so that a delete ends it`() throws {
     let subnet = try numbered()
     #expect(try moved(subnet, "a,anna,1.00,2026-02-01,1") == 1)

@@ -346,6 +346,32 @@ private func copies(_ kind: Model.Kind, _ columns: [String]) -> Package {
     #expect(throws: PackageFaults.self) { try CheckedPackage(again) }
   }
 
+  /// drops: names nothing that the package has, so the other part comes with the next deploy.
+  @Test func `makes a model of a source, or a source of a model, in two steps`() throws {
+    let rates = Source(
+      name: "totals", columns: [SourceColumn(name: "id", type: .text, required: true)],
+      primaryKey: ["id"])
+    let asSource = Package.shop(version: "2", sources: [.orders(), rates])
+    let asModel = Package.shop(version: "3", models: [totals])
+    let subnet = try filled(.shop(models: [totals]))
+    for next in [asSource, asModel] {
+      let root = subnet.root()
+      let refused = try subnet.run(subnet.deploy(next))
+      #expect(refused.refusalCode == "DROP_REFUSED")
+      #expect(
+        refused.refusalText?.hasSuffix(
+          "first deploy without it, with drops: [totals] in pipeline.yaml") == true)
+      #expect(subnet.root() == root)
+      var without = Package.shop(version: "1.5")
+      without.drops = ["totals"]
+      #expect(try subnet.run(subnet.deploy(without)).refusalText == nil)
+      #expect(try subnet.run(subnet.deploy(next)).refusalText == nil)
+      guard next == asSource else { continue }
+      #expect(try subnet.run(subnet.ingest("totals", "id\na\n")).tally.accepted == 1)
+    }
+    #expect(try subnet.rows("totals").count == 20)
+  }
+
   @Test func `drops a column that drops: names, and no other`() throws {
     let subnet = try filled(original)
     var package = Package.shop(

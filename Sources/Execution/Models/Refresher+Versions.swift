@@ -27,7 +27,7 @@ extension ModelPlan {
   }
 }
 
-/// Versions of one update that begin at block time though `updated_at` says otherwise, by model.
+/// Versions of one update that begin at another time than `updated_at` says, by model.
 final class MovedVersions {
   private var counts: [(model: String, count: UInt32)] = []
 
@@ -43,8 +43,9 @@ final class MovedVersions {
     for (model, count) in counts {
       notes.add(
         "updated_at \(model)", count: count, row: 0,
-        message: "versions that begin at block time: their updated_at lies ahead of it, or not "
-          + "after the version before")
+        message:
+          "versions begin at block time: updated_at is ahead of it, or not after the version "
+          + "before; or at a row's last end: it came back with an earlier one")
     }
   }
 }
@@ -62,8 +63,10 @@ extension Refresher {
       switch difference {
       case .insert(let row):
         // It may come back with a time of before it went.
-        let from = max(start(of: row, now, model), try lastEnd(of: row, table, model))
-        try begin(row, from: from, table)
+        let from = start(of: row, now, model)
+        let end = try lastEnd(of: row, table, model)
+        if end > from { moved.add(model.name) }
+        try begin(row, from: max(from, end), table)
       case .update(let old, let new):
         let since = old.validFrom(model)
         let from = start(of: new, now, after: since, model)

@@ -21,6 +21,7 @@ struct Ingest {
   /// The largest event time of this batch's accepted rows.
   private(set) var eventHighest: Int64?
   /// Rows that a release was to look at and did not: there were more than one update takes.
+  /// A recheck says that there are some, and does not count them.
   private(set) var unseen: UInt32 = 0
   private let batchName: [UInt8]
 
@@ -366,7 +367,7 @@ struct Ingest {
           "\(plan.source.name) takes changes, and one that was held back may be old by now: send "
             + "the row again as it is today"))
     }
-    let held = try held(selection, engine, &steps)
+    let held = try held(selection, occasion, engine, &steps)
     functions.rowsInBatch = Int64(held.count)
     functions.rowsQuarantined = 0
     let count = plan.source.columns.count
@@ -402,7 +403,8 @@ struct Ingest {
 
   /// Rows that nobody released yet, the oldest first.
   private mutating func held(
-    _ selection: ReleaseSelection, _ engine: Engine, _ steps: inout StepBudget
+    _ selection: ReleaseSelection, _ occasion: Occasion, _ engine: Engine,
+    _ steps: inout StepBudget
   ) throws(Stop) -> [StoredRow] {
     var held = "FROM \(quoted(plan.quarantine.name)) WHERE _released_by IS NULL"
     var values: [Value] = []
@@ -429,9 +431,13 @@ struct Ingest {
     let most = ExecutionLimits.rowsReleasedMax
     var rows: [StoredRow] = []
     let oldest = try statement(
-      "SELECT * \(held) ORDER BY _height, _position, _row LIMIT \(most)")
+      "SELECT * \(held) ORDER BY _height, _position, _row LIMIT \(most + 1)")
     try engine.run(oldest, &steps, what) { row in rows.append(plan.quarantine.row(of: row)) }
-    guard rows.count == most else { return rows }
+    guard rows.count > most else { return rows }
+    rows.removeLast()
+    unseen = 1
+    // Nobody asked for a recheck, so who sends rows elsewhere does not pay for the count.
+    guard occasion == .release else { return rows }
     var all: Int64 = 0
     try engine.run(try statement("SELECT count(*) \(held)"), &steps, what) { row in
       all = row.integer(0)
@@ -441,12 +447,14 @@ struct Ingest {
   }
 
   /// Says how many rows a release did not look at, and what to do.
-  func tellUnseen(in notes: inout NoteTaker) {
+  func tellUnseen(_ occasion: Occasion, in notes: inout NoteTaker) {
     guard unseen > 0 else { return }
     notes.add(
       "unseen \(plan.source.name)", count: unseen, row: 0,
-      message: "held beyond the \(ExecutionLimits.rowsReleasedMax) oldest, which alone were looked "
-        + "at: once those passed, release again; else choose by --batch or --height")
+      message: "\(occasion == .recheck ? "or more, " : "")held beyond the "
+        + "\(ExecutionLimits.rowsReleasedMax) oldest, which alone were looked at: once "
+        + "those passed, release again; else choose by --batch or --height"
+    )
   }
 
   // MARK: Quarantine

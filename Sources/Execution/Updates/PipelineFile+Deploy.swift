@@ -137,6 +137,16 @@ extension PipelineFile {
       if let known = old.package.source(String(source)), try isBare(known) { continue }
       silent.append(name)
     }
+    let turned = silent.filter { next.package.source($0) != nil || next.model($0) != nil }
+    guard turned.isEmpty else {
+      let names = turned.joined(separator: ", ")
+      throw .refused(
+        Refusal(
+          "DROP_REFUSED",
+          "the upgrade would make a model of a source, or a source of a model, and lose what is in "
+            + "there: \(names). Give the new one another name, or first deploy without it, with "
+            + "drops: [\(names)] in pipeline.yaml"))
+    }
     guard silent.isEmpty else {
       throw .refused(
         Refusal(
@@ -147,11 +157,13 @@ extension PipelineFile {
     for source in old.package.sources {
       guard let kept = next.package.source(source.name), try !isBare(source) else { continue }
       try refuseRewrites(of: source, as: kept)
+      try refuseMisreading(of: source, as: kept)
     }
   }
 
   /// How far a source came is forgotten with it, or where its event time, its key or its version is
-  /// another one now: it was said of other rows.
+  /// another one now: it was said of other rows. What it deleted is, too, where it no longer takes
+  /// changes.
   private func forgetProgress(_ next: Package) throws(Stop) {
     for old in deployed?.package.sources ?? [] {
       let kept = next.source(old.name)
@@ -162,7 +174,8 @@ extension PipelineFile {
         if kept == nil { try ledger.remove(.watermark, Self.acceptedKey(old.name)) }
       }
       guard old.operation != nil,
-        kept?.version != old.version || kept?.primaryKey != old.primaryKey
+        kept?.operation == nil || kept?.version != old.version
+          || kept?.primaryKey != old.primaryKey || kept?.tombstoneTypes != old.tombstoneTypes
       else { continue }
       let prefix = Ingest.tombstonePrefix(old.name)
       let all = try machine { () throws(StorageFault) in try ledger.all(.tombstone) }
@@ -204,6 +217,39 @@ extension PipelineFile {
           "NULLS_REFUSED",
           "\(old.name).\(column.name) would be required, and rows that are there have no value: "
             + "give it a default:, or leave required: out"))
+    }
+  }
+
+  /// What would make a release read held rows as something else than they were sent as.
+  private func refuseMisreading(of old: Source, as new: Source) throws(Stop) {
+    if old.operation != nil, new.operation == nil, try holds(old, where: "") {
+      throw .refused(
+        Refusal(
+          "OP_CHANGED",
+          "the upgrade would take op: from \(old.name), whose quarantine holds rows: a release "
+            + "would insert what they may delete. Keep op:, or make a new source"))
+    }
+    // Changes are never released, whatever they are read as.
+    for column in old.columns where new.operation == nil {
+      guard let kept = new.column(column.name), kept.field != column.field else { continue }
+      // What a column could not read as it was spelled is kept under its field's name.
+      let apart = " AND \(quoted(column.name)) IS NOT NULL AND \(Source.captureColumn) IS NOT NULL"
+      guard try holds(old, where: apart) else { continue }
+      throw .refused(
+        Refusal(
+          "FROM_CHANGED",
+          "the upgrade would read \(old.name).\(column.name) from \(kept.field), and its "
+            + "quarantine holds rows that have it from \(column.field): release them first, keep "
+            + "from:, or add a column of another name"))
+    }
+  }
+
+  /// Whether quarantine has rows that nobody released yet, of which something more is so.
+  private func holds(_ source: Source, where more: String) throws(Stop) -> Bool {
+    try machine { () throws(StorageFault) in
+      try engine.connection.integer(
+        "SELECT 1 FROM \(quoted(source.quarantineTable)) "
+          + "WHERE _released_by IS NULL\(more) LIMIT 1") != nil
     }
   }
 
@@ -345,6 +391,13 @@ extension PipelineFile {
     encoder.value(engine.functions.seed)
     encoder.list(row.values)
     return sha256(encoder.bytes)
+  }
+}
+
+extension Source {
+  /// The types of what a tombstone is made of: the key and the version.
+  fileprivate var tombstoneTypes: [Pipelines.ColumnType?] {
+    (primaryKey + [version ?? ""]).map { column($0)?.type }
   }
 }
 

@@ -252,7 +252,7 @@ extension PipelineFile {
     }
     try end(ingest, block)
     var notes = ingest.notes
-    ingest.tellUnseen(in: &notes)
+    ingest.tellUnseen(.release, in: &notes)
     if ingest.tally.accepted > 0 {
       try recheck(task.plan.source, call, block, &budget, &notes, &rows)
     }
@@ -285,7 +285,7 @@ extension PipelineFile {
         waiting.append(next)
       }
     }
-    for again in last { again.tellUnseen(in: &notes) }
+    for again in last { again.tellUnseen(.recheck, in: &notes) }
   }
 
   private func batch(
