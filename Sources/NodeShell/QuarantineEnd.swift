@@ -149,6 +149,7 @@ struct QuarantineEnd {
 
   // MARK: Words
 
+  /// - Returns: what a status may say to everybody: no key and no value of a row.
   private func tell(_ differences: [StateDifference], _ quarantine: Quarantine) -> [String] {
     let height = quarantine.certificate.height
     let folder = aside(quarantine)
@@ -161,13 +162,13 @@ struct QuarantineEnd {
     let lines = differences.map { "\($0)\n" }.joined()
     try? ReplicaFolder.write(Array(lines.utf8), to: folder.appending(path: Self.reportName))
     let first =
-      differences.first.map { "the first difference is \($0)" }
+      differences.first.map { "the first difference is in \($0.place)" }
       ?? "no row of them differs, so they were wrong in memory or are mended since"
     return [
       Self.bounded(
         "its files differed from the state certified at height \(height) and were rebuilt from its "
-          + "own log; \(first). The old ones are in \(folder.lastPathComponent): check this "
-          + "machine's disk and memory")
+          + "own log; \(first). The old ones are in \(folder.lastPathComponent), with what is known of "
+          + "the rows in \(Self.reportName): check this machine's disk and memory")
     ]
   }
 

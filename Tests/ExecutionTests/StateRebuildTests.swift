@@ -97,6 +97,18 @@ extension Subnet {
       ])
   }
 
+  @Test func `tells nobody what the bookkeeping holds`() throws {
+    let (subnet, _) = try prepared()
+    try alter(subnet, "UPDATE ledger_rows SET value=x'abcdef'")
+    let result = try subnet.rebuild(by: subnet.certificate(at: subnet.executor.height))
+    #expect(result.differences.count == 1)
+    let difference = try #require(result.differences.first)
+    #expect(difference.place == "shop.bookkeeping" && !difference.key.contains("x'"))
+    #expect(
+      difference.kind
+        == .changed([.init(column: "value", held: "(not shown)", rebuilt: "(not shown)")]))
+  }
+
   @Test func `of files that differ in nothing finds nothing`() throws {
     let (subnet, _) = try prepared()
     let result = try subnet.rebuild(by: subnet.certificate(at: subnet.executor.height))

@@ -4,7 +4,8 @@ import Wire
 
 /// The first row of one table in which a replica's files differ from what its log comes to.
 ///
-/// - Safety: values of personal columns are not in it.
+/// - Safety: values of personal columns are not in it, nor any bytes of the bookkeeping, whose keys
+///   hold those of rows. What it holds besides is for who may read the files; `place` is for all.
 package struct StateDifference: Hashable, Sendable, CustomStringConvertible {
   package struct Cell: Hashable, Sendable {
     package let column: String
@@ -34,8 +35,11 @@ package struct StateDifference: Hashable, Sendable, CustomStringConvertible {
   /// The height and the batch that wrote the row, where its own columns tell.
   package let writer: String?
 
+  /// The file and the table.
+  package var place: String { "\(file).\(table)" }
+
   package var description: String {
-    let place = "\(file).\(table)" + (key.isEmpty ? "" : " [\(key)]")
+    let row = key.isEmpty ? "" : " [\(key)]"
     let what =
       switch kind {
       case .changed(let cells):
@@ -45,7 +49,7 @@ package struct StateDifference: Hashable, Sendable, CustomStringConvertible {
       case .added: "the files held a row that the log does not give"
       case .unread(let why): why
       }
-    return "\(place): \(what)" + (writer.map { " (\($0))" } ?? "")
+    return "\(place)\(row): \(what)" + (writer.map { " (\($0))" } ?? "")
   }
 }
 
@@ -58,6 +62,7 @@ package struct StateDifference: Hashable, Sendable, CustomStringConvertible {
 struct StateComparison {
   static let tablesMax = 8
   private static let shownMax = 80
+  private static let hidden = "(not shown)"
   private static let system = "system"
   private static let bookkeeping = "bookkeeping"
 
@@ -207,20 +212,14 @@ struct StateComparison {
     guard let found, let entry = found.rebuilt ?? found.held else { return nil }
     let part = Ledger.Part(rawValue: UInt32(clamping: entry.part)).map { "\($0)" }
     let kind: StateDifference.Kind
-    if let held = found.held, let rebuilt = found.rebuilt {
-      kind = .changed([
-        .init(column: "value", held: shown(held.value), rebuilt: shown(rebuilt.value))
-      ])
+    if found.held != nil, found.rebuilt != nil {
+      kind = .changed([.init(column: "value", held: Self.hidden, rebuilt: Self.hidden)])
     } else {
       kind = found.held == nil ? .missing : .added
     }
     return StateDifference(
       file: file, table: Self.bookkeeping,
-      key: "\(part ?? "part \(entry.part)") \(shown(entry.key))", kind: kind, writer: nil)
-  }
-
-  private func shown(_ bytes: [UInt8]) -> String {
-    "x'\(Array(bytes.prefix(Self.shownMax / 2)).hex)'"
+      key: part ?? "part \(entry.part)", kind: kind, writer: nil)
   }
 
   // MARK: Two scans in the order of their keys
