@@ -322,6 +322,11 @@ package final class Executor {
       routes: routes, time: context.time)
   }
 
+  /// The roots of all files at a height at or above their own, the system file's as memory has it.
+  func components(at height: Height) throws(ExecutionFault) -> [Component] {
+    try components(at: height, systemRoot: system.ledger.trie.root)
+  }
+
   /// The roots of all files at a height, ascending by name.
   func components(
     at height: Height, systemRoot: Digest

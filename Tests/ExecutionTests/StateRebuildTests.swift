@@ -40,7 +40,8 @@ extension Subnet {
 
   fileprivate func rebuild(
     by certificate: StateCertificate, from old: String? = nil, planted: Set<PlantedBug> = [],
-    certified: [Height: StateCertificate] = [:], lacking: Height? = nil
+    certified: [Height: StateCertificate] = [:], lacking: Height? = nil,
+    told: (BlockOutcome) -> BlockOutcome = { $0 }
   ) throws -> StateRebuild.Result {
     let signature = Signer.ed25519(Self.pair(10)).sign(certificate.statement)
     let quarantine = Quarantine(
@@ -50,7 +51,7 @@ extension Subnet {
       from: old ?? path, into: "\(path)/rebuilt", through: executor.height,
       block: { height in
         height == lacking ? nil : blocks.first { $0.header.height == height }
-      }, certificate: { certified[$0] })
+      }, certificate: { certified[$0] }, told: told)
   }
 }
 
@@ -151,6 +152,23 @@ extension Subnet {
     let certificate = try subnet.certificate(at: subnet.executor.height)
     #expect(throws: ExecutionFault.self) {
       try subnet.rebuild(by: certificate, lacking: 2)
+    }
+  }
+
+  @Test(arguments: ["system.sqlite", "pipelines/shop.sqlite"])
+  func `is none while its files do not hold what it wrote`(file: String) throws {
+    let (subnet, _) = try prepared()
+    let last = subnet.executor.height
+    let change = "DELETE FROM ledger_rows WHERE part=\(Ledger.Part.receipt.rawValue)"
+    #expect(throws: ExecutionFault.self) {
+      try subnet.rebuild(by: subnet.certificate(at: last)) { outcome in
+        guard outcome.height == last else { return outcome }
+        do {
+          try Connection(path: "\(subnet.path)/rebuilt/\(file)", access: .readWrite)
+            .execute(change)
+        } catch { Issue.record("\(error)") }
+        return outcome
+      }
     }
   }
 }

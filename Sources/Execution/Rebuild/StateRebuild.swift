@@ -1,3 +1,4 @@
+import Certification
 import Storage
 import Wire
 
@@ -5,7 +6,8 @@ import Wire
 /// against every state certificate of that log.
 ///
 /// - Safety: reads the old files and writes to none of them. What it made may be used only if the
-///   verdict agrees: then every certified height came to its certificate's roots.
+///   verdict agrees: then every certified height came to its certificate's roots, and the files,
+///   closed and read again, came to the roots that memory had.
 /// - Bound: the time that the replica took to execute its log; two rows at a time where files are
 ///   compared.
 package struct StateRebuild {
@@ -45,6 +47,19 @@ package struct StateRebuild {
     block: (Height) throws -> Block?, certificate: (Height) throws -> StateCertificate?,
     told: (BlockOutcome) -> BlockOutcome = { $0 }
   ) throws -> Result {
+    let made = try execute(
+      from: old, into: new, through: finalized, block: block, certificate: certificate, told: told)
+    if made.result.verdict.agrees { try reread(new, made.components, at: finalized) }
+    return made.result
+  }
+
+  /// - Returns: what it came to, and the roots of all files at the last height; its files are
+  ///   closed then.
+  private func execute(
+    from old: String, into new: String, through finalized: Height,
+    block: (Height) throws -> Block?, certificate: (Height) throws -> StateCertificate?,
+    told: (BlockOutcome) -> BlockOutcome
+  ) throws -> (result: Result, components: [Component]) {
     let executor = try Executor(directory: new, vfs: vfs, genesis: genesis, planted: planted)
     guard executor.height == 0 else {
       throw ExecutionFault(.mismatch, "\(new) is to be empty and is at \(executor.height)")
@@ -62,7 +77,7 @@ package struct StateRebuild {
       let isOwn = height == quarantine.certificate.height
       if let known = isOwn ? quarantine.certificate : try certificate(height) {
         let compared = judged(outcome, by: known)
-        guard compared.agrees else { return Result(verdict: compared, differences: []) }
+        guard compared.agrees else { return (Result(verdict: compared, differences: []), []) }
         if isOwn { verdict = compared }
       }
       if height == heldHeight {
@@ -77,7 +92,23 @@ package struct StateRebuild {
     }
     try executor.checkpoint()
     if heldHeight == nil { differences = [comparison.unreadable] }
-    return Result(verdict: verdict, differences: differences)
+    return (
+      Result(verdict: verdict, differences: differences), try executor.components(at: finalized)
+    )
+  }
+
+  /// A write that the disk lost or changed shows here, before anything counts.
+  private func reread(
+    _ folder: String, _ components: [Component], at height: Height
+  ) throws(ExecutionFault) {
+    let found = try Executor(directory: folder, vfs: vfs, genesis: genesis, planted: planted)
+      .components(at: height)
+    guard found != components else { return }
+    let names = Set(found).symmetricDifference(components).map(\.name)
+    throw ExecutionFault(
+      .damaged,
+      "the rebuilt files do not hold what was written to them: \(Set(names).sorted()) come to "
+        + "other roots when they are read again. Check this machine's disk and memory")
   }
 
   private func judged(_ outcome: BlockOutcome, by certificate: StateCertificate) -> Rebuild {
