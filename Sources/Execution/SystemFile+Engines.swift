@@ -61,7 +61,30 @@ extension Executor {
   ///
   /// - Throws: `mismatch`, with this engine and those that are accepted.
   package func judge(_ engine: EngineFingerprint) throws(ExecutionFault) {
-    let accepted = try wrapped { () throws(StorageFault) in try system.acceptedEngines() }
+    try Self.judge(
+      engine, by: try wrapped { () throws(StorageFault) in try system.acceptedEngines() })
+  }
+
+  /// The same, before the files of a folder are opened. Of files that cannot be read nothing is
+  /// known, so they refuse no engine.
+  package static func judge(
+    _ engine: EngineFingerprint, for genesis: Genesis, in directory: String
+  ) throws(ExecutionFault) {
+    let accepted: [EngineFingerprint]
+    do throws(StorageFault) {
+      let file = try Connection(path: "\(directory)/system.sqlite", access: .readOnly)
+      let entries = try withExtendedLifetime(file) { () throws(StorageFault) in
+        try file.ledgerEntries(.value)
+      }
+      let stored = entries.first { $0.key == SystemFile.Key.engines }?.value
+      accepted = genesis.engines + (try SystemFile.engines(stored: stored))
+    } catch { return }
+    try judge(engine, by: accepted)
+  }
+
+  private static func judge(
+    _ engine: EngineFingerprint, by accepted: [EngineFingerprint]
+  ) throws(ExecutionFault) {
     guard !accepted.contains(engine) else { return }
     let newest = accepted.suffix(ExecutionLimits.enginesShownMax)
     var known = newest.isEmpty ? "none" : newest.map(\.description).joined(separator: "; ")

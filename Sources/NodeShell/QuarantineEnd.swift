@@ -6,14 +6,15 @@ import Logging
 import Wire
 
 /// What becomes of a quarantine at the start of its replica: its state is rebuilt from its own log,
-/// once, in `state/rebuilt`.
+/// once an engine, in `state/rebuilt`.
 ///
 /// - Safety: the quarantine ends with a record in the journal, written only after every certified
 ///   height of the log came to its certificate's roots in files that are durable. The old files
 ///   are moved to `state/quarantined-HEIGHT`, never deleted; a start goes on with moves that a
 ///   crash cut short.
 /// - Liveness: a log that does not come to the certified state either is recorded too, and not
-///   executed again; a failure of the machine is not recorded, and the next start tries again.
+///   executed again with the same SQLite; one that the subnet does not accept executes nothing (QD28).
+///   A failure of the machine is not recorded, and the next start tries again.
 struct QuarantineEnd {
   let configuration: NodeConfiguration
   let journal: Journal
@@ -21,7 +22,7 @@ struct QuarantineEnd {
 
   static let folderName = "rebuilt"
   static let reportName = "differences.txt"
-  private static let shownMax = 900
+  private static let shownMax = 1_000
 
   private var state: URL { configuration.stateDirectory }
   private var rebuilt: URL { state.appending(path: Self.folderName) }
@@ -42,7 +43,8 @@ struct QuarantineEnd {
       try adopt(quarantine)
       return (restored, [])
     }
-    if let rebuild = quarantine.rebuild {
+    let engine = try engine()
+    if let rebuild = quarantine.rebuild, rebuild.engine == engine {
       try? FileManager.default.removeItem(at: rebuilt)
       return (restored, [Self.differs(rebuild)])
     }
@@ -70,6 +72,17 @@ struct QuarantineEnd {
     }
     try adopt(quarantine)
     return (now, tell(result.differences, quarantine))
+  }
+
+  /// That of this machine, which the subnet accepts as far as the old files tell.
+  private func engine() throws(NodeFault) -> EngineFingerprint {
+    do throws(ExecutionFault) {
+      let own = try EngineFingerprint.own()
+      try Executor.judge(own, for: configuration.network.genesis, in: state.path)
+      return own
+    } catch {
+      throw NodeFault(error.description)
+    }
   }
 
   private func rebuild(
@@ -173,15 +186,15 @@ struct QuarantineEnd {
   }
 
   private static func differs(_ rebuild: Rebuild) -> String {
-    let engine = (try? EngineFingerprint.own()).map { "\($0)" } ?? "an unknown SQLite"
-    return bounded(
+    bounded(
       "its own log, executed anew, comes to the state \(rebuild.stateRoot) and the receipts "
         + "\(rebuild.receiptsRoot) at height \(rebuild.certificate.height), where "
         + "\(rebuild.certificate.statement.stateRoot) and "
         + "\(rebuild.certificate.statement.receiptsRoot) are certified: so its files are as it "
-        + "executes, with \(engine). Compare that and the version of quorate with the others', "
-        + "install theirs, move the state folder away and start it: it then fetches everything "
-        + "again")
+        + "executed, with \(rebuild.engine). Compare that with the others' SQLite: where it "
+        + "differs, install theirs and start it, and it executes its log again. Where it does not, "
+        + "install their version of quorate, keep a copy of the state folder, take it away and "
+        + "start it: it then fetches everything again")
   }
 
   /// Short enough for a status.

@@ -3,7 +3,7 @@ package struct Quarantine: Hashable, Sendable {
   /// What it signed, or would have signed.
   package let share: StateShare
   package let certificate: StateCertificate
-  /// nil until its state was rebuilt, which happens once a quarantine.
+  /// nil until its state was rebuilt, which happens once a quarantine and engine.
   package var rebuild: Rebuild?
 
   package init(share: StateShare, certificate: StateCertificate, rebuild: Rebuild? = nil) {
@@ -24,11 +24,17 @@ package struct Rebuild: Canonical, Hashable {
   package let certificate: StateCertificate
   package let stateRoot: Digest
   package let receiptsRoot: Digest
+  /// What executed it.
+  package let engine: EngineFingerprint
 
-  package init(certificate: StateCertificate, stateRoot: Digest, receiptsRoot: Digest) {
+  package init(
+    certificate: StateCertificate, stateRoot: Digest, receiptsRoot: Digest,
+    engine: EngineFingerprint
+  ) {
     self.certificate = certificate
     self.stateRoot = stateRoot
     self.receiptsRoot = receiptsRoot
+    self.engine = engine
   }
 
   package var agrees: Bool {
@@ -40,11 +46,13 @@ package struct Rebuild: Canonical, Hashable {
     encoder.value(certificate)
     encoder.value(stateRoot)
     encoder.value(receiptsRoot)
+    encoder.value(engine)
   }
 
   package init(from decoder: inout Decoder) throws(Malformed) {
     certificate = try decoder.value()
     stateRoot = try decoder.value()
     receiptsRoot = try decoder.value()
+    engine = try decoder.value()
   }
 }

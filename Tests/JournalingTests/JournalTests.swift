@@ -141,11 +141,12 @@ private func nullify(_ view: UInt64) -> Ballot {
   @Test func `ends a quarantine by a rebuild that agrees, and by none of an earlier one`() throws {
     let folder = try Folder()
     let journal = try Journal(path: folder.file, firstStart: true)
+    let engine = EngineFingerprint(source: "a build", options: .zero, probe: .zero)
     func rebuilt(_ height: Height, root: UInt8) -> Record {
       .rebuilt(
         Rebuild(
           certificate: stateCertificate(height), stateRoot: sha256([root]),
-          receiptsRoot: sha256([3])))
+          receiptsRoot: sha256([3]), engine: engine))
     }
     try journal.append([.quarantine(share(5, root: 1), stateCertificate(5))])
     let first = try Journal(path: folder.file).restore()
@@ -163,7 +164,7 @@ private func nullify(_ view: UInt64) -> Ballot {
     for record in [rebuilt(5, root: 9), rebuilt(8, root: 8)] {
       try journal.append([record])
       let kept = try Journal(path: folder.file).restore()
-      #expect(kept.quarantined && kept.quarantine?.rebuild != nil)
+      #expect(kept.quarantined && kept.quarantine?.rebuild?.engine == engine)
     }
   }
 

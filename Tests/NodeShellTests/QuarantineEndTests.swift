@@ -9,6 +9,9 @@ import Wire
 
 @testable import NodeShell
 
+/// No machine's.
+private let other = EngineFingerprint(source: "another build", options: .zero, probe: .zero)
+
 /// A replica's folder with three executed blocks, quarantined at the second.
 private struct Quarantined {
   let folder: ScratchFolder
@@ -20,13 +23,21 @@ private struct Quarantined {
   var aside: String { "\(state)/quarantined-2" }
   var rebuilt: String { "\(state)/rebuilt" }
 
-  /// - Parameter root: what is certified; nil: what the blocks come to.
-  init(certified root: Digest? = nil) throws {
+  /// - Parameters:
+  ///   - root: what is certified; nil: what the blocks come to.
+  ///   - engines: that the subnet accepts; nil: this machine's.
+  init(certified root: Digest? = nil, engines: [EngineFingerprint]? = nil) throws {
     folder = try ScratchFolder()
     let network = try ClusterFolder.create(folder.url, replicas: 1, basePort: 21_000)
-    configuration = try NodeConfiguration.load(
+    let made = network.genesis
+    let genesis = Genesis(
+      name: made.name, protocolVersion: made.protocolVersion, time: made.time,
+      members: made.members, administrators: made.administrators, accounts: made.accounts,
+      engines: engines ?? made.engines)
+    var configuration = try NodeConfiguration.load(
       directory: ClusterFolder.replica(0, in: folder.url))
-    let genesis = network.genesis
+    configuration.network = try Network(genesis: genesis, members: network.members)
+    self.configuration = configuration
     let blocks = (1...3 as ClosedRange<UInt64>).map { Self.block($0, genesis) }
     let executor = try Executor(
       directory: configuration.stateDirectory.path, vfs: nil, genesis: genesis)
@@ -129,6 +140,31 @@ private struct Quarantined {
     #expect(replica.count("rebuilding the state") == 1)
   }
 
+  @Test func `asks the log again when another SQLite came to another state`() throws {
+    let replica = try Quarantined()
+    try replica.alter()
+    let certificate = replica.quarantine.certificate
+    try Journal(path: replica.configuration.journalFile.path).append([
+      .rebuilt(
+        Rebuild(
+          certificate: certificate, stateRoot: .zero,
+          receiptsRoot: certificate.statement.receiptsRoot, engine: other))
+    ])
+    let files = try replica.open()
+    #expect(!files.restored.quarantined && files.executor.height == 3)
+    #expect(try files.restored.quarantine?.rebuild?.engine == EngineFingerprint.own())
+    #expect(replica.count("rebuilding the state") == 1)
+  }
+
+  @Test func `executes nothing with a SQLite that the subnet does not accept`() throws {
+    let replica = try Quarantined(engines: [other])
+    let fault = #expect(throws: NodeFault.self) { try replica.open() }
+    #expect(fault?.description.contains("QD28") == true)
+    #expect(replica.count("rebuilding the state") == 0)
+    let journal = try Journal(path: replica.configuration.journalFile.path)
+    #expect(try journal.restore().quarantine?.rebuild == nil)
+  }
+
   @Test func `that cannot read its log stays in it, and tries again the next time`() throws {
     let replica = try Quarantined()
     let journal = try Connection(
@@ -150,7 +186,7 @@ private struct Quarantined {
       .rebuilt(
         Rebuild(
           certificate: certificate, stateRoot: certificate.statement.stateRoot,
-          receiptsRoot: certificate.statement.receiptsRoot))
+          receiptsRoot: certificate.statement.receiptsRoot, engine: other))
     ])
     let fault = #expect(throws: NodeFault.self) { try replica.open() }
     #expect(fault?.description.contains("executes its log anew") == true)

@@ -211,7 +211,8 @@ import Wire
       .rebuilt(
         Rebuild(
           certificate: certificate, stateRoot: certificate.statement.stateRoot,
-          receiptsRoot: certificate.statement.receiptsRoot)))
+          receiptsRoot: certificate.statement.receiptsRoot,
+          engine: EngineFingerprint(source: "a build", options: .zero, probe: .zero))))
     subnet.run(until: 9_000_000)
     #expect(subnet.violations == [])
     #expect(subnet.machines[3].replica?.status.phase != .quarantined)

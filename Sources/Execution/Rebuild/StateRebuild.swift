@@ -64,6 +64,7 @@ package struct StateRebuild {
     guard executor.height == 0 else {
       throw ExecutionFault(.mismatch, "\(new) is to be empty and is at \(executor.height)")
     }
+    let engine = try EngineFingerprint.own()
     let comparison = StateComparison(held: old, rebuilt: new, vfs: vfs)
     let heldHeight = comparison.heldHeight
     var verdict: Rebuild?
@@ -76,7 +77,7 @@ package struct StateRebuild {
       let outcome = told(try executor.execute(block, digest: block.header.digest))
       let isOwn = height == quarantine.certificate.height
       if let known = isOwn ? quarantine.certificate : try certificate(height) {
-        let compared = judged(outcome, by: known)
+        let compared = judged(outcome, by: known, engine)
         guard compared.agrees else { return (Result(verdict: compared, differences: []), []) }
         if isOwn { verdict = compared }
       }
@@ -111,14 +112,17 @@ package struct StateRebuild {
         + "other roots when they are read again. Check this machine's disk and memory")
   }
 
-  private func judged(_ outcome: BlockOutcome, by certificate: StateCertificate) -> Rebuild {
+  private func judged(
+    _ outcome: BlockOutcome, by certificate: StateCertificate, _ engine: EngineFingerprint
+  ) -> Rebuild {
     let statement = certificate.statement
     guard !planted.contains(.rebuildUnverified) else {
       return Rebuild(
         certificate: certificate, stateRoot: statement.stateRoot,
-        receiptsRoot: statement.receiptsRoot)
+        receiptsRoot: statement.receiptsRoot, engine: engine)
     }
     return Rebuild(
-      certificate: certificate, stateRoot: outcome.stateRoot, receiptsRoot: outcome.receiptsRoot)
+      certificate: certificate, stateRoot: outcome.stateRoot, receiptsRoot: outcome.receiptsRoot,
+      engine: engine)
   }
 }
