@@ -40,8 +40,7 @@ struct QuarantineEnd {
   func seek(_ restored: Restored) throws(NodeFault) -> (restored: Restored, told: [String]) {
     guard let quarantine = restored.quarantine else { return (restored, []) }
     if quarantine.isOver {
-      try adopt(quarantine)
-      return (restored, [])
+      return (restored, try adopt(quarantine) ? tell(nil, quarantine) : [])
     }
     let engine = try engine()
     if let rebuild = quarantine.rebuild, rebuild.engine == engine {
@@ -70,7 +69,7 @@ struct QuarantineEnd {
       logger.critical("quarantined: \(told)")
       return (now, [told])
     }
-    try adopt(quarantine)
+    _ = try adopt(quarantine)
     return (now, tell(result.differences, quarantine))
   }
 
@@ -99,6 +98,9 @@ struct QuarantineEnd {
     let result = try StateRebuild(of: quarantine, genesis: configuration.network.genesis).run(
       from: state.path, into: rebuilt.path, through: finalized,
       block: { try journal.block(at: $0) }, certificate: { try journal.stateCertificate(at: $0) })
+    // Before the record, so that no crash loses them.
+    let lines = result.differences.map { "\($0)\n" }.joined()
+    try ReplicaFolder.write(Array(lines.utf8), to: rebuilt.appending(path: Self.reportName))
     for folder in [rebuilt.appending(path: "pipelines"), rebuilt, state] { try sync(folder) }
     return result
   }
@@ -116,19 +118,29 @@ struct QuarantineEnd {
   // MARK: Taking up the new files
 
   /// Moves the old files aside and the new ones to their place, or what is left of that to do.
-  private func adopt(_ quarantine: Quarantine) throws(NodeFault) {
-    guard FileManager.default.fileExists(atPath: rebuilt.path) else { return }
+  ///
+  /// - Returns: false if nothing was left: a folder without a system file was taken up before.
+  private func adopt(_ quarantine: Quarantine) throws(NodeFault) -> Bool {
+    let files = FileManager.default
+    guard files.fileExists(atPath: rebuilt.path) else { return false }
+    let isLeft = files.fileExists(atPath: rebuilt.appending(path: "system.sqlite").path)
     let aside = aside(quarantine)
-    if !FileManager.default.fileExists(atPath: aside.path) {
+    if isLeft, !files.fileExists(atPath: aside.path) {
       let draft = aside.appendingPathExtension("new")
       try ReplicaFolder.makeFolder(draft)
       try moveFiles(from: state, to: draft)
       try move(draft.path, to: aside.path)
       try sync(state)
     }
+    let report = rebuilt.appending(path: Self.reportName).path
+    if files.fileExists(atPath: report) {
+      try move(report, to: aside.appending(path: Self.reportName).path)
+      try sync(aside)
+    }
     try moveFiles(from: rebuilt, to: state)
+    try? files.removeItem(at: rebuilt)
     try sync(state)
-    try? FileManager.default.removeItem(at: rebuilt)
+    return isLeft
   }
 
   /// Those of the executor alone.
@@ -143,6 +155,7 @@ struct QuarantineEnd {
       try move("\(from.path)/\(name)", to: "\(to.path)/\(name)")
     }
     try sync(to)
+    try sync(from)
   }
 
   private func move(_ old: String, to new: String) throws(NodeFault) {
@@ -162,26 +175,29 @@ struct QuarantineEnd {
 
   // MARK: Words
 
+  /// - Parameter differences: nil where a start before this one found them.
   /// - Returns: what a status may say to everybody: no key and no value of a row.
-  private func tell(_ differences: [StateDifference], _ quarantine: Quarantine) -> [String] {
+  private func tell(_ differences: [StateDifference]?, _ quarantine: Quarantine) -> [String] {
     let height = quarantine.certificate.height
     let folder = aside(quarantine)
     logger.critical(
       "quarantine ended: the files were damaged and are rebuilt from this replica's own log",
       metadata: ["height": "\(height)", "old-files": "\(folder.path)"])
-    for difference in differences {
+    for difference in differences ?? [] {
       logger.critical("a damaged row", metadata: ["difference": "\(difference)"])
     }
-    let lines = differences.map { "\($0)\n" }.joined()
-    try? ReplicaFolder.write(Array(lines.utf8), to: folder.appending(path: Self.reportName))
     let first =
-      differences.first.map { "the first difference is in \($0.place)" }
-      ?? "no row of them differs, so they were wrong in memory or are mended since"
+      switch differences {
+      case nil: ""
+      case let found? where found.isEmpty:
+        "; no row of them differs, so they were wrong in memory or are mended since"
+      case let found?: "; the first difference is in \(found[0].place)"
+      }
     return [
       Self.bounded(
         "its files differed from the state certified at height \(height) and were rebuilt from its "
-          + "own log; \(first). The old ones are in \(folder.lastPathComponent), with what is known of "
-          + "the rows in \(Self.reportName): check this machine's disk and memory")
+          + "own log\(first). The old ones are in \(folder.lastPathComponent), with what is known "
+          + "of the rows in \(Self.reportName): check this machine's disk and memory")
     ]
   }
 

@@ -204,6 +204,8 @@ private struct Quarantined {
       block: { try journal.block(at: $0) }, certificate: { try journal.stateCertificate(at: $0) })
     try journal.append([.rebuilt(result.verdict)])
     let files = FileManager.default
+    try Data("what differed\n".utf8).write(
+      to: URL(fileURLWithPath: "\(replica.rebuilt)/differences.txt"))
     if step > 0 {
       try files.createDirectory(
         atPath: "\(replica.aside).new", withIntermediateDirectories: false)
@@ -229,5 +231,23 @@ private struct Quarantined {
     #expect(replica.exists("\(replica.aside)/pipelines"))
     #expect(!replica.exists(replica.rebuilt) && !replica.exists("\(replica.aside).new"))
     #expect(replica.count("rebuilding the state") == 0)
+    // What was found before the crash is not lost.
+    let report = try String(contentsOfFile: "\(replica.aside)/differences.txt", encoding: .utf8)
+    #expect(report == "what differed\n")
+    #expect(opened.quarantineTold.first?.contains("differences.txt") == true)
+    #expect(replica.count("quarantine ended") == 1)
+    #expect(try replica.open().quarantineTold == [])
+  }
+
+  @Test func `that ended it leaves good files alone when a folder of moved ones stays`() throws {
+    let replica = try Quarantined()
+    try replica.alter()
+    _ = try replica.open()
+    let files = FileManager.default
+    try files.createDirectory(atPath: replica.rebuilt, withIntermediateDirectories: false)
+    try files.removeItem(atPath: replica.aside)
+    let again = try replica.open()
+    #expect(again.executor.height == 3 && again.quarantineTold == [])
+    #expect(!replica.exists(replica.aside) && !replica.exists(replica.rebuilt))
   }
 }
