@@ -57,12 +57,17 @@ struct QuarantineEnd {
       result = try rebuild(quarantine, through: restored.finalizedHeight)
     } catch {
       try? FileManager.default.removeItem(at: rebuilt)
-      let told = Self.bounded(
-        "its state could not be rebuilt from its own log: \(error). Mend that and start it again")
-      logger.critical("quarantined: \(told)")
-      return (restored, [told])
+      return (restored, [failed("\(error)")])
     }
-    let now = try record(result.verdict)
+    let now: Restored
+    do throws(JournalFault) {
+      // From here on it counts.
+      try journal.append([.rebuilt(result.verdict)])
+      now = try journal.restore()
+    } catch {
+      // The new files stay: the record may be found on the disk all the same, and ends it then.
+      return (restored, [failed("what its log came to cannot be written down: \(error)")])
+    }
     guard now.quarantine?.isOver == true else {
       try? FileManager.default.removeItem(at: rebuilt)
       let told = Self.differs(result.verdict)
@@ -89,6 +94,7 @@ struct QuarantineEnd {
   ) throws -> StateRebuild.Result {
     let files = FileManager.default
     if files.fileExists(atPath: rebuilt.path) { try files.removeItem(at: rebuilt) }
+    try checkRoom()
     // Of an earlier quarantine at this very height.
     if files.fileExists(atPath: aside(quarantine).path) {
       var number = 1
@@ -105,13 +111,25 @@ struct QuarantineEnd {
     return result
   }
 
-  /// Writes down what the log came to: from here on it counts.
-  private func record(_ verdict: Rebuild) throws(NodeFault) -> Restored {
-    do throws(JournalFault) {
-      try journal.append([.rebuilt(verdict)])
-      return try journal.restore()
-    } catch {
-      throw NodeFault("what this replica's log came to cannot be written down: \(error)")
+  /// The new files need about the room of the old ones, and leave the reserve to the journal.
+  private func checkRoom() throws(NodeFault) {
+    let reserve = configuration.settings.diskReserveBytes
+    let (needed, isOver) = bytesHeld.addingReportingOverflow(reserve)
+    guard let free = Machine.freeBytes(at: state.path), isOver || free < needed else { return }
+    throw NodeFault(
+      "the disk of \(state.path) has \(free >> 20) MiB left, and the new files need the "
+        + "\(bytesHeld >> 20) MiB of the old ones beside the reserve of \(reserve >> 20) MiB")
+  }
+
+  private var bytesHeld: UInt64 {
+    let files = FileManager.default
+    let pipelines = state.appending(path: "pipelines").path
+    let paths =
+      ["system.sqlite", "system.sqlite-wal"].map { state.appending(path: $0).path }
+      + ((try? files.contentsOfDirectory(atPath: pipelines)) ?? []).map { "\(pipelines)/\($0)" }
+    return paths.reduce(0) { sum, path in
+      let size = (try? files.attributesOfItem(atPath: path))?[.size] as? NSNumber
+      return sum + (size?.uint64Value ?? 0)
     }
   }
 
@@ -199,6 +217,13 @@ struct QuarantineEnd {
           + "own log\(first). The old ones are in \(folder.lastPathComponent), with what is known "
           + "of the rows in \(Self.reportName): check this machine's disk and memory")
     ]
+  }
+
+  private func failed(_ why: String) -> String {
+    let told = Self.bounded(
+      "its state could not be rebuilt from its own log: \(why). Mend that and start it again")
+    logger.critical("quarantined: \(told)")
+    return told
   }
 
   private static func differs(_ rebuild: Rebuild) -> String {

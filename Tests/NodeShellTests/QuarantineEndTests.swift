@@ -179,6 +179,33 @@ private struct Quarantined {
     #expect(try !replica.open().restored.quarantined)
   }
 
+  @Test func `that lacks the room for new files stays in it, and tries again`() throws {
+    let replica = try Quarantined()
+    var scarce = replica.configuration
+    scarce.settings.diskReserveBytes = UInt64(Int64.max)
+    let files = try OpenedFiles(scarce, logger: replica.lines.logger())
+    #expect(files.restored.quarantined && files.restored.quarantine?.rebuild == nil)
+    #expect(files.quarantineTold.first?.contains("MiB left") == true)
+    #expect(!replica.exists(replica.aside) && !replica.exists(replica.rebuilt))
+    #expect(try !replica.open().restored.quarantined)
+  }
+
+  @Test func `that cannot write down what its log came to stays in it, and tries again`() throws {
+    let replica = try Quarantined()
+    let journal = try Connection(
+      path: replica.configuration.journalFile.path, access: .readWrite)
+    try journal.execute(
+      "CREATE TRIGGER refused BEFORE INSERT ON singles WHEN new.name='rebuild' "
+        + "BEGIN SELECT raise(ABORT, 'refused'); END")
+    let files = try replica.open()
+    #expect(files.restored.quarantined && files.executor.height == 3)
+    #expect(files.quarantineTold.first?.contains("cannot be written down") == true)
+    #expect(!replica.exists(replica.aside))
+    try journal.execute("DROP TRIGGER refused")
+    #expect(try !replica.open().restored.quarantined)
+    #expect(replica.exists("\(replica.aside)/system.sqlite") && !replica.exists(replica.rebuilt))
+  }
+
   @Test func `that ended it does not go on with the files that were wrong`() throws {
     let replica = try Quarantined(certified: sha256([9]))
     let certificate = replica.quarantine.certificate
