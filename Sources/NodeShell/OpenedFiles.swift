@@ -44,8 +44,10 @@ struct OpenedFiles {
         directory: configuration.stateDirectory.path, vfs: nil,
         genesis: configuration.network.genesis)
     } catch {
+      let quarantine = quarantineTold.map { ". This replica is in quarantine: \($0)" }.joined()
       throw NodeFault(
-        "the pipelines' files in \(configuration.stateDirectory.path) cannot be opened: \(error)")
+        "the pipelines' files in \(configuration.stateDirectory.path) cannot be opened: "
+          + "\(error)\(quarantine)")
     }
     do throws(ExecutionFault) { try executor.judge(try EngineFingerprint.own()) } catch {
       throw NodeFault(error.description)

@@ -179,6 +179,24 @@ private struct Quarantined {
     #expect(try !replica.open().restored.quarantined)
   }
 
+  @Test func `ends with both reasons when the old files cannot be opened either`() throws {
+    let unread = try Quarantined()
+    try unread.alter()
+    try Connection(path: unread.configuration.journalFile.path, access: .readWrite)
+      .execute("DELETE FROM finalized WHERE height=1")
+    let differing = try Quarantined(certified: sha256([9]))
+    try differing.alter()
+    for (replica, why) in [(unread, "could not be rebuilt"), (differing, "executed anew")] {
+      let fault = #expect(throws: NodeFault.self) { try replica.open() }
+      for words in ["cannot be opened", "in quarantine", why] {
+        #expect(fault?.description.contains(words) == true, "\(words)")
+      }
+      let journal = try Journal(path: replica.configuration.journalFile.path)
+      #expect(try journal.restore().quarantined)
+      #expect(!replica.exists(replica.aside) && !replica.exists(replica.rebuilt))
+    }
+  }
+
   @Test func `that lacks the room for new files stays in it, and tries again`() throws {
     let replica = try Quarantined()
     var scarce = replica.configuration
