@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 import Wire
 
@@ -87,10 +88,18 @@ private func play(_ lines: String) throws -> RunReport {
     let path = "\(#filePath)".components(separatedBy: "/Tests/")[0]
     let scenario = try ScenarioFile.read(
       "\(path)/Simulation/Scenarios/altered-rows-are-found.yaml")
-    let world = World(scenario, RunOptions())
+    let lines = Mutex<[String]>([])
+    var options = RunOptions()
+    options.narrate = { line in lines.withLock { $0.append(line) } }
+    let world = World(scenario, options)
     world.startAll()
     let report = world.play()
     #expect(report.passed, "\(report.text(file: nil))")
+    // What was altered is named with both values, and by nobody else.
+    let found = lines.withLock { $0.filter { $0.contains(" finds ") } }
+    #expect(found.contains { $0.contains("r1 finds \(Bank.name).\(Bank.table) [") })
+    #expect(found.contains { $0.contains("amount was ") && $0.contains(" by the log") })
+    #expect(found.allSatisfy { $0.contains("r1 finds ") })
     #expect(report.reached.contains("state.quarantine-left"))
     #expect(world.machines[1].disk.paths.contains { $0.hasPrefix("r1/quarantined-") })
     #expect(!world.machines[1].disk.paths.contains { $0.hasPrefix("r1/rebuilt") })

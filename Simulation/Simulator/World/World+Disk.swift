@@ -53,14 +53,25 @@ extension World {
     var outcomes: [BlockOutcome] = []
     let rebuild = StateRebuild(
       of: quarantine, genesis: genesis, vfs: disk.name, planted: planted)
-    let result = try rebuild.run(
-      from: old, into: rebuilt, through: restored.finalizedHeight,
-      block: { try journal.block(at: $0) }, certificate: { try journal.stateCertificate(at: $0) },
-      told: { outcome in
-        let told = machine.adversary?.executed(outcome, in: machine.view) ?? outcome
-        outcomes.append(told)
-        return told
-      })
+    machine.disk.deleteAll("\(rebuilt)/")
+    let result: StateRebuild.Result
+    do {
+      result = try rebuild.run(
+        from: old, into: rebuilt, through: restored.finalizedHeight,
+        block: { try journal.block(at: $0) },
+        certificate: { try journal.stateCertificate(at: $0) },
+        told: { outcome in
+          let told = machine.adversary?.executed(outcome, in: machine.view) ?? outcome
+          outcomes.append(told)
+          return told
+        })
+    } catch {
+      machine.disk.deleteAll("\(rebuilt)/")
+      // On a disk that is sound nothing may fail.
+      guard machine.disk.bytesMax != nil || machine.disk.syncFails else { throw error }
+      recording?.add(.noticed("cannot rebuild its state: \(error)"), machine.index)
+      return restored
+    }
     try journal.append([.rebuilt(result.verdict)])
     let now = try journal.restore()
     guard now.quarantine?.isOver == true else {
