@@ -164,19 +164,30 @@ package final class Executor {
         "the cycles of height \(height) do not add up: \(totals). This replica's files are not "
           + "what it wrote; remove its state folder, and it executes everything again")
     }
-    let most = ExecutionLimits.logPagesBetweenBarriers
-    if height.number % ExecutionLimits.heightsBetweenBarriers == 0
-      || connections.contains(where: { $0.log.added >= most })
-    {
+    if height.number % ExecutionLimits.heightsBetweenBarriers == 0 || isLogLong {
       try keepBarrier(at: context.time)
+    } else {
+      publish()
     }
-    publish()
   }
 
-  /// Makes all files durable, and lets their logs begin anew as soon as no reader holds them.
+  /// Whether a log has grown so much that a barrier is due. Barriers come no faster than
+  /// certificates: else nothing would ever be readable.
+  private var isLogLong: Bool {
+    let added = connections.map(\.log.added).max() ?? 0
+    guard added >= ExecutionLimits.logPagesBetweenBarriers else { return false }
+    return reader.heightsServed >= ExecutionLimits.heightsServedBetweenBarriers
+      || added >= ExecutionLimits.logPagesAddedMax
+  }
+
+  /// Makes all files durable, lets their logs begin anew as soon as no reader holds them, and shows
+  /// the height executed last, also when the disk has no room.
   private func keepBarrier(at time: Moment) throws(ExecutionFault) {
+    defer { publish() }
+    // One that began anew since the last barrier was hindered by nobody yet.
     let waits = connections.contains { connection in
-      connection.log.added > 0 && connection.log.pages >= ExecutionLimits.logPagesHeldMax
+      let log = connection.log
+      return log.added > 0 && log.added < log.pages && log.pages >= ExecutionLimits.logPagesHeldMax
     }
     try checkpoint(waits: waits)
     barrier = time

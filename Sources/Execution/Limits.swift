@@ -72,8 +72,14 @@ package enum ExecutionLimits {
   /// And, each machine for itself, once a log has grown by so many pages (8 MiB).
   /// While a reader holds the log, it is tried again no sooner than after as many more.
   package static let logPagesBetweenBarriers = 2_048
-  /// When a log has so many pages, the executor waits for the queries that hold it. They end within
-  /// `queryMillisecondsMax`; a copy for a plan or a check with `copyBytesMax`.
+  /// Heights that are readable at once before the growth of a log makes a barrier: it takes them
+  /// away until one above it is certified.
+  package static let heightsServedBetweenBarriers: UInt64 = 4
+  /// Pages that a log gains before its growth makes a barrier whatever is readable (256 MiB).
+  package static let logPagesAddedMax = 65_536
+  /// When a log that did not begin anew after a barrier has so many pages, the executor waits for
+  /// the queries that hold it. They end within `queryMillisecondsMax`; a copy for a plan or a check
+  /// with `copyBytesMax`.
   package static let logPagesHeldMax = 4_096
   /// Bytes of the message of a note in a receipt: with all notes, a receipt stays in its limit.
   package static let noteBytesMax = 160
@@ -95,6 +101,8 @@ package enum ExecutionLimits {
   package static let copyBytesMax: Int64 = 512 << 20
   /// Owners whose pipelines stay readable for snapshots, one each, until the next barrier.
   package static let snapshotsHeld = 4
+  /// How long, in block time, nobody asked for a snapshot whose place another owner may take.
+  package static let snapshotIdleMax = Span.seconds(60)
   /// Read connections a pipeline, for heights and for queries at one height together.
   package static let readersMax = 16
 }

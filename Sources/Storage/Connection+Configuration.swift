@@ -43,9 +43,10 @@ extension Connection {
     case .passive: flag = SQLITE_CHECKPOINT_PASSIVE
     case .truncate: flag = SQLITE_CHECKPOINT_TRUNCATE
     }
+    // Also one that failed: the next is due no sooner.
+    defer { log.checkpointed() }
     try check(
       sqlite3_wal_checkpoint_v2(handle, nil, flag, &inLog, &moved), "checkpointing \(path)")
-    log.checkpointed()
     return Checkpoint(pagesInLog: Int(inLog), pagesMoved: Int(moved))
   }
 }

@@ -5,13 +5,16 @@ package struct LogGrowth: Hashable, Sendable {
   /// In the log as of the last commit.
   package private(set) var pages = 0
   private var checked = 0
+  private var salt: UInt64?
 
   /// Since it was last checkpointed, whatever that moved, or since it began anew.
   package var added: Int { pages - checked }
 
-  mutating func committed(_ pages: Int) {
-    if pages < self.pages { checked = 0 }
+  /// - Parameter salt: of the log; nil when that cannot be read.
+  mutating func committed(_ pages: Int, salt: UInt64?) {
+    if pages < self.pages || salt != nil && salt != self.salt { checked = 0 }
     self.pages = pages
+    self.salt = salt ?? self.salt
   }
 
   mutating func checkpointed() { checked = pages }
@@ -26,23 +29,39 @@ extension Connection {
       UnsafeMutableRawPointer?, OpaquePointer?, UnsafePointer<CChar>?, Int32
     ) -> Int32 = { context, _, _, pages in
       guard let context else { return SQLITE_OK }
-      Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue().log.committed(Int(pages))
+      let connection = Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue()
+      connection.log.committed(Int(pages), salt: connection.logSalt)
       return SQLITE_OK
     }
 
   /// Makes durable what commits left in the write-ahead log: a checkpoint that a reader hinders
   /// may sync nothing (https://sqlite.org/c3ref/c_fcntl_begin_atomic_write.html, JOURNAL_POINTER).
   package func syncLog() throws(StorageFault) {
-    var file: UnsafeMutablePointer<sqlite3_file>?
-    try check(
-      sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file),
-      "finding the log of \(path)")
-    guard let file, let sync = file.pointee.pMethods?.pointee.xSync else { return }
+    guard let file = try logFile(), let sync = file.pointee.pMethods?.pointee.xSync else { return }
     let result = sync(file, SQLITE_SYNC_NORMAL)
     guard result == SQLITE_OK else {
       throw StorageFault(
         code: result & 0xff, extendedCode: result, message: "fsync failed",
         doing: "syncing the log of \(path)")
     }
+  }
+
+  private func logFile() throws(StorageFault) -> UnsafeMutablePointer<sqlite3_file>? {
+    var file: UnsafeMutablePointer<sqlite3_file>?
+    try check(
+      sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file),
+      "finding the log of \(path)")
+    return file
+  }
+
+  /// Both salts in the header of the log; another whenever it begins anew
+  /// (https://sqlite.org/fileformat.html#walformat).
+  private var logSalt: UInt64? {
+    guard let file = try? logFile(), let read = file.pointee.pMethods?.pointee.xRead else {
+      return nil
+    }
+    var salt: UInt64 = 0
+    let result = withUnsafeMutableBytes(of: &salt) { read(file, $0.baseAddress, 8, 16) }
+    return result == SQLITE_OK ? salt : nil
   }
 }

@@ -12,6 +12,8 @@ private let header = "id,customer,amount,day\n"
 private let limit = ExecutionLimits.logPagesBetweenBarriers
 /// More than one block of these tests leaves in a log.
 private let pagesOfBlock = 300
+/// 9,000,000 bytes take 2,200 pages, so each is over the limit; with these a block and its rows.
+private let pagesOfFill = 2_400
 
 private func prepared() throws -> Subnet {
   let subnet = try Subnet()
@@ -43,6 +45,23 @@ extension Subnet {
     return try #require(found[.size] as? Int)
   }
 
+  /// Somebody else's connection, which may write `pagesOfFill` to the shop's log.
+  fileprivate func filler() throws -> Connection {
+    let filler = try Connection(path: path + "/pipelines/shop.sqlite", access: .readWrite)
+    try filler.pragma("wal_autocheckpoint", "0")
+    try filler.pragma("synchronous", "OFF")
+    try filler.execute("CREATE TABLE filler(a); INSERT INTO filler VALUES(NULL)")
+    return filler
+  }
+
+  /// A block that comes after much was written to its log.
+  fileprivate func runMuch(_ filler: Connection) throws {
+    try filler.execute("UPDATE filler SET a = randomblob(9000000)")
+    let place = executor.height.number
+    let receipt = try run(ingest("orders", header + "f\(place),anna,1.00,\n"))
+    #expect(receipt.tally.accepted == 1)
+  }
+
   /// A read transaction of somebody else's.
   fileprivate func outsider() throws -> Connection {
     let other = try Connection(path: path + "/pipelines/shop.sqlite", access: .readOnly)
@@ -64,6 +83,60 @@ private final class Flag: Sendable { let isUp = Atomic(false) }
     let pages = try #require(try subnet.shop?.integer("PRAGMA page_count"))
     #expect(pages > 2 * limit)
     #expect(try subnet.logBytes() < bytes(of: limit + pagesOfBlock))
+  }
+
+  /// As where several blocks lie in the executor's mailbox before a certificate.
+  @Test func `begins anew where certificates come late, and reads go on`() throws {
+    let subnet = try prepared()
+    let (reader, filler) = (subnet.executor.reader, try subnet.filler())
+    var (readable, gap, longest) = (0, 0, 0)
+    for _ in 0..<24 {
+      try subnet.runMuch(filler)
+      #expect(subnet.logPages > limit)
+      try subnet.certify(Height(subnet.executor.height.number - 3))
+      if (try? reader.catalog()) != nil {
+        readable += 1
+        gap = 0
+      } else {
+        gap += 1
+      }
+      longest = max(longest, gap)
+    }
+    #expect(readable >= 12)
+    // So there were barriers.
+    #expect(longest == 3)
+    #expect(try subnet.logBytes() < bytes(of: 8 * pagesOfFill))
+  }
+
+  @Test func `keeps no block waiting for a query before it was hindered once`() throws {
+    let subnet = try prepared()
+    let filler = try subnet.filler()
+    for _ in 0..<2 { try subnet.runMuch(filler) }
+    // So long may no log be that is held; but nobody has hindered a barrier yet.
+    #expect(subnet.logPages >= ExecutionLimits.logPagesHeldMax)
+    #expect(subnet.shop?.log.added == subnet.logPages)
+    let pin = try #require(subnet.executor.reader.newest?.pipeline("shop")?.pin)
+    let (began, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let (goOn, isOver) = (DispatchSemaphore(value: 0), Flag())
+    Thread.detachNewThread {
+      _ = try? pin.with { _ throws(Stop) in
+        began.signal()
+        // Ends by itself, so that a barrier that waits for it fails the test and no more.
+        _ = goOn.wait(timeout: .now() + 20)
+        isOver.isUp.store(true, ordering: .sequentiallyConsistent)
+      }
+      ended.signal()
+    }
+    began.wait()
+    defer {
+      goOn.signal()
+      ended.wait()
+    }
+    // The barrier before this block is due by time alone.
+    try subnet.execute([], after: 301_000)
+    #expect(subnet.executor.reader.newest?.height == subnet.executor.height)
+    let hasWaited = isOver.isUp.load(ordering: .sequentiallyConsistent)
+    #expect(!hasWaited)
   }
 
   @Test func `begins anew while queries run without a pause`() throws {
@@ -125,7 +198,7 @@ private final class Flag: Sendable { let isUp = Atomic(false) }
     for _ in 0..<3 { try subnet.execute([]) }
     try subnet.certify()
     let height = subnet.executor.height
-    #expect(subnet.executor.reader.heights == Height(height.number - 3)...height)
+    #expect(subnet.executor.reader.heights == Height(height.number - 4)...height)
     #expect(try subnet.executor.checkpoint() == nil)
     try other.execute("COMMIT")
     #expect(try subnet.executor.checkpoint() == height)

@@ -154,10 +154,10 @@ final class Subnet {
     return lines
   }
 
-  /// Certifies the newest height, so that it can be read.
-  func certify() throws {
-    guard let outcome = try executor.outcome(at: executor.height) else {
-      preconditionFailure("the newest height has no outcome")
+  /// Certifies a height, the newest unless told, so that it can be read.
+  func certify(_ height: Height? = nil) throws {
+    guard let outcome = try executor.outcome(at: height ?? executor.height) else {
+      preconditionFailure("the height has no outcome")
     }
     let statement = StateStatement(
       subnet: genesis.subnet, epoch: 0, height: outcome.height, block: .zero,

@@ -1,3 +1,4 @@
+import Certification
 import Execution
 import Signing
 import Storage
@@ -35,6 +36,50 @@ import Wire
     let signature = Signer.ed25519(key(1)).sign(call)
     return Block(
       header: header, calls: [SignedCall(call: call, body: [], signature: signature)])
+  }
+
+  /// A block without calls, which writes nothing itself.
+  private func empty(after height: Height, at time: Moment) -> Block {
+    let header = Header(
+      subnet: genesis.subnet, epoch: 0, view: View(height.number + 1),
+      parentView: View(height.number), parent: .zero, height: height.next, time: time,
+      calls: [], certified: nil)
+    return Block(header: header, calls: [])
+  }
+
+  @Test func `that finds no room on the disk leaves what it executed readable`() throws {
+    let disk = SimulatedDisk(seed: 1)
+    defer { withExtendedLifetime(disk) {} }
+    let machine = disk.machine("r0")
+    let executor = try Executor(directory: "r0", vfs: disk.name, genesis: genesis)
+    let first = block(after: 0)
+    _ = try executor.execute(first, digest: first.header.digest)
+    func execute(at time: Moment) throws {
+      let next = empty(after: executor.height, at: time)
+      _ = try executor.execute(next, digest: next.header.digest)
+    }
+    let time = genesis.time.advanced(by: 1_000)
+    while executor.height < 99 { try execute(at: time) }
+    machine.bytesMax = machine.bytes
+    let full = #expect(throws: ExecutionFault.self) { try execute(at: time) }
+    #expect(full?.kind == .full)
+    #expect(executor.height == 100)
+    let outcome = try #require(try executor.outcome(at: 100))
+    let statement = StateStatement(
+      subnet: genesis.subnet, epoch: 0, height: 100, block: .zero,
+      stateRoot: outcome.stateRoot, receiptsRoot: outcome.receiptsRoot, time: time)
+    executor.reader.certify(
+      StateCertificate(statement: statement, signers: Signers([], of: 4), signatures: []))
+    #expect(executor.reader.heights == 100...100)
+    // And one that is due before its block.
+    let later = time.advanced(by: 301_000)
+    #expect(throws: ExecutionFault.self) { try execute(at: later) }
+    #expect(executor.height == 100)
+    #expect(executor.reader.heights == 100...100)
+    machine.bytesMax = nil
+    try execute(at: later)
+    #expect(executor.height == 101)
+    #expect(executor.reader.heights == 100...100)
   }
 
   /// A reader that came when the log was empty keeps a checkpoint from moving and syncing anything

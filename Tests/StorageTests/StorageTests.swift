@@ -160,5 +160,11 @@ final class Scratch {
     #expect(try connection.checkpoint(.passive).isComplete)
     try connection.execute("INSERT INTO t VALUES(3)")
     #expect(connection.log.added == connection.log.pages)
+    // Also when the first commit makes it longer than it was.
+    let before = connection.log.pages
+    #expect(try connection.checkpoint(.passive).isComplete)
+    try connection.execute("INSERT INTO t VALUES(randomblob(100000))")
+    #expect(connection.log.pages > before)
+    #expect(connection.log.added == connection.log.pages)
   }
 }

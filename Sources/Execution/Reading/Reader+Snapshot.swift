@@ -6,6 +6,13 @@ import Wire
 struct HeldPipeline: Sendable {
   let view: PipelineView
   let roots: FileRoots
+  /// Block time when it was asked for last; nil once its last rows were given.
+  var asked: Moment?
+
+  /// Whether its place may go to another owner.
+  func isFree(at now: Moment) -> Bool {
+    asked.map { $0.advanced(by: ExecutionLimits.snapshotIdleMax.milliseconds) < now } ?? true
+  }
 }
 
 extension Reader {
@@ -24,7 +31,8 @@ extension Reader {
     }
     try admit(request, to: held.view)
     let part = try part(of: held, seal: nil, after: place)
-    if part.next == nil { letGo(held) }
+    // After a barrier it has no place any more, and would end when the pipeline changes.
+    if part.next == nil { letGo(held) } else { try? hold(held) }
     return part
   }
 

@@ -28,7 +28,8 @@ package final class Reader: Sendable {
     var clock: (@Sendable () -> UInt64)?
     /// Whether a copy of a pipeline is being worked on.
     var isInWorkshop = false
-    /// What snapshots copy, one an owner, the newest last; until all readers let go.
+    /// What snapshots copy, one an owner, the one asked for last at the end; until all readers let
+    /// go.
     var held: [HeldPipeline] = []
     /// By pipeline: what its metrics came to last.
     var metrics: [String: KnownMetrics] = [:]
@@ -84,14 +85,19 @@ package final class Reader: Sendable {
   }
 
   /// Keeps a pipeline as it is, in the place of what was kept for its owner before. What is kept
-  /// for other owners stays.
+  /// for other owners stays, but for one that is free.
   /// - Throws: `SNAPSHOTS_FULL` while others have all places.
   func hold(_ pipeline: HeldPipeline) throws(Refusal) {
     let (before, isHeld) = state.withLock { state -> ([HeldPipeline], Bool) in
-      let before = state.held
-      let others = before.filter { $0.view.owner != pipeline.view.owner }
+      let (before, now) = (state.held, state.views.last?.time ?? 0)
+      var others = before.filter { $0.view.owner != pipeline.view.owner }
+      if others.count >= ExecutionLimits.snapshotsHeld,
+        let free = others.firstIndex(where: { $0.isFree(at: now) })
+      {
+        others.remove(at: free)
+      }
       guard others.count < ExecutionLimits.snapshotsHeld else { return (before, false) }
-      state.held = others + [pipeline]
+      state.held = others + [HeldPipeline(view: pipeline.view, roots: pipeline.roots, asked: now)]
       return (before, true)
     }
     // Pins go with what holds them last, here, outside of the lock.
@@ -100,20 +106,21 @@ package final class Reader: Sendable {
       throw Refusal(
         "SNAPSHOTS_FULL",
         "this replica gives snapshots to \(ExecutionLimits.snapshotsHeld) other owners: ask "
-          + "another one, or again in two minutes")
+          + "another one, or again in a minute")
     }
   }
 
-  /// Keeps a pipeline no longer: its last rows were given.
+  /// Another owner may have a pipeline's place: its last rows were given. Another copy of it goes
+  /// on as long as nobody takes it.
   func letGo(_ pipeline: HeldPipeline) {
-    let before = state.withLock { state -> [HeldPipeline] in
-      let before = state.held
-      state.held.removeAll {
-        $0.view.name == pipeline.view.name && $0.roots == pipeline.roots
+    state.withLock { state in
+      for index in state.held.indices
+      where state.held[index].view.name == pipeline.view.name
+        && state.held[index].roots == pipeline.roots
+      {
+        state.held[index].asked = nil
       }
-      return before
     }
-    _ = before
   }
 
   /// A pipeline as it was with these roots; nil where nothing of that is kept.
@@ -191,6 +198,11 @@ package final class Reader: Sendable {
       else { return nil }
       return first.height...last.height
     }
+  }
+
+  /// How many heights these are.
+  var heightsServed: UInt64 {
+    heights.map { $0.upperBound.number - $0.lowerBound.number + 1 } ?? 0
   }
 
   func certificate(at height: Height) -> StateCertificate? {
