@@ -27,11 +27,11 @@ extension Subnet {
   /// 600,000 bytes, so 146 pages at least, in a block of their own, which is then certified.
   fileprivate func writeMuch() throws {
     let place = executor.height.number
-    let text = String(repeating: "x", count: 100_000)
-    let rows = (0..<6).map { "o\(place)-\($0),\(text),1.00,\n" }
+    let text = String(repeating: "x", count: 60_000)
+    let rows = (0..<10).map { "o\(place)-\($0),\(text),1.00,\n" }
     let receipt = try run(ingest("orders", header + rows.joined()))
     #expect(receipt.status == .applied)
-    #expect(receipt.tally.accepted == 6)
+    #expect(receipt.tally.accepted == 10)
     try certify()
   }
 
