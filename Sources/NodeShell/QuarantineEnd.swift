@@ -13,10 +13,10 @@ import Wire
 ///   are moved to `state/quarantined-HEIGHT`, never deleted; a start goes on with moves that a
 ///   crash cut short.
 /// - Liveness: a log that does not come to the certified state either is recorded too, and not
-///   executed again with the same SQLite; one that the subnet does not accept executes nothing (QD28).
-///   A failure of the machine is not recorded, and the next start tries again. In both cases the
-///   replica runs in quarantine only where its old files can still be opened; where their rows do
-///   not come to their own roots any more, the start ends and says both.
+///   executed again with the same SQLite; one that the subnet does not accept executes nothing
+///   (QD28). A failure of the machine is not recorded, and the next start tries again. In both
+///   cases the replica runs in quarantine only where its old files can still be opened; where their
+///   rows do not come to their own roots any more, the start ends and says both.
 struct QuarantineEnd {
   let configuration: NodeConfiguration
   let journal: Journal

@@ -120,7 +120,7 @@ private func messages(_ models: [Model]) -> [String] {
     #expect(found.contains { $0.contains("scope: consensus_date() changes") } != more.isEmpty)
   }
 
-  @Test(arguments: ["amount", "mul_div(amount, 1, 100) as amount", "amount * amount as amount"])
+  @Test(arguments: ["amount", "amount * amount as amount"])
   func `of an upstream's rows gives columns that count what theirs do`(amount: String) {
     let rows = UpstreamQuery(
       upstream: "orders",
@@ -132,7 +132,7 @@ private func messages(_ models: [Model]) -> [String] {
     let wrong = "scope: amount is decimal(18,4) for orders, whose own is decimal(18,2)"
     let found = messages([refreshed])
     #expect(found.isEmpty != amount.contains("*"), "\(found)")
-    #expect(found.allSatisfy { $0.contains(wrong) }, "\(found)")
+    #expect(found.contains { $0.contains(wrong) } == amount.contains("*"), "\(found)")
   }
 }
 
