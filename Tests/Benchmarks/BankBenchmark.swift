@@ -66,15 +66,17 @@ struct BankBenchmark {
     let (executor, core) = (share { $0 == "executor" }, share { $0 == "core" })
     let verifiers = share { $0.hasSuffix("verifier") || $0 == "proposals" }
     let trie = Double(outcome.done) * hashes * limits.hash * size / all
-    // Two votes and a state share of every other replica a block, at every replica.
+    // Two votes and a state share of every other replica a block, at every replica: reckoned from
+    // the time of one, which was measured by itself.
     let votes = outcome.blocks * size * 3 * (size - 1) * limits.verify / all
     Paper.say(
       Paper.Line(
         name: "  of the replicas' time", replicas: cluster.size,
         figure: "SQLite, contracts, models \(percent(executor - trie))", share: executor,
         limit: "the executor's thread; of it the state trie \(percent(trie))",
-        note: "signatures \(percent(verifiers + votes)), consensus and journal "
-          + "\(percent(core - votes)), links, gateway, reads "
+        note: "signatures of calls \(percent(verifiers)), consensus and journal "
+          + "\(percent(core)), of it votes' signatures about \(percent(min(votes, core))), links, "
+          + "gateway, reads "
           + percent(1 - executor - core - verifiers)))
   }
 
