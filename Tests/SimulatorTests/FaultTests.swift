@@ -5,15 +5,111 @@ import Wire
 
 @testable import Simulator
 
-/// A run of four replicas with the faults, the load and the actors of a few lines.
-private func play(_ lines: String) throws -> RunReport {
+/// Four replicas with the faults, the load and the actors of a few lines.
+private func story(_ lines: String) throws -> Scenario {
   let text = """
     quorate: 1
     title: A fault
     cluster: { replicas: 4, seed: 0x7 }
     \(lines)
     """
-  return Simulation.run(try ScenarioFile.parse(text, path: "fault.yaml"))
+  return try ScenarioFile.parse(text, path: "fault.yaml")
+}
+
+private func play(_ lines: String) throws -> RunReport { Simulation.run(try story(lines)) }
+
+/// One link, and a message that is sent over it again and again.
+private struct Link {
+  private let disk = SimulatedDisk(seed: 1)
+  private let delivery: Delivery
+  var network = Network(members: [0, 1], cluster: Scenario.Cluster())
+
+  init() {
+    let sender = Machine(index: 0, id: 0, name: "r0", disk: disk.machine("r0"))
+    delivery = Delivery(
+      parcel: Parcel(.stateWanted(1), from: sender, decodes: false), toMachine: 1, incarnation: 0)
+  }
+
+  /// How many of a thousand messages are held, and when the others arrive.
+  mutating func send() -> (held: Int, arrivals: [UInt64]) {
+    var (held, arrivals) = (0, [UInt64]())
+    for _ in 0..<1_000 {
+      switch network.fate(of: delivery, at: 0) {
+      case .held: held += 1
+      case .arrives(let time, _): arrivals.append(time)
+      case .lost: break
+      }
+    }
+    return (held, arrivals)
+  }
+}
+
+@Suite struct `A fault of messages` {
+  @Test func `holds the share of them that it is told`() {
+    var link = Link()
+    let all = [true, true]
+    link.network.add(Network.Rule(fault: 0, effect: .hold(300_000), from: all, to: all))
+    let (held, arrivals) = link.send()
+    #expect((200...400).contains(held) && held + arrivals.count == 1_000)
+  }
+
+  @Test func `that holds all draws no chance, so what comes after it is as without it`() {
+    var (plain, held) = (Link(), Link())
+    let all = [true, true]
+    held.network.add(Network.Rule(fault: 0, effect: .hold(1_000_000), from: all, to: all))
+    let before = plain.send()
+    #expect(before.held == 0 && Set(before.arrivals).count > 1)
+    let during = held.send()
+    #expect(during.held == 1_000)
+    held.network.end(fault: 0)
+    let (after, other) = (held.send(), plain.send())
+    #expect(after.arrivals == other.arrivals)
+  }
+
+  @Test func `is read with its share from a file, and holds that much in a run`() throws {
+    let recording = Simulation.record(
+      try story(
+        """
+        load: { clients: 1, rate: 8/s }
+        faults: [{ at: 2s, hold: { rate: 30% }, for: 2s }, { at: 5s, calm: all }]
+        """)
+    ).recording
+    var (held, arrived) = (0, 0)
+    for event in recording.events where (2_500_000..<4_000_000).contains(event.time) {
+      switch event.act {
+      case .held: held += 1
+      case .arrived: arrived += 1
+      default: break
+      }
+    }
+    #expect(held + arrived > 100)
+    #expect(held * 5 > held + arrived && held * 5 < 2 * (held + arrived), "\(held), \(arrived)")
+  }
+
+  /// How many arrivals are second ones of one sending at one replica.
+  private func repeated(_ fault: String) throws -> Int {
+    struct Arrival: Hashable { let sending, lane: Int }
+    let recording = Simulation.record(
+      try story(
+        """
+        load: { clients: 1, rate: 8/s }
+        faults: [{ at: 4s, \(fault) }, { at: 5s, calm: all }]
+        """)
+    ).recording
+    var (seen, again) = (Set<Arrival>(), 0)
+    for event in recording.events {
+      guard case .arrived = event.act, let sending = event.cause else { continue }
+      if !seen.insert(Arrival(sending: sending, lane: event.lane)).inserted { again += 1 }
+    }
+    return again
+  }
+
+  @Test func `sends again the share of them that it is told`() throws {
+    let all = try repeated("replay: { rate: 100% }")
+    let some = try repeated("replay: { rate: 30% }")
+    #expect(all > 400)
+    #expect(some * 5 > all && some * 5 < 2 * all, "\(some) of \(all)")
+  }
 }
 
 @Suite struct `A fault of a process` {

@@ -57,6 +57,25 @@ import Wire
     #expect(again == scenario)
   }
 
+  @Test(arguments: [("12.5%", 125_000), ("0.1%", 1_000), ("0.0001%", 1), ("100%", 1_000_000)])
+  func `keeps the share of the messages that a fault befalls`(text: String, ppm: UInt64) throws {
+    for verb in ["drop", "duplicate", "hold", "replay"] {
+      let fault = "\(verb): { kind: finalize, rate: \(text) }"
+      let entry = "hold: { kind: finalize, view: 8, from: [r5..r12] }"
+      let scenario = try ScenarioFile.parse(
+        story.replacing(entry, with: fault), path: "a.yaml")
+      var filter = Fault.Filter()
+      filter.kind = .finalize
+      filter.ratePPM = ppm
+      let verbs: [Fault.Verb] = [
+        .drop(filter), .duplicate(filter), .hold(filter), .replay(filter),
+      ]
+      #expect(verbs.contains(scenario.faults[1].verb))
+      #expect(scenario.text.contains("rate: \(text)") == (ppm < 1_000_000))
+      #expect(try ScenarioFile.parse(scenario.text, path: "b.yaml") == scenario)
+    }
+  }
+
   @Test func `says whether its clients move cycles`() throws {
     #expect(try ScenarioFile.parse(story, path: "a.yaml").load?.ledger == false)
     let moving = story.replacing("rate: 40/s", with: "rate: 40/s, ledger: true")

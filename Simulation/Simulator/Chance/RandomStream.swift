@@ -52,6 +52,11 @@ package struct RandomStream: Sendable {
     ppm > 0 && below(1_000_000) < ppm
   }
 
+  /// True in `ppm` of a million cases, without a draw where it is certain.
+  package mutating func befalls(_ ppm: UInt64) -> Bool {
+    ppm >= 1_000_000 || happens(ppm)
+  }
+
   /// - Precondition: `choices` is not empty.
   package mutating func pick<Element>(_ choices: [Element]) -> Element {
     choices[below(choices.count)]

@@ -236,7 +236,7 @@ package struct Fault: Sendable, Hashable {
     package var view: View?
     package var from = Who.all
     package var to = Who.all
-    /// Of a million.
+    /// The chance, of a million, that the fault befalls a message that matches.
     package var ratePPM: UInt64 = 1_000_000
     package init() {}
   }

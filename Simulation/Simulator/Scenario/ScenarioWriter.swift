@@ -91,10 +91,12 @@ extension Scenario {
   }
 }
 
-private func shareText(_ ppm: UInt64) -> String {
-  let fraction = String(ppm % 10_000)
-  let padded = String(repeating: "0", count: 4 - fraction.count) + fraction
-  return ppm % 10_000 == 0 ? "\(ppm / 10_000)%" : "\(ppm / 10_000).\(padded)%"
+/// `5%`, `0.1%`.
+func shareText(_ ppm: UInt64) -> String {
+  var fraction = String(ppm % 10_000)
+  fraction = String(repeating: "0", count: 4 - fraction.count) + fraction
+  while fraction.last == "0" { fraction.removeLast() }
+  return "\(ppm / 10_000)\(fraction.isEmpty ? "" : ".")\(fraction)%"
 }
 
 extension Scenario.Byzantine {

@@ -176,7 +176,7 @@ extension Who {
 extension Fault.Filter {
   fileprivate var words: String {
     let messages = kind.map { "the messages \($0.rawValue)" } ?? "messages"
-    let share = ratePPM == 1_000_000 ? "" : "\(ratePPM / 10_000) % of "
+    let share = ratePPM == 1_000_000 ? "" : "\(shareText(ratePPM)) of "
     return
       "\(share)\(messages)\(view.map { " of view \($0)" } ?? "") from \(from.text) to \(to.text)"
   }

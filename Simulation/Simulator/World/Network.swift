@@ -17,12 +17,13 @@ struct Network {
 
   /// A fault at work on the links between two groups of machines.
   struct Rule {
+    /// A chance is of a million.
     enum Effect {
       case cut
       case slow(Span, bytesPerSecond: UInt64?)
       case drop(UInt64)
       case duplicate(UInt64)
-      case hold
+      case hold(UInt64)
     }
 
     let fault: Int
@@ -103,7 +104,8 @@ struct Network {
       met.insert(rule.fault)
       switch rule.effect {
       case .cut: return .lost
-      case .hold: return .held(rule.fault)
+      case .hold(let ppm):
+        if chances[link].befalls(ppm) { return .held(rule.fault) }
       case .drop(let ppm): if chances[link].happens(ppm) { return .lost }
       case .duplicate(let ppm): if chances[link].happens(ppm) { isDoubled = true }
       case .slow(let extra, let bytesPerSecond):

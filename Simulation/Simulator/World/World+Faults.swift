@@ -63,7 +63,7 @@ extension World {
     case .split(let groups): split(groups, index)
     case .drop(let filter): addRule(index, .drop(filter.ratePPM), filter)
     case .duplicate(let filter): addRule(index, .duplicate(filter.ratePPM), filter)
-    case .hold(let filter): addRule(index, .hold, filter)
+    case .hold(let filter): addRule(index, .hold(filter.ratePPM), filter)
     case .replay(let filter): replay(filter, index)
     case .calm: agenda.plan(.calm, at: now)
     case .pause, .crash, .wipe, .disk, .clock, .cpu, .sql: applyToMachines(verb, index)
@@ -258,6 +258,7 @@ extension World {
   private func replay(_ filter: Fault.Filter, _ index: Int) {
     let from = resolve(filter.from, filter.to, index)
     let to = resolve(filter.to, filter.from, index)
+    var chance = RandomStream(seed: scenario.cluster.seed, label: "replay \(index)")
     for delivery in faultEngine.archivedDeliveries
     where from[delivery.fromMachine] && to[delivery.toMachine]
       && (filter.kind.map { $0.includes(delivery.kind) } ?? true)
@@ -265,7 +266,7 @@ extension World {
       && machines[delivery.toMachine].incarnation == delivery.incarnation
     {
       network.meets(fault: index)
-      dispatch(delivery)
+      if chance.befalls(filter.ratePPM) { dispatch(delivery) }
     }
   }
 
