@@ -52,6 +52,20 @@ struct SimulateCommand: AsyncParsableCommand {
     }
   }
 
+  /// Told before a search; the folder itself is made with the first finding.
+  static func check(folder path: String) throws {
+    var place = URL(filePath: path).standardizedFileURL.path
+    var isFolder: ObjCBool = false
+    while !FileManager.default.fileExists(atPath: place, isDirectory: &isFolder), place != "/" {
+      place = URL(filePath: place).deletingLastPathComponent().path
+    }
+    guard !path.isEmpty else { throw ValidationError("--out names no folder.") }
+    guard isFolder.boolValue, FileManager.default.isWritableFile(atPath: place) else {
+      throw ValidationError(
+        "--out \(path): \(place) is no folder to write in. Name one that is there or can be made.")
+    }
+  }
+
   static func check(_ duration: Duration?) throws {
     let most = ScenarioLimits.spanMax.number
     guard let duration, duration > .microseconds(Int64(most)) else { return }

@@ -54,6 +54,7 @@ struct SimulateFuzz: AsyncParsableCommand {
     guard broken == nil || runs != nil else {
       throw ValidationError("--broken goes with --runs N: the most runs for a bug.")
     }
+    if broken == nil { try SimulateCommand.check(folder: out) }
     if let broken, broken != "all" { _ = try Scenario(title: "").breaking(broken) }
   }
 

@@ -46,6 +46,7 @@ struct SimulateTwins: AsyncParsableCommand {
     guard sample.map({ (1...SimulateCommand.runsMax).contains($0) }) ?? true else {
       throw ValidationError("--sample is 1 to \(grouped(SimulateCommand.runsMax)).")
     }
+    try SimulateCommand.check(folder: out)
     if let broken { _ = try Scenario(title: "").breaking(broken) }
   }
 

@@ -376,6 +376,10 @@ private final class TemporaryFile {
     (["replay", "a.yaml", "--svg", "/no/such/folder/run.svg"], "there is no folder"),
     (["run", "--save", "/no/such/folder/run.yaml"], "there is no folder"),
     (["shrink", "a.yaml", "--out", "/no/such/folder/run.yaml"], "there is no folder"),
+    (["fuzz", "--runs", "1", "--out", "/dev/null/a/b"], "/dev/null is no folder to write in"),
+    (["fuzz", "--runs", "1", "--out", "/dev/null"], "/dev/null is no folder to write in"),
+    (["fuzz", "--runs", "1", "--out", ""], "--out names no folder"),
+    (["twins", "--all", "--out", "/dev/null/a"], "/dev/null is no folder to write in"),
   ])
   func `takes nothing that it cannot run with`(words: [String], says: String) throws {
     let refusal = try #require(self.refusal(words))
@@ -386,6 +390,9 @@ private final class TemporaryFile {
   @Test func `takes what its files take`() {
     #expect(refusal(["run", "--replicas", "40", "--for", "1000h", "--html", "run.html"]) == nil)
     #expect(refusal(["twins", "--all", "--replicas", "40"]) == nil)
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    #expect(refusal(["fuzz", "--runs", "1", "--out", folder.appending(path: "a/b").path]) == nil)
+    #expect(!FileManager.default.fileExists(atPath: folder.path))
   }
 
   @Test func `that cannot begin ends with the status of wrong usage, not of a violation`()
