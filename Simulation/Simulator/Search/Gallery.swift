@@ -67,14 +67,6 @@ extension Gallery.Row {
     path.split(separator: "/").last.map { String($0.dropLast(".yaml".count)) } ?? path
   }
 
-  /// Over the budget safety may break, and the file says how.
-  private var mayBreak: Bool {
-    scenario.overBudget && scenario.expect.planted == nil
-      && scenario.expect.breaks.contains { $0.rawValue == shipped.check }
-  }
-
-  package var isSound: Bool { shipped.passed || mayBreak }
-
   /// The broken rule was seen, by a check that the file names.
   package var isCaught: Bool {
     guard let check = broken?.check, check != Check.vacuity.rawValue, check != "crash" else {
@@ -90,7 +82,7 @@ extension Gallery.Row {
   /// Why the file shows less than it says; empty for one that is in order.
   package var complaints: [String] {
     var out: [String] = []
-    if !isSound { out.append(shipped.verdict) }
+    if !shipped.passed { out.append(shipped.verdict) }
     if let broken, !isCaught {
       out.append(
         broken.passed
@@ -102,7 +94,7 @@ extension Gallery.Row {
         "VACUOUS: without its faults and actors it is \(faultless?.verdict ?? ""); name under "
           + "'reaches:' what only they bring, or a rule under 'planted:'")
     }
-    if isSound, !scenario.overBudget {
+    if shipped.passed, !scenario.overBudget {
       let idle = shipped.unfired.filter { !$0.contains("calm: all") }
       out += idle.map { "never began: \($0)" }
     }
@@ -116,7 +108,7 @@ extension Gallery.Row {
 
   /// The exit status that this file asks for; nil when it is in order.
   var failure: Int32? {
-    if !isSound { return shipped.exitCode }
+    if !shipped.passed { return shipped.exitCode }
     return complaints.isEmpty ? nil : 3
   }
 }
