@@ -54,8 +54,9 @@ struct ClusterCommand: AsyncParsableCommand {
       let committee = network.committee
       Terminal.say(
         """
-        Subnet \(network.name) (\(network.subnet.short)) of \(committee.size) replicas: up to \
-        \(committee.faultsMax) may fail in any way, \(committee.quorum) signatures certify.
+        Subnet \(network.name) (\(network.subnet.short)) of \
+        \(counted(committee.size, "replica")): up to \(committee.faultsMax) may fail in any way, \
+        \(counted(committee.quorum, "signature certifies", "signatures certify")).
         \(folder.path)/network.json is public and is what clients trust. Keys stay in their folders.
         """)
       if committee.size < 4 {
@@ -97,8 +98,10 @@ struct ClusterCommand: AsyncParsableCommand {
       try await cluster.waitUntilServing(seconds: 120)
       Terminal.say(
         running == cluster.processes.count
-          ? "All \(running) replicas were running already."
-          : "\(cluster.processes.count) replicas are up and have certified a state.")
+          ? "\(counted(running, "replica was", "replicas were")) running already."
+          : counted(
+            cluster.processes.count, "replica is up and has certified a state.",
+            "replicas are up and have certified a state."))
       if detach { return }
       Terminal.say("Ctrl-C stops them all.")
       await interrupted()
@@ -181,9 +184,11 @@ struct ClusterCommand: AsyncParsableCommand {
       let cluster = try LocalCluster(folder)
       try await cluster.stop(cluster.processes.map(\.id), by: SIGTERM, seconds: 30)
       if wipe { try FileManager.default.removeItem(at: folder) }
+      let count = cluster.processes.count
+      let (all, their) =
+        count == 1 ? ("The replica is", "its") : ("All \(count) replicas are", "their")
       Terminal.say(
-        "All \(cluster.processes.count) replicas are down"
-          + (wipe ? " and \(folder.path) is removed." : "; their state is kept."))
+        "\(all) down" + (wipe ? " and \(folder.path) is removed." : "; \(their) state is kept."))
     }
   }
 }

@@ -118,7 +118,7 @@ struct StatusCommand: AsyncParsableCommand {
       (try? result.get()).map { (id, $0.status) }
     }
     guard let view = statuses.map(\.1.view).max(), count <= statuses.count else {
-      throw Failure("Only \(statuses.count) replicas answer; \(count) cannot be picked.")
+      throw Failure("Only \(statuses.count) of the replicas answer; \(count) cannot be picked.")
     }
     let leader = network.committee.leader(of: view).index
     let up = Set(statuses.map(\.0.index))
@@ -201,7 +201,7 @@ struct WhyCommand: AsyncParsableCommand {
     let missing = lines.filter { !$0.isUp }
     let up = committee.size - missing.count
     if missing.isEmpty {
-      Terminal.say("All \(up) replicas answer.")
+      Terminal.say(up == 1 ? "The replica answers." : "All \(up) replicas answer.")
     } else {
       Terminal.say(
         "Missing: " + missing.map { "\($0.replica) (\($0.state))" }.joined(separator: ", ") + ".")
@@ -210,7 +210,8 @@ struct WhyCommand: AsyncParsableCommand {
       Terminal.say(
         """
         Awaited: \(committee.quorum - up) more of them. A certificate takes \(committee.quorum) of \
-        \(committee.size) signatures and \(up) replicas are up, so no update becomes final. \
+        \(committee.size) signatures and \(counted(up, "replica is", "replicas are")) up, so no \
+        update becomes final. \
         Queries at trust 'replica', 'quorum' and 'certified' go on at the last certified height.
         Next: quorate cluster start \(missing.map(\.replica).joined(separator: " "))
         """)

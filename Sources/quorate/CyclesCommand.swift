@@ -176,13 +176,14 @@ struct CyclesCommand: AsyncParsableCommand {
             [$0.key, $0.item, $0.unit, grouped($0.base.number), grouped($0.price.number)]
           }))
       Terminal.say(
-        "\(report.table.name) \(report.table.version), for \(report.table.replicas) replicas. "
-          + "10^12 cycles (1 T) are pegged to one XDR. Queries are free at every trust.")
+        "\(report.table.name) \(report.table.version), for "
+          + "\(counted(report.table.replicas, "replica")). 10^12 cycles (1 T) are "
+          + "pegged to one XDR. Queries are free at every trust.")
       for proposal in report.proposals {
         Terminal.say(
           "\(proposal.administrator.hex.prefix(8)) proposes version \(proposal.table.version): "
             + Self.differences(report.table, proposal.table)
-            + "; \(report.needed) administrators must propose the same")
+            + "; \(counted(report.needed, "administrator")) must propose the same")
       }
     }
 

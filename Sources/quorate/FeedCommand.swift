@@ -25,7 +25,7 @@ struct FeedCommand: AsyncParsableCommand {
     for (source, text) in feed.files {
       let file = folder.appending(path: "\(source).csv")
       try Data(text).write(to: file)
-      Terminal.say("\(file.path)  \(grouped(text.count { $0 == 10 } - 1)) rows")
+      Terminal.say("\(file.path)  \(counted(text.count { $0 == 10 } - 1, "row"))")
     }
   }
 }

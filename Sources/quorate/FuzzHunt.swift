@@ -29,7 +29,7 @@ struct FuzzHunt {
       Terminal.say(Self.table(catches, runsMax: runsMax))
       if !missed.isEmpty {
         Terminal.say(
-          "\nnot found in \(grouped(runsMax)) runs: \(missed.joined(separator: ", "))")
+          "\nnot found in \(counted(runsMax, "run")): \(missed.joined(separator: ", "))")
       }
     }
     throw ExitCode(missed.isEmpty ? 0 : 3)

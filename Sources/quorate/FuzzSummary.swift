@@ -22,7 +22,7 @@ struct FuzzSummary {
     if !missed.isEmpty { lines.append("          not reached: \(missed.joined(separator: " · "))") }
     if !tally.mutants.isEmpty {
       lines.append(
-        "mutants   \(tally.mutants.count) runs with a rule broken, "
+        "mutants   \(counted(tally.mutants.count, "run")) with a rule broken, "
           + "\(tally.mutants.count - tally.mutantsMissed.count) found")
     }
     lines += tally.mutantsMissed.map { "          NOT FOUND: \(told($0))" }
@@ -38,21 +38,23 @@ struct FuzzSummary {
     let findings = tally.findings
     guard let first = findings.first else {
       guard let missed = tally.mutantsMissed.first else {
-        return "PASS  \(grouped(tally.all.runs)) runs, no violation"
+        return "PASS  \(counted(tally.all.runs, "run")), no violation"
       }
       return
-        "FAIL  no violation in \(grouped(tally.all.runs)) runs, but a broken rule went unseen\n"
+        "FAIL  no violation in \(counted(tally.all.runs, "run")), but a broken rule went unseen\n"
         + "next: quorate simulate fuzz --runs 1 --seed 0x\(String(missed.seed, radix: 16)) "
         + "--replicas \(missed.replicas) --blocks \(tally.plan.blocks) --broken "
         + (missed.broken ?? "all")
     }
     let next = first.file.map { "\nnext: quorate simulate explain \($0)" } ?? ""
-    return "FAIL  \(findings.count) of \(grouped(tally.all.runs)) runs; the first: seed 0x"
-      + "\(String(first.seed, radix: 16)), \(first.replicas) replicas: \(first.verdict)" + next
+    return "FAIL  \(findings.count) of \(counted(tally.all.runs, "run")); the first: seed 0x"
+      + "\(String(first.seed, radix: 16)), \(counted(first.replicas, "replica")): \(first.verdict)"
+      + next
   }
 
   private func told(_ run: RunSummary) -> String {
-    "\(run.broken ?? ""), seed 0x\(String(run.seed, radix: 16)), \(run.replicas) replicas"
+    "\(run.broken ?? ""), seed 0x\(String(run.seed, radix: 16)), "
+      + counted(run.replicas, "replica")
   }
 
   private func row(_ name: String, _ sums: FuzzTally.Sums) -> [String] {

@@ -219,7 +219,8 @@ struct SnapshotReport: Encodable {
   var text: String {
     let rows = tables.values.reduce(0, +)
     return """
-      Verified: \(signers) replicas certified the state, and this is all that \(pipeline) held.
+      Verified: \(counted(signers, "replica")) certified the state, and this is all that \
+      \(pipeline) held.
       Subnet \(network), pipeline \(pipeline), height \(height), \(time): \
       \(counted(rows, "row")) in \(counted(tables.count, "table")), \
       \(counted(entries, "entry", "entries")) of its bookkeeping.

@@ -60,7 +60,7 @@ extension PipelineCommand {
         Terminal.say(try Terminal.json(runs.map(TestReport.init)))
       } else {
         Terminal.say(
-          "\(grouped(runs.count)) tests, \(grouped(failed)) failed"
+          "\(counted(runs.count, "test")), \(grouped(failed)) failed"
             + (failed == 0 ? "" : "; '-' is what was expected, '+' what was found"))
       }
       if failed > 0 { throw ExitCode(1) }

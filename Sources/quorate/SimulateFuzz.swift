@@ -129,8 +129,9 @@ struct SearchProgress {
     let pace = Double(tally.all.simulated) / 1_000_000 / max(seconds, 0.001)
     bar.show(
       done,
-      note: "· \(grouped(tally.all.blocks)) blocks · \(grouped(Int(pace))) s a second"
-        + " · \(tally.findings.count) findings" + (left.map { " · \(Self.time($0)) left" } ?? ""))
+      note: "· \(counted(tally.all.blocks, "block")) · \(grouped(Int(pace))) s a second"
+        + " · \(counted(tally.findings.count, "finding"))"
+        + (left.map { " · \(Self.time($0)) left" } ?? ""))
   }
 
   func finish() { bar.finish() }

@@ -62,8 +62,8 @@ struct SimulateGallery: AsyncParsableCommand {
     lines += gallery.holes.map { "open hole: no scenario catches \($0)" }
     let caught = Catalog.plantedBugs.count - gallery.holes.count
     lines.append(
-      "\(gallery.exitCode == 0 ? "PASS" : "FAIL")  \(gallery.rows.count) scenarios, \(caught) of "
-        + "\(Catalog.plantedBugs.count) planted bugs caught")
+      "\(gallery.exitCode == 0 ? "PASS" : "FAIL")  \(counted(gallery.rows.count, "scenario")), "
+        + "\(caught) of \(Catalog.plantedBugs.count) planted bugs caught")
     return lines.joined(separator: "\n")
   }
 

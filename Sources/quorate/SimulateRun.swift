@@ -73,8 +73,8 @@ struct SimulateRun: AsyncParsableCommand {
     }
     progress.finish()
     Terminal.say(
-      "\(grouped(seeds.count)) seeds with \(replicas) replicas: no violation, "
-        + "\(grouped(heights)) heights, \(fixed(progress.seconds, 1)) s.")
+      "\(counted(seeds.count, "seed")) with \(counted(replicas, "replica")): no violation, "
+        + "\(counted(heights, "height")), \(fixed(progress.seconds, 1)) s.")
   }
 
   /// This run again, with all that makes it what it is, saved.

@@ -24,7 +24,8 @@ struct SimulateShrink: AsyncParsableCommand {
     var bar = ProgressBar("Shrinking", unit: "runs", total: nil)
     guard
       var shrinker = Shrinker(
-        scenario, progress: { runs, left in bar.show(runs, note: "· \(left) faults left") })
+        scenario,
+        progress: { runs, left in bar.show(runs, note: "· \(counted(left, "fault")) left") })
     else {
       throw SimulateCommand.misused(
         "\(file) passes: there is nothing to shrink. Break a rule with --broken, or give a file "
@@ -36,8 +37,8 @@ struct SimulateShrink: AsyncParsableCommand {
     try SimulateCommand.write(shrinker.best, to: path)
     Terminal.say(
       Self.milestones(shrinker.steps).map { "\($0)" }.joined(separator: " → ")
-        + " faults and actors in \(grouped(shrinker.runs)) runs; \(shrinker.check.rawValue) still "
-        + "fails")
+        + " faults and actors in \(counted(shrinker.runs, "run")); \(shrinker.check.rawValue) "
+        + "still fails")
     Terminal.say("")
     Terminal.say(shrinker.best.text)
     let hint = shrinker.best.brokenRule.map { " --broken \($0.rawValue)" } ?? ""

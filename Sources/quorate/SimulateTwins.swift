@@ -65,7 +65,7 @@ struct SimulateTwins: AsyncParsableCommand {
         given += 1
         return SearchTask(number: given - 1, source: .twins(twins), broken: broken, folder: out)
       },
-      waiting: { bar.show(done, note: "· \(findings.count) findings") },
+      waiting: { bar.show(done, note: "· \(counted(findings.count, "finding"))") },
       done: { run in
         done += 1
         blocks += run.blocks
@@ -100,8 +100,10 @@ struct SimulateTwins: AsyncParsableCommand {
       if let file = finding.file { Terminal.say("  quorate simulate replay \(file)") }
     }
     Terminal.say(
-      "\(findings.isEmpty ? "PASS" : "FAIL")  \(grouped(total)) cases of \(rounds) "
-        + "\(rounds == 1 ? "round" : "rounds") with \(replicas) replicas: "
-        + "\(findings.count) violations, \(grouped(blocks)) blocks, \(fixed(seconds, 1)) s")
+      "\(findings.isEmpty ? "PASS" : "FAIL")  \(counted(total, "case")) of "
+        + "\(counted(rounds, "round")) with \(replicas) replicas: "
+        + "\(counted(findings.count, "violation")), \(counted(blocks, "block")), "
+        + "\(fixed(seconds, 1)) s"
+    )
   }
 }

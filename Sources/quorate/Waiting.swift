@@ -26,7 +26,7 @@ struct Awaited: Equatable {
       return "\(up) of \(size) replicas are up, which suffices; 'quorate cluster why' says what is "
         + "awaited."
     }
-    var words = "\(up) of \(size) replicas are up, \(quorum) are needed."
+    var words = "\(up) of \(size) replicas are up, \(quorum) \(quorum == 1 ? "is" : "are") needed."
     if !silent.isEmpty {
       let names = list(silent)
       let ids = silent.map(\.description).joined(separator: " ")

@@ -194,6 +194,20 @@ private func small(lanes: Int, limit: Int = 100) -> Recording {
     #expect(quotedForScript("</script>\n\"") == "\"\\u003c/script\\u003e\\u000a\\\"\"")
   }
 
+  @Test(arguments: ["0 crashes", "1 crash", "2 crashes"])
+  func `says how many crashes there were`(words: String) throws {
+    let count = try #require(words.first?.wholeNumberValue)
+    var scenario = Scenario(title: "Crashes")
+    scenario.cluster.duration = .seconds(3)
+    scenario.faults = (0..<count).map { number in
+      Fault(
+        at: .time(.milliseconds(UInt64(500 + 500 * number))),
+        .crash(.replicas([1]), .tornTail, effects: 0), .span(.milliseconds(100)))
+    }
+    let (report, recording) = Simulation.record(scenario)
+    #expect(DiagramPage(recording, report).text.contains(" · \(words)</p>"))
+  }
+
   @Test func `stays within its bound, with everything in ink first`() throws {
     let recording = Simulation.record(try Stories.broken("timers-stay-capped")).recording
     let diagram = Diagram(recording, .page)

@@ -132,5 +132,9 @@ import Wire
     #expect(throws: ScenarioFaults.self) { try ScenarioFile.parse(broken, path: "a.yaml") }
     let open = broken + "\nover-budget: true\n"
     #expect(try ScenarioFile.parse(open, path: "a.yaml").overBudget)
+    var alone = Scenario(title: "Alone")
+    alone.cluster.replicas = 1
+    alone.faults = [Fault(at: .time(0), .wipe(.replicas([0])))]
+    #expect(alone.flaws.first?.hasPrefix("1 replica is Byzantine or lost for good") == true)
   }
 }

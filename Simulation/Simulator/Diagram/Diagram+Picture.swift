@@ -34,7 +34,7 @@ extension Diagram {
   /// What is seen, in a line.
   var subtitle: String {
     let cluster = recording.scenario.cluster
-    return "\(recording.lanes.count) replicas, quorum \(cluster.quorum), links of "
+    return "\(counted(recording.lanes.count, "replica")), quorum \(cluster.quorum), links of "
       + "\(cluster.latency.text) ± \(cluster.jitter.text). Time runs downwards, from "
       + "\(seconds(scale.first, digits: 3)) s to \(seconds(scale.last, digits: 3)) s; "
       + "\(caption)."

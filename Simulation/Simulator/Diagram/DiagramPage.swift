@@ -64,12 +64,13 @@ package struct DiagramPage: Sendable {
   private var figures: String {
     let statistics = report.statistics
     var parts = [
-      "\(report.replicas) replicas, quorum \(recording.scenario.cluster.quorum)",
+      "\(counted(report.replicas, "replica")), quorum \(recording.scenario.cluster.quorum)",
       "seed 0x\(String(report.seed, radix: 16))",
       "\(seconds(statistics.simulated, digits: 1)) s simulated",
-      "\(statistics.heightHighest) heights in \(statistics.viewHighest) views",
-      "\(statistics.deliveries) messages delivered, \(statistics.lost) lost",
-      "\(statistics.crashes) crashes",
+      "\(counted(statistics.heightHighest.number, "height")) in "
+        + counted(statistics.viewHighest.number, "view"),
+      "\(counted(statistics.deliveries, "message")) delivered, \(statistics.lost) lost",
+      counted(statistics.crashes, "crash", "crashes"),
     ]
     if let planted = report.planted { parts.append("rule broken on purpose: \(planted)") }
     if !report.accused.isEmpty {

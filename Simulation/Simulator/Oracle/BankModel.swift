@@ -45,7 +45,8 @@ struct BankModel {
       let accepted = insert(rows(of: call, signed.body), at: height)
       if case .ingest = call.method, accepted != Int(receipt.tally.accepted) {
         flaws.append(
-          "the receipt of \(name) accepts \(receipt.tally.accepted) rows, they are \(accepted)")
+          "the receipt of \(name) accepts \(counted(receipt.tally.accepted, "row")), there are "
+            + "\(accepted)")
       }
     }
     forget(before: time)

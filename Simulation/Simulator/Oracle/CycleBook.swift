@@ -329,10 +329,12 @@ package struct CycleTally: Sendable, Hashable {
   }
 
   package var text: String {
-    "cycles: \(calls) calls judged: \(applied) applied (\(transfers) transfers, "
-      + "\(topUps) top-ups, \(upgrades) upgrades), \(refused) refused, \(replayed) replayed; "
+    "cycles: \(counted(calls, "call")) judged: \(applied) applied ("
+      + "\(counted(transfers, "transfer")), \(counted(topUps, "top-up")), "
+      + "\(counted(upgrades, "upgrade"))), \(refused) refused, \(replayed) replayed; "
       + "\(turnedAway) turned away before; \(overBudget) over budget; "
-      + "frozen \(freezes) times, thawed \(thaws) times; \(priceChanges) price changes"
+      + "frozen \(counted(freezes, "time")), thawed \(counted(thaws, "time")); "
+      + counted(priceChanges, "price change")
   }
 }
 

@@ -40,7 +40,8 @@ extension Oracle {
     let expected = bank.transfers.count + bank.balances.count
     if rows.count != expected || Set(rows).count != rows.count {
       report(
-        .state, machine, nil, "\(name) holds \(rows.count) rows of the bank, not \(expected)")
+        .state, machine, nil,
+        "\(name) holds \(counted(rows.count, "row")) of the bank, not \(expected)")
     }
     for row in rows where !bank.holds(row) {
       report(.state, machine, nil, "\(name) holds the row \(row.key), \(row.text), \(row.number)")

@@ -43,6 +43,7 @@ struct StorageModel {
     let paid = account.taken - before.taken
     guard paid != due, paid > due || account.balance > 0 else { return nil }
     return
-      "\(name) pays \(paid) for \(ended.count) periods of \(before.bytes) bytes, \(due) are due"
+      "\(name) pays \(paid) for \(counted(ended.count, "period")) of \(before.bytes) bytes, "
+      + "\(due) are due"
   }
 }

@@ -18,8 +18,8 @@ extension Scenario {
     let spent = spentBudget
     if flaws.isEmpty, !overBudget, spent > cluster.faultsMax {
       flaws.append(
-        "\(spent) replicas are Byzantine or lost for good, which is more than "
-          + "f = \(cluster.faultsMax); take faults away or set over-budget: true")
+        "\(counted(spent, "replica is", "replicas are")) Byzantine or lost for good, which is more "
+          + "than f = \(cluster.faultsMax); take faults away or set over-budget: true")
     }
     if let profile = cluster.profile, cluster.latency != profile.median {
       flaws.append("the latency is that of no site: it is told by the profile \(profile.rawValue)")

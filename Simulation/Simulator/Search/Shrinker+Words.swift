@@ -76,7 +76,7 @@ extension Shrinker {
     let bug = best.brokenRule?.rawValue
     best.title =
       bug.map { "With \($0), \(check.rawValue) fails" }
-      ?? "\(check.rawValue) fails with \(best.cluster.replicas) replicas"
+      ?? "\(check.rawValue) fails with \(counted(best.cluster.replicas, "replica"))"
     best.story = best.told(report)
     best.see = nil
     best.expect.reaches = []
@@ -111,7 +111,8 @@ extension Scenario {
   /// The story in words: who plays, what goes wrong in which order, and which check fails.
   fileprivate func told(_ report: RunReport) -> String {
     var lines = [
-      "\(cluster.replicas) replicas, of which \(cluster.quorum) are a quorum"
+      "\(counted(cluster.replicas, "replica")), of which \(cluster.quorum) "
+        + (cluster.quorum == 1 ? "is a quorum" : "are a quorum")
         + (brokenRule.map { ", with the rule \($0.rawValue) broken on purpose." } ?? ".")
     ]
     for actor in byzantine {

@@ -235,7 +235,7 @@ extension World {
       + clients.flatMap { client in
         client.pending.filter { $0.oddity != .expired }.map { pending in
           "client \(client.index) waits for \(pending.signed.call.method.label) "
-            + "\(pending.digest), sent \(pending.tries) times"
+            + "\(pending.digest), sent \(counted(pending.tries, "time"))"
         }
       }
   }

@@ -100,7 +100,8 @@ extension World {
         "a call waited \(longest / 1_000) ms for its reply, at most \(span.text) were expected")
     } else if !waiting.isEmpty {
       oracle.report(
-        .liveness, nil, nil, "\(waiting.count) calls wait for their replies for over \(span.text)")
+        .liveness, nil, nil,
+        "\(counted(waiting.count, "call")) waited for a reply for over \(span.text)")
     }
   }
 
@@ -111,8 +112,8 @@ extension World {
       guard checked / views >= most else { continue }
       oracle.report(
         .bounds, machine.index, nil,
-        "checked \(checked) signatures in \(views) views, where fewer than \(most) a view were "
-          + "expected")
+        "checked \(checked) signatures in \(counted(views, "view")), where fewer than \(most) "
+          + "a view were expected")
     }
   }
 
