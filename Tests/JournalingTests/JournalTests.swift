@@ -340,19 +340,23 @@ extension PreparedStatement {
 }
 
 @Suite struct `A journal that enforces own votes` {
-  @Test func `stops rather than write a second vote`() async {
-    await #expect(processExitsWith: .failure) {
-      let folder = try Folder()
-      let journal = try Journal(path: folder.file)
+  @Test func `stops rather than write a second vote`() async throws {
+    // The process that stops leaves its files, so the folder is this one's.
+    let folder = try Folder()
+    defer { withExtendedLifetime(folder) {} }
+    await #expect(processExitsWith: .failure) { [file = folder.file as String] in
+      let journal = try Journal(path: file)
       try journal.append([.vote(vote(finalizeBallot(block(1, view: 4))))])
       try journal.append([.vote(vote(finalizeBallot(block(2, view: 4))))])
     }
   }
 
-  @Test func `stops rather than sign a second state`() async {
-    await #expect(processExitsWith: .failure) {
-      let folder = try Folder()
-      let journal = try Journal(path: folder.file)
+  @Test func `stops rather than sign a second state`() async throws {
+    // The process that stops leaves its files, so the folder is this one's.
+    let folder = try Folder()
+    defer { withExtendedLifetime(folder) {} }
+    await #expect(processExitsWith: .failure) { [file = folder.file as String] in
+      let journal = try Journal(path: file)
       try journal.append([.stateShare(share(3, root: 1))])
       try journal.append([.stateShare(share(3, root: 2))])
     }
