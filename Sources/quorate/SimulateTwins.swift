@@ -52,16 +52,17 @@ struct SimulateTwins: AsyncParsableCommand {
 
   func run() async throws {
     let plan = TwinsPlan(replicas: replicas)
-    let cases = all ? plan.all(everyPlacement: everyPlacement) : []
-    let total = sample ?? cases.count
+    var cases = plan.all(everyPlacement: everyPlacement).makeIterator()
+    let total = sample ?? plan.count(everyPlacement: everyPlacement)
     var bar = ProgressBar("Twins", unit: "cases", total: total)
     var (given, done, blocks) = (0, 0, UInt64(0))
     var findings: [RunSummary] = []
     try WorkerPool(jobs: jobs).perform(
       next: {
-        guard given < total else { return nil }
-        let twins =
-          all ? cases[given] : plan.sample(given, rounds: rounds, seed: seed.number)
+        guard given < total,
+          let twins = all
+            ? cases.next() : plan.sample(given, rounds: rounds, seed: seed.number)
+        else { return nil }
         given += 1
         return SearchTask(number: given - 1, source: .twins(twins), broken: broken, folder: out)
       },

@@ -26,21 +26,28 @@ package struct TwinsPlan: Sendable {
 
   private typealias Role = TwinsCase.Role
 
-  /// Every setting of one round.
+  /// Every setting of one round, made one after the other: there may be millions.
   /// - Parameter everyPlacement: with every choice of the Byzantine ones; else with one each.
-  package func all(everyPlacement: Bool) -> [TwinsCase] {
-    var cases: [TwinsCase] = []
-    var settings = 0
-    for leading in Role.leading {
-      for counts in Self.splits(replicas - 1, into: Role.allCases.count) {
-        let placements = placements(counts)
-        let chosen = everyPlacement ? placements : [placements[settings % placements.count]]
-        settings += 1
-        cases += chosen.map { made(leading, counts, $0) }
-      }
+  package func all(everyPlacement: Bool) -> some Sequence<TwinsCase> {
+    let splits = Self.splits(replicas - 1, into: Role.allCases.count)
+    let settings = Role.leading.flatMap { leading in splits.map { (leading, $0) } }
+    return settings.indices.lazy.flatMap { number in
+      let (leading, counts) = settings[number]
+      let placements = placements(counts)
+      let chosen = everyPlacement ? placements : [placements[number % placements.count]]
+      return chosen.map { made(leading, counts, $0) }
     }
-    return cases
   }
+
+  /// How many cases `all` has.
+  package func count(everyPlacement: Bool) -> Int {
+    guard everyPlacement else { return 3 * Self.choose3(replicas + 2) }
+    return [faultsMax, faultsMax - 1].reduce(0) { sum, others in
+      sum + 3 * Self.choose3(others + 3) * Self.choose3(replicas + 2 - others)
+    }
+  }
+
+  private static func choose3(_ count: Int) -> Int { count * (count - 1) * (count - 2) / 6 }
 
   /// Roles and Byzantine ones drawn evenly, of any number of rounds.
   package func sample(_ number: Int, rounds: Int, seed: UInt64) -> TwinsCase {
