@@ -134,6 +134,27 @@ private func messages(_ models: [Model]) -> [String] {
     #expect(found.isEmpty != amount.contains("*"), "\(found)")
     #expect(found.contains { $0.contains(wrong) } == amount.contains("*"), "\(found)")
   }
+
+  @Test(arguments: [
+    ("customer", "where id = :id", true), ("upper(customer) as customer", "where id = :id", false),
+    ("customer", "where id = :id and customer <> ''", false),
+    ("customer", "where customer = :id", false),
+  ])
+  func `is told by a row of an upstream whose scope is its columns by that key alone`(
+    customer: String, rest: String, isOwn: Bool
+  ) {
+    let rows = UpstreamQuery(
+      upstream: "orders",
+      sql: sql("select id, \(customer), amount, day from {{ source('orders') }} \(rest)"))
+    let refreshed = Model(
+      name: "m", layer: .silver, kind: .incremental, primaryKey: ["id"],
+      refresh: Refresh(by: ["id"], scope: [rows]),
+      sql: sql("select id, amount from {{ source('orders') }}"))
+    let found = messages([refreshed])
+    #expect(found.isEmpty == isOwn, "\(found)")
+    let words = "scope: is not just the columns of orders where id = :id, so a changed row"
+    #expect(found.contains { $0.contains(words) } != isOwn, "\(found)")
+  }
 }
 
 @Suite struct `JSON` {

@@ -76,11 +76,13 @@ extension Lint {
       if !refresh.map.contains(where: { $0.upstream == name }), !isSeed(scope.upstream),
         !scope.query.takesOwnKey(of: shape, by: refresh.by)
       {
+        let own = refresh.by.map { "\($0) = :\($0)" }.joined(separator: " and ")
         fault(
           part,
-          "scope: takes the rows of \(name) by other columns than \(Self.list(refresh.by)), so a "
-            + "changed row does not tell which key it belongs to",
-          fix: "map: { \(name): \"select \(Self.list(refresh.by)) from {{ changed }} …\" }")
+          "scope: is not just the columns of \(name) where \(own), so a changed row does not tell "
+            + "which key it belongs to",
+          fix: "map: { \(name): \"select \(Self.list(refresh.by)) from {{ changed }} …\" }, or "
+            + "compute and choose in the model's sql")
       }
       if scope.query.mayRepeatRows(of: shape) {
         fault(
