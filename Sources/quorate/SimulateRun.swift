@@ -42,6 +42,9 @@ struct SimulateRun: AsyncParsableCommand {
     guard seeds == nil || !pictures.isAsked else {
       throw ValidationError("--html, --svg and --trace go with one --seed.")
     }
+    guard seeds == nil || !json else {
+      throw ValidationError("--json goes with one --seed; of many 'simulate fuzz' takes it.")
+    }
   }
 
   func run() async throws {

@@ -376,6 +376,7 @@ private final class TemporaryFile {
     (["replay", "a.yaml", "--svg", "/no/such/folder/run.svg"], "there is no folder"),
     (["run", "--save", "/no/such/folder/run.yaml"], "there is no folder"),
     (["shrink", "a.yaml", "--out", "/no/such/folder/run.yaml"], "there is no folder"),
+    (["run", "--seeds", "1..9", "--json"], "goes with one --seed"),
     (["fuzz", "--runs", "1", "--out", "/dev/null/a/b"], "/dev/null is no folder to write in"),
     (["fuzz", "--runs", "1", "--out", "/dev/null"], "/dev/null is no folder to write in"),
     (["fuzz", "--runs", "1", "--out", ""], "--out names no folder"),

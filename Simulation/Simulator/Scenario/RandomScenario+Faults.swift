@@ -17,8 +17,8 @@ extension Teller {
         bytesPerSecond: chance.happens(500_000) ? chance.within(20_000...500_000) : nil)
     case .drops: .drop(filter())
     case .duplicates: .duplicate(filter())
-    case .holds: .hold(whole())
-    case .replays: .replay(whole())
+    case .holds: .hold(filter())
+    case .replays: .replay(filter())
     case .pauses: .pause(some())
     case .crashesOfAll: .crash(.all, chance.pick(PowerLoss.allCases), effects: 0)
     case .slowDisks: .disk(oneOf(everyone), .slow)
@@ -63,13 +63,6 @@ extension Teller {
     filter.from = chance.happens(500_000) ? .all : some()
     filter.to = chance.happens(500_000) ? .all : some()
     filter.ratePPM = chance.pick([100_000, 300_000, 600_000, 1_000_000])
-    return filter
-  }
-
-  /// All messages of some kind on some links: those that are held or said again together harm most.
-  private mutating func whole() -> Fault.Filter {
-    var filter = filter()
-    filter.ratePPM = 1_000_000
     return filter
   }
 }
