@@ -34,7 +34,7 @@ extension Encounters {
     let leader = isSound ? spend() : chance.pick(spent)
     let view = view(ledBy: leader)
     let late = chance.pick(sound)
-    if isSound, chance.happens(500_000) {
+    if isSound, chance.happens(700_000) {
       play(.equivocate, leader, in: view, to: everyone.filter { $0 != leader && $0 != late })
     } else {
       add(view.eve, .drop(filter(.proposal, view, to: [late])))

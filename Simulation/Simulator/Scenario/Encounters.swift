@@ -39,15 +39,16 @@ struct Encounters {
     self.heights = heights
   }
 
-  /// The story, six times of ten with one to three encounters, one of which is about the state
+  /// The story, seven times of ten with one to three encounters, one of which is about the state
   /// where SQL is executed.
   mutating func told() -> Scenario {
-    guard scenario.cluster.faultsMax > 0, chance.happens(600_000) else { return scenario }
+    guard scenario.cluster.faultsMax > 0, chance.happens(700_000) else { return scenario }
     if chance.happens(100_000) { scenario.cluster.execution = .sql }
     var isOfState = scenario.cluster.execution == .sql
     for _ in 0..<1 + chance.below(3) {
       let kinds = isOfState ? Kind.ofState : Kind.allCases.filter { !Kind.ofState.contains($0) }
-      draw(chance.pick(kinds.filter { !$0.spends || room > 0 }))
+      let isSpending = room > 0 && chance.happens(400_000)
+      draw(chance.pick(kinds.filter { isSpending ? $0.spends : !$0.spends || room > 0 }))
       isOfState = false
     }
     scenario.faults = scenario.faults.dropLast() + faults + scenario.faults.suffix(1)
@@ -63,7 +64,7 @@ struct Encounters {
     case .lateQuorum: drawLateQuorum()
     case .gap: drawGap()
     case .twoFaces: drawTwoFaces()
-    case .lostLogs: room > 1 && chance.happens(500_000) ? drawLostLogs() : drawLostLog()
+    case .lostLogs: room > 1 && chance.happens(700_000) ? drawLostLogs() : drawLostLog()
     case .misled: drawMisled()
     case .costs: play(chance.happens(700_000) ? .floodProposals : .amplify, spend())
     case .diverged: drawDiverged()
@@ -72,12 +73,15 @@ struct Encounters {
     }
   }
 
-  /// What others make a replica check and send is told where one actor alone is to blame.
+  /// Who must vote again; and, where one actor alone is to blame for it, what others may have to
+  /// check, or to send if nothing else makes bytes wait.
   private mutating func expect() {
     if !mended.isEmpty { scenario.expect.votesAgain = .replicas(mended.sorted()) }
+    let size = UInt64(scenario.cluster.replicas)
     switch scenario.byzantine.map(\.actor) {
-    case [.floodProposals]: scenario.expect.verifications = 300
-    case [.amplify]: scenario.expect.memory = 4_000_000
+    case [.floodProposals]: scenario.expect.verifications = max(300, 20 * size)
+    case [.amplify] where !scenario.faults.contains { $0.verb.makesBytesWait }:
+      scenario.expect.memory = 1_000_000 * size
     default: break
     }
   }
@@ -153,6 +157,15 @@ struct Encounters {
   /// As many leader timeouts.
   func timeouts(_ count: UInt64) -> Fault.Lasting {
     .span(Span(scenario.cluster.leaderTimeout.number * count))
+  }
+}
+
+extension Fault.Verb {
+  fileprivate var makesBytesWait: Bool {
+    switch self {
+    case .slow, .hold, .replay: true
+    default: false
+    }
   }
 }
 
