@@ -119,7 +119,7 @@ extension Encounters {
   /// A replica comes to another state and is restarted in its quarantine.
   mutating func drawDiverged() {
     let (victim, first) = (spend(), number())
-    if chance.happens(500_000) {
+    if scenario.cluster.execution == .sql, chance.happens(500_000) {
       add(.height(Height(first)), .disk(.replicas([victim]), .alteredRows))
     } else {
       play(.wrongState, victim)

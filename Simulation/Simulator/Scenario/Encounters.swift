@@ -10,8 +10,9 @@ struct Encounters {
     case twoFaces, lostLogs, misled, costs
     case diverged, deaf, crowd
 
-    /// Those that need SQL to matter.
+    /// Those about the state; all but the first need SQL to matter.
     static let ofState: [Kind] = [.diverged, .deaf, .crowd]
+    static let ofConsensus = allCases.filter { $0 != .deaf && $0 != .crowd }
 
     /// Whether there must be room in the budget.
     var spends: Bool {
@@ -46,7 +47,7 @@ struct Encounters {
     if chance.happens(100_000) { scenario.cluster.execution = .sql }
     var isOfState = scenario.cluster.execution == .sql
     for _ in 0..<1 + chance.below(3) {
-      let kinds = isOfState ? Kind.ofState : Kind.allCases.filter { !Kind.ofState.contains($0) }
+      let kinds = isOfState ? Kind.ofState : Kind.ofConsensus
       let isSpending = room > 0 && chance.happens(400_000)
       draw(chance.pick(kinds.filter { isSpending ? $0.spends : !$0.spends || room > 0 }))
       isOfState = false
