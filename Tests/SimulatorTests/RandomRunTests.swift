@@ -22,12 +22,12 @@ import Wire
     let words = stories.map { $0.text }
     let names =
       Fault.Verb.names.map { ", \($0): " } + Misuse.allCases.map(\.rawValue)
-      + Fault.DiskFault.allCases.filter { $0 != .alteredRows }.map(\.rawValue)
+      + Fault.DiskFault.allCases.map(\.rawValue)
       + PowerLoss.allCases.map(\.rawValue)
       + NetworkProfile.allCases.map(\.rawValue) + [
         "drift", "step", "stuck", "loss", "ledger: true",
       ]
-      + Scenario.Byzantine.Actor.allCases.filter(\.isDrawn).map(\.rawValue)
+      + Scenario.Byzantine.Actor.allCases.filter { $0 != .collude }.map(\.rawValue)
     for name in names {
       let count = words.count { $0.contains(name) }
       #expect(count > 0, "\(name) is never drawn")

@@ -65,7 +65,8 @@ extension Scenario.Byzantine.Actor {
     }
   }
 
-  /// Whether random runs have it: not what needs more than `f` or takes up a whole run.
+  /// Whether random runs draw it among all others: not what needs more than `f`, nor what takes up
+  /// a whole run, which is drawn as an encounter.
   var isDrawn: Bool { self != .collude && self != .floodProposals }
 
   /// Whether it can be bound to some views: copies live as long as the run.

@@ -5,6 +5,7 @@ extension Scenario {
   ///
   /// Each story first draws which kinds of things can go wrong in it at all, then what does (Groce
   /// and others, "Swarm Testing", 2012): some bugs show only where something else does not happen.
+  /// Where blocks are counted, faults may also meet around one view (`Encounters`).
   ///
   /// - Parameters:
   ///   - replicas: nil for 4, 7 or 13 by chance.
@@ -73,6 +74,10 @@ struct Teller {
       for _ in 0..<count { drawPassing(chance.pick(kinds)) }
     }
     end()
+    if case .blocks(let count) = length {
+      var encounters = Encounters(scenario, sound: sound, heights: count)
+      scenario = encounters.told()
+    }
     drawLedger()
     scenario.expect.liveness = .seconds(60)
     return scenario
@@ -111,7 +116,8 @@ struct Teller {
     case .blocks(let count):
       scenario.faults.append(Fault(at: .height(Height(UInt64(count))), .calm))
       scenario.cluster.duration = .seconds(UInt64(count) + 20)
-      // A search goes further with consensus alone; one run in seventeen executes SQL.
+      // A search goes further with consensus alone; one run in seventeen executes SQL, and some
+      // with encounters.
       scenario.cluster.execution = scenario.cluster.seed % 17 == 0 ? .sql : .digests
     }
   }
