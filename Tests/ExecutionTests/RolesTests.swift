@@ -49,6 +49,22 @@ extension Receipt {
     #expect(receipt.charged == 0)
   }
 
+  @Test func `is judged while queries hold what readers read`() throws {
+    let subnet = try prepared()
+    let view = try #require(subnet.executor.reader.newest)
+    let pin = try #require(view.pipeline("shop")?.pin)
+    let update = subnet.call("shop", .ingest(source: "orders", format: .csv))
+    let grant = subnet.call("shop", .grant(role: "feeds", to: stranger))
+    let transfer = subnet.call("shop", .topUp(1))
+    var codes: [String?] = []
+    _ = try pin.with { _ throws(Stop) in
+      _ = try view.system.with { _ throws(Stop) in
+        codes = [update, grant, transfer].map { (try? subnet.admission($0))??.code }
+      }
+    }
+    #expect(codes == [nil, "UNKNOWN_ROLE", nil])
+  }
+
   @Test func `is given once under one idempotency key`() throws {
     let subnet = try prepared()
     let first = try subnet.run(subnet.call("shop", .grant(role: "feed", to: stranger), key: "g"))

@@ -5,6 +5,18 @@ import Signing
 import Storage
 import Wire
 
+/// The connections of the thread that executes. An admission looks entries up there, since a pin
+/// belongs for seconds to the query that runs on it.
+private struct Files {
+  let system: Engine
+  let pipelines: [String: PipelineFile]
+
+  func pipeline(_ view: PipelineView) throws(Refusal) -> Engine {
+    guard let file = pipelines[view.name] else { throw Reader.unreadable }
+    return file.engine
+  }
+}
+
 extension Reader {
   /// Refuses what could not be applied if it were ordered now. What passes may still be refused by
   /// execution, which alone is final; what is refused here costs nobody anything.
@@ -16,7 +28,9 @@ extension Reader {
   ///   `ARCHIVED`, `OVER_BUDGET`, `INSUFFICIENT_CYCLES`, `NOT_ADMINISTRATOR`, `PRICES_MALFORMED`,
   ///   `PRICES_VERSION`, `TOO_MANY_PRICES`, `ENGINE_MALFORMED`, `ENGINE_ACCEPTED`,
   ///   `TOO_MANY_ENGINES`.
-  package func admit(_ verified: VerifiedCall, at now: Moment) throws(Refusal) {
+  fileprivate func admit(
+    _ verified: VerifiedCall, at now: Moment, _ files: Files
+  ) throws(Refusal) {
     let call = verified.signed.call
     try admitTimes(call, now)
     guard call.stepLimit <= Limits.stepsPerBlockMax else {
@@ -26,46 +40,43 @@ extension Reader {
     }
     guard !call.idempotencyKey.isEmpty else { throw IdempotencyEntry.missing }
     guard let view = newest else { return }
-    try refuseKnown(verified.digest, view.system)
+    try refuseKnown(verified.digest, files.system)
     switch call.method {
-    case .transfer(_, let amount): try admitMove(verified, amount, view)
+    case .transfer(_, let amount): try admitMove(verified, amount, view, files)
     case .topUp(let amount):
       _ = try pipeline(call.pipeline, in: view)
-      try admitMove(verified, amount, view)
-    case .deploy: try admitDeploy(verified, view)
-    case .prices: try admitPrices(verified, view)
-    case .engines: try admitEngine(verified, view)
-    case .grant, .revoke: try admitRole(verified, view, at: now)
-    case .ingest, .procedure, .release: try admitUpdate(verified, view, at: now)
+      try admitMove(verified, amount, view, files)
+    case .deploy: try admitDeploy(verified, view, files)
+    case .prices: try admitPrices(verified, view, files)
+    case .engines: try admitEngine(verified, files)
+    case .grant, .revoke: try admitRole(verified, view, files, at: now)
+    case .ingest, .procedure, .release: try admitUpdate(verified, view, files, at: now)
     }
   }
 
   private func admitRole(
-    _ verified: VerifiedCall, _ view: HeightView, at now: Moment
+    _ verified: VerifiedCall, _ view: HeightView, _ files: Files, at now: Moment
   ) throws(Refusal) {
     let call = verified.signed.call
     let pipeline = try pipeline(call.pipeline, in: view)
+    let engine = try files.pipeline(pipeline)
     guard call.sender == pipeline.owner else { throw PipelineFile.notOwner(call.pipeline) }
     if case .grant(let role, _) = call.method, let refusal = pipeline.package.unknownRole(role) {
       throw refusal
     }
-    try refuseKnown(verified.digest, pipeline.pin)
+    try refuseKnown(verified.digest, engine)
     var least = Usage()
     least.ingressBytes = UInt64(call.bodyBytes)
-    let cost = try cost(of: verified, least, pipeline)
+    let cost = try cost(of: verified, least, pipeline, engine)
     try admitCost(cost, pipeline, at: max(now, view.time))
   }
 
   /// Whether the idempotency key names an earlier call, whose receipt then answers this one.
   /// - Throws: `IDEMPOTENCY_CONFLICT` where it named another payload.
-  private func isRetry(_ verified: VerifiedCall, _ pin: Pin) throws(Refusal) -> Bool {
+  private func isRetry(_ verified: VerifiedCall, _ engine: Engine) throws(Refusal) -> Bool {
     let call = OrderedCall(verified)
-    let stored: [UInt8]? = try answering { () throws(Stop) in
-      try pin.with { engine throws(Stop) in
-        try machine { () throws(StorageFault) in
-          try engine.ledgerEntry(.idempotency, IdempotencyEntry.scope(call))
-        }
-      }
+    let stored = try reading { () throws(StorageFault) in
+      try engine.ledgerEntry(.idempotency, IdempotencyEntry.scope(call))
     }
     switch IdempotencyEntry.judge(call, stored: stored) {
     case .fresh: return false
@@ -76,10 +87,10 @@ extension Reader {
 
   /// What a pipeline must be able to pay: for a retry its bytes alone.
   private func cost(
-    of verified: VerifiedCall, _ most: Usage, _ pipeline: PipelineView
+    of verified: VerifiedCall, _ most: Usage, _ pipeline: PipelineView, _ engine: Engine
   ) throws(Refusal) -> Cycles {
     let prices = pipeline.schedule.newest
-    return try isRetry(verified, pipeline.pin)
+    return try isRetry(verified, engine)
       ? prices.ingress(bytes: most.ingressBytes) : prices.update(most)
   }
 
@@ -109,24 +120,17 @@ extension Reader {
     }
   }
 
-  private func refuseKnown(_ digest: Digest, _ pin: Pin) throws(Refusal) {
-    let isKnown = try? answering { () throws(Stop) in
-      try pin.with { engine throws(Stop) in
-        try machine { () throws(StorageFault) in
-          try engine.ledgerEntry(.receipt, digest.bytes) != nil
-        }
-      }
-    }
-    if isKnown == true {
+  private func refuseKnown(_ digest: Digest, _ engine: Engine) throws(Refusal) {
+    if (try? engine.ledgerEntry(.receipt, digest.bytes)) != nil {
       throw Refusal("ALREADY_EXECUTED", "this call was executed: ask for its receipt")
     }
   }
 
   private func admitMove(
-    _ verified: VerifiedCall, _ amount: Cycles, _ view: HeightView
+    _ verified: VerifiedCall, _ amount: Cycles, _ view: HeightView, _ files: Files
   ) throws(Refusal) {
-    let balance = try balance(of: try signer(verified.signed.call), in: view)
-    if try isRetry(verified, view.system) { return }
+    let balance = try balance(of: try signer(verified.signed.call), files)
+    if try isRetry(verified, files.system) { return }
     guard let whole = amount.plus(view.prices.transfer), whole <= balance else {
       throw Refusal(
         "INSUFFICIENT_CYCLES",
@@ -135,7 +139,9 @@ extension Reader {
     }
   }
 
-  private func admitDeploy(_ verified: VerifiedCall, _ view: HeightView) throws(Refusal) {
+  private func admitDeploy(
+    _ verified: VerifiedCall, _ view: HeightView, _ files: Files
+  ) throws(Refusal) {
     let call = verified.signed.call
     let sender = try signer(call)
     guard PipelineName.isSound(call.pipeline) else {
@@ -146,9 +152,9 @@ extension Reader {
       throw Refusal(
         "NOT_OWNER", "only the owner of \(call.pipeline) upgrades it: sign with its key")
     }
-    if try isRetry(verified, view.system) { return }
+    if try isRetry(verified, files.system) { return }
     let most = SystemFile.most(OrderedCall(verified), view.prices, known == nil)
-    let balance = try balance(of: sender, in: view)
+    let balance = try balance(of: sender, files)
     guard most <= balance else {
       throw Refusal(
         "INSUFFICIENT_CYCLES",
@@ -156,20 +162,18 @@ extension Reader {
     }
   }
 
-  private func admitPrices(_ verified: VerifiedCall, _ view: HeightView) throws(Refusal) {
+  private func admitPrices(
+    _ verified: VerifiedCall, _ view: HeightView, _ files: Files
+  ) throws(Refusal) {
     _ = try Matter.prices.proposer(verified.signed.call, administrators)
-    if try isRetry(verified, view.system) { return }
+    if try isRetry(verified, files.system) { return }
     _ = try SystemFile.proposed(verified.signed.body, view.schedule)
   }
 
-  private func admitEngine(_ verified: VerifiedCall, _ view: HeightView) throws(Refusal) {
+  private func admitEngine(_ verified: VerifiedCall, _ files: Files) throws(Refusal) {
     _ = try Matter.engines.proposer(verified.signed.call, administrators)
-    if try isRetry(verified, view.system) { return }
-    let accepted: [EngineFingerprint] = try answering { () throws(Stop) in
-      try view.system.with { engine throws(Stop) in
-        try machine { () throws(StorageFault) in try acceptedEngines(engine) }
-      }
-    }
+    if try isRetry(verified, files.system) { return }
+    let accepted = try reading { () throws(StorageFault) in try acceptedEngines(files.system) }
     _ = try SystemFile.proposedEngine(verified.signed.body, beside: accepted)
   }
 
@@ -180,22 +184,23 @@ extension Reader {
     return sender
   }
 
-  private func balance(of owner: PublicKey, in view: HeightView) throws(Refusal) -> Cycles {
-    try answering { () throws(Stop) in
-      try view.system.with { engine throws(Stop) in
-        let bytes = try machine { () throws(StorageFault) in
-          try engine.ledgerEntry(.account, owner.bytes)
-        }
-        return bytes.flatMap { try? Cycles(canonicalBytes: $0) } ?? 0
-      }
+  private func balance(of owner: PublicKey, _ files: Files) throws(Refusal) -> Cycles {
+    let bytes = try reading { () throws(StorageFault) in
+      try files.system.ledgerEntry(.account, owner.bytes)
     }
+    return bytes.flatMap { try? Cycles(canonicalBytes: $0) } ?? 0
+  }
+
+  private func reading<R>(_ body: () throws(StorageFault) -> R) throws(Refusal) -> R {
+    try answering { () throws(Stop) -> R? in .some(try machine(body)) }
   }
 
   private func admitUpdate(
-    _ verified: VerifiedCall, _ view: HeightView, at now: Moment
+    _ verified: VerifiedCall, _ view: HeightView, _ files: Files, at now: Moment
   ) throws(Refusal) {
     let call = verified.signed.call
     let pipeline = try pipeline(call.pipeline, in: view)
+    let engine = try files.pipeline(pipeline)
     let time = max(now, view.time)
     let grants: [Grant]
     switch call.method {
@@ -216,30 +221,31 @@ extension Reader {
       grants = []
     default: return
     }
-    let allowance = try answering { () throws(Stop) in
-      try pipeline.pin.with { engine throws(Stop) -> Allowance? in
-        guard let ground = try pipeline.ground(call.sender, grants, engine) else { return nil }
-        return try machine { () throws(StorageFault) in
-          try Allowance(ground, of: pipeline.package.budget, at: time) {
-            key throws(StorageFault) in try engine.ledgerEntry(.spending, key)
-          }
+    let allowance = try answering { () throws(Stop) -> Allowance?? in
+      guard let ground = try pipeline.ground(call.sender, grants, engine) else {
+        return .some(nil)
+      }
+      return try machine { () throws(StorageFault) in
+        try Allowance(ground, of: pipeline.package.budget, at: time) {
+          key throws(StorageFault) in try engine.ledgerEntry(.spending, key)
         }
       }
     }
     guard let allowance else { throw PipelineFile.notAllowed(call, grants) }
-    try refuseKnown(verified.digest, pipeline.pin)
+    try refuseKnown(verified.digest, engine)
     var most = Usage()
     most.ingressBytes = UInt64(call.bodyBytes)
     most.steps = min(call.stepLimit, pipeline.package.budget.stepsPerUpdate)
-    let cost = try cost(of: verified, most, pipeline)
+    let cost = try cost(of: verified, most, pipeline, engine)
     try admitCost(cost, pipeline, at: time)
     if let refusal = allowance.refusal(of: pipeline.name, cost: cost) { throw refusal }
   }
 }
 
 extension Executor {
-  /// `Reader.admit`, which any thread may call.
+  /// Refuses what could not be applied if it were ordered now; see `Reader.admit`. Waits for no
+  /// query.
   package func admit(_ call: VerifiedCall, at now: Moment) throws(Refusal) {
-    try reader.admit(call, at: now)
+    try reader.admit(call, at: now, Files(system: system.engine, pipelines: pipelines))
   }
 }

@@ -316,6 +316,9 @@ package final class Reader: Sendable {
     return found
   }
 
+  static let unreadable = Refusal(
+    "READ_FAILED", "this replica cannot read its files now: ask another one")
+
   /// Turns what stops a read into a refusal; the machine's failure too, since a read may be asked
   /// of another replica.
   func answering<R>(_ body: () throws(Stop) -> R?) throws(Refusal) -> R {
@@ -323,9 +326,7 @@ package final class Reader: Sendable {
     do { result = try body() } catch {
       switch error {
       case .refused(let refusal): throw refusal
-      case .failed:
-        throw Refusal(
-          "READ_FAILED", "this replica cannot read its files now: ask another one")
+      case .failed: throw Self.unreadable
       }
     }
     guard let result else {
