@@ -15,6 +15,8 @@ final class CallTracker: Sendable {
     /// Its envelope is being verified, or this replica decides whether to admit it.
     var isChecking = false
     var waiters: [UInt64] = []
+    /// Its number in the order of arrival.
+    var arrival: UInt64 = 0
   }
 
   fileprivate struct Waiter {
@@ -27,9 +29,9 @@ final class CallTracker: Sendable {
 
   fileprivate struct State {
     var entries: [Digest: Entry] = [:]
-    /// In the order of arrival, for forgetting; may name calls that are gone.
-    var order: [Digest] = []
-    var orderHead = 0
+    /// Ascending, for forgetting; may name calls that are gone, half of all and 4,096 more at most.
+    var arrivals: [(call: Digest, number: UInt64)] = []
+    var arrivalNext: UInt64 = 0
     /// Tracked calls that were ordered at a height which is not certified yet.
     var ordered: [Height: [Digest]] = [:]
     var waiters: [UInt64: Waiter] = [:]
@@ -125,7 +127,7 @@ final class CallTracker: Sendable {
   func settle(_ call: Digest, _ progress: CallProgress) {
     let waiters = state.withLock { state -> [Waiter] in
       guard let entry = state.entries[call], !entry.progress.isDone else { return [] }
-      state.entries[call] = Entry(progress: progress)
+      state.entries[call] = Entry(progress: progress, arrival: entry.arrival)
       return entry.waiters.compactMap { state.waiters.removeValue(forKey: $0) }
     }
     for waiter in waiters { waiter.resume.resume(returning: progress) }
@@ -154,9 +156,16 @@ extension CallTracker.State {
   /// - Returns: false when there is no room.
   fileprivate mutating func add(_ call: Digest, _ entry: CallTracker.Entry) -> Bool {
     if entries.count >= NodeLimits.trackedCallsMax, !forgetOldest() { return false }
+    if arrivals.count > 2 * entries.count + 4_096 { arrivals = arrivals.filter(isFollowed) }
     entries[call] = entry
-    order.append(call)
+    entries[call]?.arrival = arrivalNext
+    arrivals.append((call, arrivalNext))
+    arrivalNext += 1
     return true
+  }
+
+  private func isFollowed(_ arrival: (call: Digest, number: UInt64)) -> Bool {
+    entries[arrival.call]?.arrival == arrival.number
   }
 
   /// Takes a waiter off a call.
@@ -171,23 +180,18 @@ extension CallTracker.State {
     return entry.progress
   }
 
+  /// Forgets the oldest settled calls, several at once since it goes through all.
   /// - Returns: false when every followed call is still on its way.
-  fileprivate mutating func forgetOldest() -> Bool {
-    for index in orderHead..<order.count {
-      let call = order[index]
-      if let entry = entries[call] {
-        guard entry.progress.isSettled else { continue }
-        entries[call] = nil
-      }
-      order.swapAt(index, orderHead)
-      orderHead += 1
-      if orderHead >= 4_096 {
-        order.removeFirst(orderHead)
-        orderHead = 0
-      }
-      return true
+  private mutating func forgetOldest() -> Bool {
+    let before = entries.count
+    var left = NodeLimits.trackedCallsMax / 16
+    for arrival in arrivals where left > 0 && isFollowed(arrival) {
+      guard entries[arrival.call]?.progress.isSettled == true else { continue }
+      entries[arrival.call] = nil
+      left -= 1
     }
-    return false
+    arrivals = arrivals.filter(isFollowed)
+    return entries.count < before
   }
 }
 

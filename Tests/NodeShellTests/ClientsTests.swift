@@ -137,6 +137,25 @@ func receipt(of call: Digest, at height: Height) -> CertifiedReceipt {
     #expect(tracker.count == NodeLimits.trackedCallsMax)
   }
 
+  @Test func `are bounded after others were watched in vain too`() async throws {
+    let tracker = CallTracker()
+    func call(_ number: Int) -> Digest { sha256(Array("\(number)".utf8)) }
+    let watched = 1_000
+    await withTaskGroup(of: Void.self) { group in
+      for number in 0..<watched {
+        group.addTask { _ = await tracker.wait(for: call(-1 - number), until: 100) }
+      }
+      try? await eventually("all wait") { tracker.waiting >= watched }
+      tracker.sweep(now: 100)
+    }
+    #expect(tracker.count == 0)
+    for number in 0..<NodeLimits.trackedCallsMax + watched {
+      _ = tracker.follow(call(number))
+      tracker.settle(call(number), .refused(Refusal("X", "y")))
+    }
+    #expect(tracker.count <= NodeLimits.trackedCallsMax)
+  }
+
   @Test func `keep nobody when the replica stops`() async throws {
     let tracker = CallTracker()
     _ = tracker.follow(call)
