@@ -27,6 +27,7 @@ final class NodeParts: Sendable {
   let queries = WorkPool(limit: NodeLimits.queriesWaitingMax)
   let startedAt = Clocks.monotonic
   private let links = Mutex<Links?>(nil)
+  /// Changed under the lock of `links` alone, with what links are told of it.
   private let isReading = Atomic<Bool>(true)
 
   init(_ configuration: NodeConfiguration, files: OpenedFiles, logger: Logger) {
@@ -67,7 +68,11 @@ final class NodeParts: Sendable {
       }
     }
     guard weight > NodeLimits.inboxBytesHigh else { return }
-    if isReading.exchange(false, ordering: .relaxed) { links.withLock { $0 }?.read(false) }
+    links.withLock { links in
+      if isReading.exchange(false, ordering: .relaxed) { links?.read(false) }
+    }
+    // The core may have taken all of it meanwhile, and have no further turn soon.
+    turned()
   }
 
   func linked(_ event: LinkEvent) {
@@ -85,8 +90,9 @@ final class NodeParts: Sendable {
     guard !isReading.load(ordering: .relaxed), inbox.weight < NodeLimits.inboxBytesLow else {
       return
     }
-    isReading.store(true, ordering: .relaxed)
-    links.withLock { $0 }?.read(true)
+    links.withLock { links in
+      if !isReading.exchange(true, ordering: .relaxed) { links?.read(true) }
+    }
   }
 }
 

@@ -26,13 +26,16 @@ final class Link: ChannelInboundHandler {
   /// Set once both hellos were right.
   private(set) var peer: ReplicaID?
   private var closing: String?
-  private let startedAt: UInt64
+  /// The other end's, where it is known.
+  let address: String?
+  let startedAt: UInt64
   private var readAt: UInt64
   private var wroteAt: UInt64
   private var mayRead = true
 
-  init(_ direction: Direction, on board: Switchboard) {
+  init(_ direction: Direction, on board: Switchboard, address: String? = nil) {
     self.direction = direction
+    self.address = address
     self.board = board
     proven = ProvenPeer()
     reader = FrameReader(limit: board.limits.helloBytesMax)
@@ -50,6 +53,7 @@ final class Link: ChannelInboundHandler {
 
   func channelActive(context: ChannelHandlerContext) {
     self.context = context
+    guard closing == nil else { return context.close(promise: nil) }
     if case .dialled(let peer) = direction { greet(peer) }
     context.fireChannelActive()
   }

@@ -61,17 +61,29 @@ final class Switchboard {
 
   // MARK: Accepting and dialling
 
-  /// Takes a new connection; closes it at once when too many are in their handshake.
+  /// Takes a new connection. When too many are in their handshake another one goes, so that
+  /// whoever opens many cannot keep members out.
   func accept(_ channel: any Channel) throws {
-    guard !isStopped, strangers.count < limits.handshakesMax else {
+    guard !isStopped else {
       totals.refused.add(1)
       return channel.close(promise: nil)
     }
-    let link = Link(.accepted, on: self)
+    if strangers.count >= limits.handshakesMax { dismissStranger() }
+    let link = Link(.accepted, on: self, address: channel.remoteAddress?.ipAddress)
     strangers[ObjectIdentifier(link)] = link
     try channel.pipeline.syncOperations.addHandlers([
       credentials.accepting(as: setup.me, into: link.proven), link,
     ])
+  }
+
+  /// Closes the oldest of those that come from the address with the most.
+  private func dismissStranger() {
+    let crowds = Dictionary(grouping: strangers.values, by: \.address)
+    let crowd = crowds.values.max { $0.count < $1.count } ?? []
+    guard let oldest = crowd.min(by: { $0.startedAt < $1.startedAt }) else { return }
+    strangers[ObjectIdentifier(oldest)] = nil
+    totals.refused.add(1)
+    oldest.close("too many are in their handshake")
   }
 
   func dialAll() {
