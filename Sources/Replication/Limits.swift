@@ -21,6 +21,8 @@ package enum ReplicaLimits {
   /// What an answer out of the journal is taken to weigh.
   package static let servedBytes = 1 << 20
   package static let servedRangeBytes = 4 << 20
+  /// Bodies of an answer that has no room for the next block, at least.
+  package static let rangePieceBytesMin = 1 << 20
   /// Announced bodies that never came, asked for a tick.
   package static let bodiesPulledMax = 64
   /// Bodies of one peer that may fail to verify before the rest of its message is dropped.

@@ -4,7 +4,8 @@ import Wire
 
 /// What was asked and answered lately.
 ///
-/// - Bound: a few counters a member, and one entry a block that is wanted.
+/// - Bound: a few counters a member, one entry a block that is wanted, and a range that is begun:
+///   `VotingLimits.aboveGapMax` blocks of `aboveGapBytesMax` bytes.
 struct RepairBook: Sendable {
   private(set) var ticks: UInt64 = 0
   var viewEntered: UInt64 = 0
@@ -13,6 +14,8 @@ struct RepairBook: Sendable {
   var attempts: [Digest: Int] = [:]
   var rangeAskedAt: UInt64 = 0
   var rangeAsked: (peer: ReplicaID, from: Height)?
+  /// What that peer sent of blocks that follow the tip and that no finalization covers yet.
+  var rangeBegun: [(block: Block, digest: Digest)] = []
   var rangeTurn = 0
   /// How many ranges were asked for since one came.
   var rangesMissed = 0
@@ -206,18 +209,20 @@ extension Replica {
     let goal = simplex.chain[simplex.chain.floorDigest]?.header.height
     guard goal != nil || simplex.floor <= simplex.chain.delivered.view else {
       // The block of the last finalization comes first; what is known of the gap stays so.
-      repair.rangeAsked = nil
+      endRange()
       return
     }
     guard simplex.floor > simplex.chain.delivered.view, let goal,
       goal.above(tip) > VotingLimits.singleFetchHeightsMax
     else {
-      repair.rangeAsked = nil
+      endRange()
       repair.rangesMissed = 0
       simplex.keepAboveGap(false)
       return
     }
-    if let asked = repair.rangeAsked, asked.from == tip.next {
+    let isFollowed = repair.rangeBegun.first?.block.header.parent == simplex.chain.delivered.digest
+    let begun = isFollowed ? UInt64(repair.rangeBegun.count) : 0
+    if let asked = repair.rangeAsked, asked.from == tip.next.advanced(by: begun) {
       guard isTick, repair.ticks > repair.rangeAskedAt + 1 else { return }
       reached(.catchUpAnother)
     }
@@ -228,14 +233,53 @@ extension Replica {
     repair.rangeTurn = (repair.rangeTurn + 1) % max(1, committee.size - 1)
     let peer = ReplicaID(
       UInt16((me.index + 1 + repair.rangeTurn) % committee.size))
+    endRange()
     guard peer != me else { return }
-    repair.rangeAsked = (peer, tip.next)
-    repair.rangeAskedAt = repair.ticks
     repair.rangesMissed += 1
     simplex.keepAboveGap(rangesFail)
+    repair.rangeAskedAt = repair.ticks
+    askRange(from: tip.next, to: goal, of: peer)
+  }
+
+  private mutating func askRange(from first: Height, to goal: Height, of peer: ReplicaID) {
+    repair.rangeAsked = (peer, first)
     repair.expectBlocks(peer)
-    let count = UInt32(min(goal.above(tip), UInt64(Limits.blocksPerAnswerMax)))
-    send(.blocksWanted(from: tip.next, count: count), to: peer)
+    let count = UInt32(min(max(1, goal.next.above(first)), UInt64(Limits.blocksPerAnswerMax)))
+    send(.blocksWanted(from: first, count: count), to: peer)
+  }
+
+  private mutating func endRange() {
+    repair.rangeAsked = nil
+    repair.rangeBegun = []
+  }
+
+  /// An answer has room for a few large blocks only. Where no finalization is held of those, for
+  /// they became final as ancestors, whoever sent them is asked for what follows, a tick for each
+  /// answer at most.
+  ///
+  /// - Parameter piece: an answer that is full, as it would not end otherwise.
+  private mutating func goOn(
+    after piece: [(block: Block, digest: Digest)], from peer: ReplicaID
+  ) {
+    let range = repair.rangeBegun + piece
+    let chain = simplex.chain
+    var expected = chain.delivered.digest
+    for (block, digest) in range {
+      guard block.header.parent == expected else { return }
+      expected = digest
+    }
+    func bytes(_ blocks: [(block: Block, digest: Digest)]) -> Int {
+      blocks.reduce(0) { $0 + $1.block.calls.reduce(0) { $0 + $1.body.count } }
+    }
+    guard let goal = chain[chain.floorDigest]?.header.height, let last = range.last,
+      last.block.header.height < goal,
+      piece.count == Limits.blocksPerRangeMax || bytes(piece) >= ReplicaLimits.rangePieceBytesMin,
+      range.count <= VotingLimits.aboveGapMax, bytes(range) <= VotingLimits.aboveGapBytesMax
+    else { return }
+    repair.rangeBegun = range
+    repair.rangeAskedAt += 1
+    reached(.catchUpBegun)
+    askRange(from: last.block.header.height.next, to: goal, of: peer)
   }
 
   mutating func receive(
@@ -248,23 +292,29 @@ extension Replica {
     }
     let named = blocks.prefix(Limits.blocksPerRangeMax)
       .map { (block: $0, digest: $0.header.digest) }
-    if named.count == 1, let only = named.first, finalizations.isEmpty || isLacking(only.digest) {
-      receive(single: only.block, only.digest, from: peer)
+    guard let first = named.first else { return }
+    let isAsked =
+      repair.rangeAsked.map { $0.peer == peer && $0.from == first.block.header.height } ?? false
+    if named.count == 1, finalizations.isEmpty && !isAsked || isLacking(first.digest) {
+      receive(single: first.block, first.digest, from: peer)
       return
     }
-    guard let first = named.first else { return }
+    let range = isAsked ? repair.rangeBegun + named : named
     let (verifier, subnet) = (configuration.verifier, committee.subnet)
     var isWhole = true
-    let grew = simplex.extend(named, finalizations: finalizations) { block in
+    let grew = simplex.extend(range, finalizations: finalizations) { block in
       isWhole = block.bodiesHold(verifier, subnet)
       return isWhole
     }
     if grew {
       repair.rangesMissed = 0
+      repair.rangeBegun = []
       simplex.keepAboveGap(false)
       reached(.catchUpRange)
     } else if !isWhole {
       reached(.repairBlockRefused)
+    } else if isAsked, finalizations.isEmpty {
+      goOn(after: named, from: peer)
     } else if first.block.header.height > simplex.chain.delivered.header.height {
       reached(.catchUpRangeRefused)
     }

@@ -333,6 +333,30 @@ extension Lone {
     #expect(lone.ranges == ["2: 1+6", "3: 1+6", "1: 1+6", "2: 1+6"])
   }
 
+  @Test func `asks on where a full range has no finalization of its own`() {
+    var headers: [Header] = []
+    for height in 1...520 as ClosedRange<UInt64> {
+      headers.append(
+        header(View(height), Height(height), on: headers.last, time: Moment(500 + height)))
+    }
+    func full(_ range: Range<Int>) -> Message {
+      .blocks(headers[range].map { Block(header: $0, calls: []) }, finalizations: [])
+    }
+    var lone = Lone()
+    lone.finalize(headers[519])
+    lone.receive(full(0..<512), from: 2)
+    #expect(lone.ranges == ["2: 1+32", "2: 513+8"])
+    // What does not follow, or follows from somebody else, is not taken, and nothing is kept.
+    lone.give(headers[513...], from: 2)
+    lone.give(headers[512...], from: 3)
+    #expect(lone.replica.status.finalized == 0)
+    while lone.ranges.count == 2 { lone.tick() }
+    #expect(lone.ranges.last == "3: 1+32")
+    lone.receive(full(0..<512), from: 3)
+    lone.give(headers[512...], from: 3)
+    #expect(lone.replica.status.finalized == 520)
+  }
+
   @Test func `takes a range of whom it asked only, and goes on above it at once`() {
     var lone = Lone()
     lone.finalize(headers[39])
