@@ -252,9 +252,13 @@ extension Replica {
     guard mayAnswer(peer) else { return }
     if let certificate = states[height]?.certificate {
       outbox.voice(.send(.stateCertificate(certificate), to: .one(peer)))
-    } else if let own = states[height]?.own, halt != .quarantined {
+      return
+    }
+    if let own = states[height]?.own, halt != .quarantined {
       outbox.voice(.send(.stateShare(own), to: .one(peer)))
-    } else if height < states.lowestKept {
+    }
+    // After a restart certificates lie in the journal alone.
+    if height <= states.highestHeight {
       outbox.now(.serve(.stateCertificate(height), to: peer))
     }
   }

@@ -384,7 +384,10 @@ extension Replica {
   /// A certificate that did not form within a tick is pulled.
   private mutating func repairStates() {
     guard gathersStatesNow else { return }
-    for height in states.uncertified.prefix(ReplicaLimits.statesPulledMax) {
+    let (lacking, most) = (states.uncertified, ReplicaLimits.statesPulledMax)
+    // By turns, so that heights which nobody can certify any more hold up no others.
+    let first = lacking.count > most ? Int(repair.ticks % UInt64(lacking.count)) : 0
+    for height in (lacking[first...] + lacking[..<first]).prefix(most) {
       guard let entry = states[height], entry.executedAt + 1 < repair.ticks else { continue }
       reached(.statePulled)
       for peer in others(Int((repair.ticks &+ height.number) % 1_000_000)) {

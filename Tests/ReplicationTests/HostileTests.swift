@@ -21,6 +21,8 @@ private struct Lone {
   private var pending: [Effect] = []
   private var isPerforming = false
   var crowdedOut: [Digest] = []
+  /// What is to be answered from the journal.
+  var served: [JournalRequest] = []
 
   init(firstStart: Bool = true) {
     let configuration = Configuration(
@@ -64,6 +66,7 @@ private struct Lone {
       case .execute(let height, _):
         let root = sha256([UInt8(truncatingIfNeeded: height.number)])
         step(.executed(BlockOutcome(height: height, stateRoot: root, receiptsRoot: root)))
+      case .serve(let request, _): served.append(request)
       case .notice(.expired(let call)): expired.append(call)
       case .notice(.crowdedOut(let call)): crowdedOut.append(call)
       default: break
@@ -160,6 +163,32 @@ extension Lone {
     lone.finalize(late)
     #expect(lone.replica.status.executed == 2)
     #expect(lone.signedHeights == [2])
+  }
+
+  @Test func `that lacks a state certificate is given it from the journal too`() {
+    var lone = Lone()
+    let first = header(1, 1, on: nil, time: 500)
+    lone.finalize(first)
+    let second = header(2, 2, on: first, time: 600)
+    lone.finalize(second)
+    let root = sha256([2])
+    let statement = StateStatement(
+      subnet: committee.subnet, epoch: 0, height: 2, block: second.digest, stateRoot: root,
+      receiptsRoot: root, time: second.time)
+    let signatures = [1, 2, 3].map { (index: Int) in
+      Signer.mock(committee.members[index].key).share(
+        statement, as: ReplicaID(UInt16(index)), in: committee
+      ).value.signature
+    }
+    lone.receive(
+      .stateCertificate(
+        StateCertificate(
+          statement: statement, signers: Signers([1, 2, 3], of: 4), signatures: signatures)),
+      from: 1)
+    lone.receive(.stateWanted(3), from: 2)
+    #expect(lone.served.isEmpty)
+    lone.receive(.stateWanted(1), from: 2)
+    #expect(lone.served == [.stateCertificate(1)])
   }
 
   @Test func `is not listened to in a tick in which it sent many bad certificates`() {
