@@ -64,6 +64,6 @@ extension Client {
     }
     return ClientFailure(
       .stale, "STALE", what: "the query has no answer as fresh as asked", why: fault.reason,
-      next: "Ask again, or allow a greater age with --max-age")
+      next: ClientFailure.freshen)
   }
 }

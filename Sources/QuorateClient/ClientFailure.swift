@@ -22,6 +22,11 @@ public struct ClientFailure: Error, Sendable, Equatable, CustomStringConvertible
     case invalid
   }
 
+  /// What helps against answers that are too old.
+  static let freshen =
+    "See `quorate cluster why`: while no update becomes final, answers grow old. `quorate query` "
+    + "takes older ones with --max-age SECONDS"
+
   public let kind: Kind
   /// Stable, for programs: `FROZEN`, `UNREACHABLE`.
   public let code: String
@@ -152,7 +157,7 @@ struct Blame: Sendable {
       guard case .stale(let how) = fault else { continue }
       return ClientFailure(
         .stale, "STALE", what: what, why: how,
-        next: "Ask again, or allow a greater age with --max-age")
+        next: ClientFailure.freshen)
     }
     for (replica, fault) in faults {
       guard case .refused(let refusal, _, _) = fault else { continue }

@@ -211,8 +211,8 @@ struct WhyCommand: AsyncParsableCommand {
         """
         Awaited: \(committee.quorum - up) more of them. A certificate takes \(committee.quorum) of \
         \(committee.size) signatures and \(counted(up, "replica is", "replicas are")) up, so no \
-        update becomes final. \
-        Queries at trust 'replica', 'quorum' and 'certified' go on at the last certified height.
+        update becomes final.
+        \(queries(up, committee))
         Next: quorate cluster start \(missing.map(\.replica).joined(separator: " "))
         """)
     } else {
@@ -235,6 +235,16 @@ struct WhyCommand: AsyncParsableCommand {
     for sentence in sentences {
       Terminal.say("\(sentence.by.joined(separator: ", ")): \(sentence.text)")
     }
+  }
+
+  /// What can still be read when so many are up.
+  private func queries(_ up: Int, _ committee: Committee) -> String {
+    guard up > 0 else { return "No query is answered either." }
+    let age = ClientLimits.maxAgeUsual.milliseconds / 1_000
+    let trusts =
+      up > committee.faultsMax ? "at every trust" : "at trust 'replica' and 'certified'"
+    return "Queries are answered \(trusts) by the last certified height for \(age) s, and longer "
+      + "with 'quorate query --max-age SECONDS'."
   }
 }
 

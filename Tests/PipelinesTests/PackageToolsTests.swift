@@ -289,3 +289,44 @@ private let totals = """
     #expect(says(new, since: new) == [])
   }
 }
+
+@Suite struct `What a plan says of a change of meaning` {
+  private func versioned(_ time: String, _ snapshot: String) throws(PackageFaults) -> CheckedPackage
+  {
+    let moves = """
+      source: moves
+      columns:
+        - { name: id, type: text, required: true }
+        - { name: at, type: timestamp, required: true }
+      primary_key: [id]
+      event_time: { column: at, \(time) }
+      """
+    let models = """
+      models:
+        - name: history
+          kind: snapshot
+          primary_key: [id]
+      \(snapshot)
+          sql: "select id, at from {{ source('moves') }}"
+      """
+    return try package(models: models, more: [("sources/moves.yaml", moves)])
+  }
+
+  private func says(_ new: CheckedPackage, since old: CheckedPackage) -> [String] {
+    new.changes(since: old).map {
+      "\($0.name)\($0.isBreaking ? " breaking" : ""): \($0.detail)"
+    }
+  }
+
+  @Test func `is where versions begin, and which of an event's times`() throws {
+    let old = try versioned("lateness: 2d, max_future: 1h", "    updated_at: at")
+    #expect(
+      says(try versioned("lateness: 2d, max_future: 1h", ""), since: old) == [
+        "history breaking: updated_at: at → none, so the block's time"
+      ])
+    #expect(
+      says(try versioned("lateness: 36h, max_future: 60d", "    updated_at: at"), since: old) == [
+        "moves breaking: lateness: 2d → 36h", "moves: max_future: 1h → 60d",
+      ])
+  }
+}

@@ -38,6 +38,9 @@ extension ChangeCollector {
     note(.model, name, "primary_key", old.primaryKey, new.primaryKey, breaking: true) {
       "[\($0.joined(separator: ", "))]"
     }
+    note(
+      .model, name, "updated_at", old.model.updatedAt, new.model.updatedAt, breaking: true
+    ) { $0 ?? "none, so the block's time" }
     compareRefresh(old.model.refresh, new.model.refresh, name)
     let (added, dropped, kept) = Self.compare(old.columns.map(\.name), new.columns.map(\.name))
     for column in added {

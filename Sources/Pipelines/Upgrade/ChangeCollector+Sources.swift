@@ -134,13 +134,9 @@ extension ChangeCollector {
     note(.source, new.name, "append_only", old.appendOnly, new.appendOnly, breaking: true) {
       "\($0)"
     }
-    note(.source, new.name, "event_time", old.eventTime, new.eventTime, breaking: true) { time in
-      guard let time else { return "none" }
-      let future = time.futureMax.map { ", max_future \($0) ms" } ?? ""
-      return "\(time.column), lateness \(time.lateness) ms\(future), late \(time.late.rawValue)"
-    }
+    compareEventTime(old.eventTime, new.eventTime, new.name)
     note(.source, new.name, "freshness", old.freshness, new.freshness, breaking: false) {
-      $0.map { "\($0.warnAfter) ms, \($0.errorAfter) ms" } ?? "none"
+      $0.map { "\(Self.span($0.warnAfter)), \(Self.span($0.errorAfter))" } ?? "none"
     }
     note(
       .source, new.name, "format", old.formats, new.formats,
@@ -157,10 +153,38 @@ extension ChangeCollector {
     note(.source, new.name, "recheck", old.recheck, new.recheck, breaking: false) {
       "[\($0.joined(separator: ", "))]"
     }
-    note(.source, new.name, "op", old.operation, new.operation, breaking: true) {
-      $0?.column ?? "none"
+    note(.source, new.name, "op", old.operation, new.operation, breaking: true) { operation in
+      guard let operation else { return "none" }
+      let words = [operation.inserts, operation.updates, operation.deletes]
+      return "\(operation.column) \(words.map { $0.joined(separator: "|") })"
     }
     compareGrants(.source, new.name, old.allow, new.allow)
+  }
+
+  private mutating func compareEventTime(_ old: EventTime?, _ new: EventTime?, _ source: String) {
+    guard let old, let new, old.column == new.column else {
+      note(.source, source, "event_time", old?.column, new?.column, breaking: true) { $0 ?? "none" }
+      return
+    }
+    note(
+      .source, source, "lateness", old.lateness, new.lateness,
+      breaking: new.lateness < old.lateness, Self.span)
+    note(
+      .source, source, "max_future", old.futureMax, new.futureMax,
+      breaking: (new.futureMax ?? .max) < (old.futureMax ?? .max)
+    ) { $0.map(Self.span) ?? "none" }
+    note(.source, source, "late", old.late, new.late, breaking: true) { $0.rawValue }
+  }
+
+  /// As packages write it.
+  private static func span(_ milliseconds: UInt64) -> String {
+    let units: [(String, UInt64)] = [
+      ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000),
+    ]
+    for (unit, size) in units where milliseconds >= size && milliseconds % size == 0 {
+      return "\(milliseconds / size)\(unit)"
+    }
+    return "\(milliseconds)ms"
   }
 
   mutating func compareGrants(
