@@ -132,7 +132,9 @@ struct QueryCommand: AsyncParsableCommand {
     return try arguments.map { text in
       let (name, value) = try SubmitCommand.pair(text)
       guard let type = fields.first(where: { $0.name == name })?.type else {
-        return .init(name: name, value: Int64(value).map { .int($0) } ?? .text(value))
+        // 007 is a text: as a number it would lose its zeros.
+        let number = Int64(value).flatMap { String($0) == value ? $0 : nil }
+        return .init(name: name, value: number.map { .int($0) } ?? .text(value))
       }
       guard let typed = ColumnType(name: type)?.value(from: value) else {
         throw Failure("The argument '\(name)' is of type \(type); '\(value)' is none.")
