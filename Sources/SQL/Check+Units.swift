@@ -196,7 +196,7 @@ extension Checker {
     for (index, (first, second)) in zip(a.columns, b.columns).enumerated() {
       let typed = joined(
         Typed(type: first.type, nullable: first.nullable),
-        Typed(type: second.type, nullable: second.nullable), at: arm.place(ofItem: index))
+        arm.constant(ofItem: index, second), at: arm.place(ofItem: index))
       columns.append(
         OutputColumn(
           name: first.name, type: typed.type, nullable: typed.nullable,
@@ -363,6 +363,18 @@ extension Checker {
 }
 
 extension Select {
+  /// Its result of this number, with the whole number that is written there.
+  fileprivate func constant(ofItem index: Int, _ column: OutputColumn) -> Typed {
+    var typed = Typed(type: column.type, nullable: column.nullable)
+    if index < items.count, case .expression(let expression, _) = items[index],
+      case .literal(.integer(let number)) = expression.kind
+    {
+      typed.isGiven = true
+      typed.number = number
+    }
+    return typed
+  }
+
   /// Where its result of this number stands.
   fileprivate func place(ofItem index: Int) -> Place {
     guard index < items.count, case .expression(let expression, _) = items[index] else {

@@ -111,8 +111,10 @@ import Testing
     #expect(found?.fix?.hasPrefix(fix) == true, "\(found?.description ?? "")")
   }
 
-  @Test func `makes no mean of parts`() {
+  @Test func `makes no mean of parts, and no row of another unit`() {
     let rules = { Example.rules($0, .adhoc, form: .adhoc) }
+    #expect(rules("select amount \(Self.plain) union all select 50 \(Self.plain)") == ["QD23"])
+    #expect(rules("select amount \(Self.plain) union all select 0 \(Self.plain)") == [])
     #expect(rules("select sum(amount) as s, avg(amount) as x \(Self.plain)") == ["QD20"])
     #expect(rules("select total(amount) as x \(Self.plain)") == ["QD20"])
     #expect(rules("select avg(length(side)) as x \(Self.plain)") == [])
