@@ -33,15 +33,25 @@ extension Checker {
     return typed.map { $0 ?? .unknown }
   }
 
-  /// Two values of one operator.
-  mutating func beside(
-    _ left: inout Expression, _ right: inout Expression, in position: Position,
-    refuses: Bool = true
+  /// The sides of an operator; where one is a constant, the other says what it is.
+  mutating func sides(
+    _ left: inout Expression, _ operation: BinaryOperator, _ right: inout Expression,
+    in position: Position
   ) -> (Typed, Typed) {
-    var parts = [left, right]
-    let typed = beside(&parts, in: position, refuses: refuses)
-    (left, right) = (parts[0], parts[1])
-    return (typed[0], typed[1])
+    let leads = !left.isConstant || declared(left) != nil
+    let follows = !right.isConstant || declared(right) != nil
+    defer { compared = nil }
+    if follows, !leads {
+      let second = walk(&right, in: position)
+      compared = second.type
+      let first = constant(&left, as: second.type, operation.compares)
+      return (first ?? walk(&left, in: position), second)
+    }
+    let first = walk(&left, in: position)
+    guard leads, right.isConstant else { return (first, walk(&right, in: position)) }
+    compared = first.type
+    let second = constant(&right, as: first.type, operation.compares)
+    return (first, second ?? walk(&right, in: position))
   }
 
   /// The type that an argument is declared as.

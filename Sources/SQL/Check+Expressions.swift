@@ -92,7 +92,7 @@ extension Checker {
       let first: Typed
       let second: Typed
       if operation.meets {
-        (first, second) = beside(&left, &right, in: position, refuses: operation.compares)
+        (first, second) = sides(&left, operation, &right, in: position)
       } else {
         first = walk(&left, in: position)
         if operation.readsJSON { canonicalJSON(first, left) }
