@@ -14,10 +14,7 @@ extension Checker {
     functions.insert(signature.name)
     placement(call, signature, in: position, at: place)
     let isAggregate = call.over == nil && call.isAggregate
-    var typed: [Typed] = []
-    for index in call.arguments.indices {
-      typed.append(walk(&call.arguments[index], in: isAggregate ? .row : position))
-    }
+    let typed = arguments(of: &call, signature, in: isAggregate ? .row : position)
     var indirect: Set<Lineage> = []
     if var filter = call.filter {
       indirect = weigh(&filter, in: isAggregate ? .row : position).origins
@@ -42,6 +39,30 @@ extension Checker {
     var found = result(of: signature, call, typed, at: place)
     found.indirect.formUnion(indirect)
     return found
+  }
+
+  /// Those that one result comes from stand side by side.
+  private mutating func arguments(
+    of call: inout FunctionCall, _ signature: FunctionSignature, in position: Position
+  ) -> [Typed] {
+    var typed: [Typed] = []
+    let apart = call.placeApart
+    var mixes = call.name == "nullif"
+    if case .common = signature.result { mixes = true }
+    guard mixes else {
+      for index in call.arguments.indices {
+        typed.append(walk(&call.arguments[index], in: position))
+      }
+      return typed
+    }
+    let places = call.arguments.indices.filter { $0 != apart }
+    var values = places.map { call.arguments[$0] }
+    typed = beside(&values, in: position, refuses: call.name == "nullif")
+    for (place, value) in zip(places, values) { call.arguments[place] = value }
+    if let apart, apart < call.arguments.count {
+      typed.insert(walk(&call.arguments[apart], in: position), at: apart)
+    }
+    return typed
   }
 
   /// SQLite computes an aggregate of outer columns only in the outer SELECT.
@@ -197,6 +218,7 @@ extension Checker {
     textsAreWhole(call, typed, at: place)
     trimsLittle(call)
     datesFit(call, typed)
+    partsStayWhole(call, typed, at: place)
     scaleFits(call, typed)
     if call.name == "nullif", typed.count == 2 { compare(typed[0], typed[1], at: place) }
     let type = arithmeticType(call, typed, at: place) ?? plainType(of: signature, call, typed)
@@ -220,10 +242,8 @@ extension Checker {
     // Of a number too it is text.
     case .part: return typed.first?.type == .bytes ? .bytes : .text
     case .common:
-      // IIF's condition and the distance of LAG and LEAD are no results.
-      let other = ["iif": 0, "lag": 1, "lead": 1][call.name]
       var result: Typed?
-      for (index, next) in typed.enumerated() where index != other {
+      for (index, next) in typed.enumerated() where index != call.placeApart {
         result = joined(result, next, at: call.arguments[index].place)
       }
       return result?.type ?? .null
@@ -320,6 +340,9 @@ extension Checker {
 }
 
 extension FunctionCall {
+  /// IIF's condition and the distance of LAG and LEAD are no results.
+  fileprivate var placeApart: Int? { ["iif": 0, "lag": 1, "lead": 1][name] }
+
   /// `min` and `max` of several arguments are scalar.
   var isAggregate: Bool {
     if ["avg", "total"].contains(name) { return over == nil }

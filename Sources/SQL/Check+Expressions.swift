@@ -74,7 +74,7 @@ extension Checker {
   mutating func walk(_ expression: inout Expression, in position: Position) -> Typed {
     let place = expression.place
     switch expression.kind {
-    case .literal(let value): return literal(value, at: place)
+    case .literal(let value): return readBefore(value, at: place) ?? literal(value, at: place)
     case .column(var qualifier, let name, let isQuoted):
       let typed = column(&qualifier, name, isQuoted, at: place)
       expression = rebuilt(
@@ -89,12 +89,15 @@ extension Checker {
       arithmetic(typed, at: place)
       return negated(typed, operation)
     case .binary(let operation, var left, var right):
-      if case .parameter = left.kind { compared = quietly(right).type }
-      let first = walk(&left, in: position)
-      if operation == .arrow || operation == .arrowText { canonicalJSON(first, left) }
-      compared = first.type
-      let second = walk(&right, in: position)
-      compared = nil
+      let first: Typed
+      let second: Typed
+      if operation.meets {
+        (first, second) = sides(&left, operation, &right, in: position)
+      } else {
+        first = walk(&left, in: position)
+        if operation.readsJSON { canonicalJSON(first, left) }
+        second = walk(&right, in: position)
+      }
       expression = rebuilt(expression, .binary(operation, left, right))
       return binary(operation, first, second, at: place)
     case .call(var call):
@@ -110,8 +113,9 @@ extension Checker {
       expression = rebuilt(expression, .scalar(inner))
       return typed
     case .inQuery(var value, var inner, let negated):
-      let typed = walk(&value, in: position)
+      let early = value.isConstant ? nil : walk(&value, in: position)
       let found = subquery(&inner)
+      let typed = early ?? constant(&value, as: found.type, true) ?? walk(&value, in: position)
       compare(typed, found, at: place)
       expression = rebuilt(expression, .inQuery(value, inner, negated: negated))
       return typed.mixed(with: found).with(.bool)
@@ -155,19 +159,21 @@ extension Checker {
   ) -> Typed {
     switch expression.kind {
     case .between(var value, var low, var high, let negated):
-      let a = walk(&value, in: position)
-      let b = walk(&low, in: position)
-      let c = walk(&high, in: position)
+      var parts = [value, low, high]
+      let typed = beside(&parts, in: position)
+      (value, low, high) = (parts[0], parts[1], parts[2])
+      let (a, b, c) = (typed[0], typed[1], typed[2])
       compare(a, b, at: low.place)
       compare(a, c, at: high.place)
       expression = rebuilt(expression, .between(value, low, high, negated: negated))
       return a.mixed(with: b).mixed(with: c).with(.bool)
     case .inList(var value, var items, let negated):
-      var typed = walk(&value, in: position)
-      let first = typed
-      for index in items.indices {
-        let item = walk(&items[index], in: position)
-        compare(first, item, at: items[index].place)
+      var parts = [value] + items
+      let found = beside(&parts, in: position)
+      (value, items) = (parts[0], Array(parts.dropFirst()))
+      var typed = found[0]
+      for (part, item) in zip(items, found.dropFirst()) {
+        compare(found[0], item, at: part.place)
         typed = typed.mixed(with: item)
       }
       expression = rebuilt(expression, .inList(value, items, negated: negated))
@@ -190,7 +196,14 @@ extension Checker {
     _ match: LikeMatch, _ expression: inout Expression, in position: Position
   ) -> Typed {
     var (value, pattern, escape) = (match.value, match.pattern, match.escape)
-    var typed = walk(&value, in: position).mixed(with: walk(&pattern, in: position))
+    var typed = walk(&value, in: position)
+    if typed.type.unit != nil {
+      refuse(
+        "QD23", at: value.place, "\(match.glob ? "GLOB" : "LIKE") of \(typed.type)",
+        because: "it is stored as a whole number, whose digits are no text",
+        fix: "compare it, as in x >= … and x < …")
+    }
+    typed = typed.mixed(with: walk(&pattern, in: position))
     if var mark = escape {
       typed = typed.mixed(with: walk(&mark, in: position))
       escape = mark
@@ -228,29 +241,28 @@ extension Checker {
   private mutating func choice(
     _ choice: CaseExpression, _ expression: inout Expression, in position: Position
   ) -> Typed {
-    var operand = choice.operand
-    var result: Typed?
-    var read = Typed(type: .bool, nullable: false)
-    var compared: Typed?
-    if var value = operand {
-      let typed = walk(&value, in: position)
-      read = read.mixed(with: typed)
-      compared = typed
-      operand = value
-    }
     var branches = choice.branches
-    for index in branches.indices {
-      let when = walk(&branches[index].when, in: position)
-      read = read.mixed(with: when)
-      if let compared { compare(compared, when, at: branches[index].when.place) }
-      let then = walk(&branches[index].then, in: position)
-      result = joined(result, then, at: branches[index].then.place)
+    var read = Typed(type: .bool, nullable: false)
+    // With an operand, what it is compared with.
+    var tests = [choice.operand].compactMap(\.self) + branches.map(\.when)
+    let hasOperand = choice.operand != nil
+    var tested: [Typed] = []
+    if hasOperand {
+      tested = beside(&tests, in: position)
+    } else {
+      for index in tests.indices { tested.append(walk(&tests[index], in: position)) }
     }
-    var otherwise = choice.otherwise
-    if var value = otherwise {
-      result = joined(result, walk(&value, in: position), at: value.place)
-      otherwise = value
+    for (index, typed) in tested.enumerated() {
+      read = read.mixed(with: typed)
+      if hasOperand, index > 0 { compare(tested[0], typed, at: tests[index].place) }
     }
+    let operand = hasOperand ? tests.removeFirst() : nil
+    var values = branches.map(\.then) + [choice.otherwise].compactMap(\.self)
+    var result: Typed?
+    let given = beside(&values, in: position, refuses: false)
+    for (value, typed) in zip(values, given) { result = joined(result, typed, at: value.place) }
+    let otherwise = choice.otherwise == nil ? nil : values.removeLast()
+    for index in branches.indices { branches[index] = (tests[index], values[index]) }
     expression = rebuilt(
       expression,
       .choice(CaseExpression(operand: operand, branches: branches, otherwise: otherwise)))
@@ -271,7 +283,7 @@ extension Checker {
     case .blob: return Typed(type: .bytes, nullable: false, isGiven: true)
     case .real(let text):
       real("the number \(text)", at: place, fix: "a whole number of minor units")
-      return Typed(type: .real, nullable: false)
+      return Typed(type: .real, nullable: false, isGiven: true)
     }
   }
 
@@ -387,7 +399,11 @@ extension Checker {
     }
     usedParameters.insert(name)
     if found.type == .real { usesReal = true }
-    return Typed(type: found.type, nullable: true, isGiven: true)
+    var typed = Typed(type: found.type, nullable: true, isGiven: true)
+    if case .integer(let number)? = arguments.first(where: { $0.name == name })?.value {
+      typed.number = number
+    }
+    return typed
   }
 
   /// The type that an argument should have, from what it is compared with.
@@ -473,7 +489,8 @@ extension Checker {
   mutating func compare(_ a: Typed, _ b: Typed, at place: Place) {
     let (first, second) = (a.type.family, b.type.family)
     if !a.isGiven, !b.isGiven, (a.type == .unknown) != (b.type == .unknown),
-      a.type != .null, b.type != .null, !profile.allowsReal
+      a.type != .null, b.type != .null,
+      !profile.allowsReal || a.type.unit != nil || b.type.unit != nil
     {
       refuse(
         "QD23", at: place, "compares \(a.type) with \(b.type)",
@@ -484,7 +501,11 @@ extension Checker {
     guard unitsFit(a, b, "compares", at: place) else { return }
     partsAreMeant(a, b, "compares", at: place)
     guard first != .none, second != .none, first != second else { return }
-    if !a.isGiven, !b.isGiven, first != .real, second != .real {
+    if [first, second].contains(.real) {
+      // Numbers compare as numbers; REAL is refused elsewhere where it is not free.
+      guard profile.allowsReal, !a.type.isPlain || !b.type.isPlain else { return }
+    }
+    if !a.isGiven, !b.isGiven {
       let fix = first == .text || second == .text ? "text" : "integer"
       refuse(
         "QD23", at: place, "compares \(a.type) with \(b.type)",
@@ -492,10 +513,20 @@ extension Checker {
         fix: "cast(… as \(fix)) on the side that is none")
       return
     }
-    warn(
-      "QD23", at: place, "compares \(a.type) with \(b.type)",
+    guard !a.isGiven || !b.isGiven else {
+      warn(
+        "QD23", at: place, "compares \(a.type) with \(b.type)",
+        because: "values of different types are never equal, and 1 < 'a' is true",
+        fix: "cast one side")
+      return
+    }
+    let (wanted, given) = a.isGiven ? (b, a) : (a, b)
+    refuse(
+      "QD23", at: place, "compares \(wanted.type) with \(given.type)",
       because: "values of different types are never equal, and 1 < 'a' is true",
-      fix: "cast one side")
+      fix: wanted.type == .text
+        ? given.number.map { "'\($0)'" } ?? "a text, as in 'a'"
+        : "a constant or an argument that is \(wanted.type)")
   }
 
   // MARK: Inner queries

@@ -18,6 +18,9 @@ extension SQLType {
     }
   }
 
+  /// A number that counts nothing but itself.
+  var isPlain: Bool { unit == nil && (family == .integer || family == .real) }
+
   /// Both say what they count, and it is not the same: 1.00 is stored as 100, 1.0000 as 10000.
   package func clashes(with other: SQLType) -> Bool {
     guard let unit, let their = other.unit else { return false }
@@ -129,14 +132,20 @@ extension Checker {
     else { return }
     let given = other.number.map(String.init) ?? "an int"
     let value = other.number.map { "\($0) is \(Decimals.shown($0, scale: scale))" }
-    let whole = other.number.flatMap { Decimals.scaled($0, scale: scale) }
     let example = value ?? "100 is \(Decimals.shown(100, scale: scale))"
-    warn(
-      "QD23", at: place, "\(what) \(decimal.type) with \(given)",
-      because: "it counts the smallest parts: \(example)",
-      fix: other.number == nil
-        ? "declare the argument as \(decimal.type)"
-        : whole.map { "\($0), if \(Decimals.shown($0, scale: scale)) is meant" })
+    let message = "\(what) \(decimal.type) with \(given)"
+    let reason = "it counts the smallest parts: \(example)"
+    let fix =
+      other.number.map { number in
+        let parts = Decimals.shown(number, scale: scale)
+        return "\(number).\(Decimals.one(scale: scale).dropFirst()), or \(parts) if that is meant"
+      } ?? "declare the argument as \(decimal.type)"
+    // Nobody reads the notes of a query that a person types.
+    if profile == .adhoc {
+      refuse("QD23", at: place, message, because: reason, fix: fix)
+    } else {
+      warn("QD23", at: place, message, because: reason, fix: fix)
+    }
   }
 
   // MARK: What may be either
@@ -149,14 +158,29 @@ extension Checker {
       partsAreMeant(first, second, "mixes", at: place)
       familiesFit(first.type, second.type, at: place)
     }
-    return both.with(first.type.joined(with: second.type))
+    var result = both.with(first.type.joined(with: second.type))
+    if first.isGiven, second.isGiven {
+      result.isGiven = true
+      result.number = first.number == 0 ? second.number : first.number
+    }
+    return result
   }
 
   private mutating func familiesFit(_ a: SQLType, _ b: SQLType, at place: Place) {
     let families = [a.family, b.family]
-    guard a.family != b.family, !families.contains(.none), !families.contains(.real),
-      !profile.allowsReal
-    else { return }
+    guard a.family != b.family, a != .null, b != .null else { return }
+    if profile.allowsReal {
+      // What counts parts or days would be shown as if it counted nothing.
+      guard a.unit != nil || b.unit != nil else { return }
+    } else {
+      guard !families.contains(.none), !families.contains(.real) else { return }
+    }
+    guard !families.contains(.none), !families.contains(.real) else {
+      refuse(
+        "QD23", at: place, "is \(a) in one place and \(b) in another",
+        because: "it would be shown as neither", fix: "cast(… as integer) of both")
+      return
+    }
     refuse(
       "QD23", at: place, "is \(a) in one place and \(b) in another",
       because: "a column holds one type, and 1 would be another value than '1'",
@@ -172,7 +196,7 @@ extension Checker {
     for (index, (first, second)) in zip(a.columns, b.columns).enumerated() {
       let typed = joined(
         Typed(type: first.type, nullable: first.nullable),
-        Typed(type: second.type, nullable: second.nullable), at: arm.place(ofItem: index))
+        arm.constant(ofItem: index, second), at: arm.place(ofItem: index))
       columns.append(
         OutputColumn(
           name: first.name, type: typed.type, nullable: typed.nullable,
@@ -240,6 +264,7 @@ extension Checker {
   mutating func combined(
     _ a: Typed, _ operation: BinaryOperator, _ b: Typed, at place: Place
   ) -> SQLType {
+    if profile.allowsReal, !partsMeetWhole(a, operation, b, at: place) { return .integer }
     if a.type == .real || b.type == .real {
       usesReal = true
       return .real
@@ -261,6 +286,38 @@ extension Checker {
       return .integer
     }
     return a.type.result(operation, b.type)
+  }
+
+  /// A decimal's parts times or beside a floating-point number would be shown as whole ones.
+  private mutating func partsMeetWhole(
+    _ a: Typed, _ operation: BinaryOperator, _ b: Typed, at place: Place
+  ) -> Bool {
+    for (one, other) in [(a, b), (b, a)]
+    where one.type.unit != nil && other.type.family != .integer && other.type != .null {
+      // Of what was refused nothing is known.
+      if other.type == .unknown, !refusals.isEmpty { continue }
+      refuse(
+        "QD20", at: place, "takes \(operation.rawValue) of \(a.type) and \(b.type)",
+        because: "a \(one.type) is stored as a whole number, and REAL has no scale",
+        fix: "mul_div(x, 11, 10, 'half_even') for 1.1 times x, or cast(… as integer)")
+      return false
+    }
+    return true
+  }
+
+  /// The mean or a rounding of parts would be shown as one of whole ones.
+  mutating func partsStayWhole(_ call: FunctionCall, _ typed: [Typed], at place: Place) {
+    guard ["avg", "total", "round"].contains(call.name), profile.allowsReal,
+      let first = typed.first, first.type.unit != nil
+    else { return }
+    let name = call.arguments[0].plainName ?? "x"
+    let fixes = [
+      "avg": "mul_div(sum(\(name)), 1, count(\(name)), 'half_even')", "total": "sum(\(name))",
+    ]
+    refuse(
+      "QD20", at: place, "\(call.name)() of \(first.type)",
+      because: "it computes in floating point, which has no scale",
+      fix: fixes[call.name] ?? "mul_div(\(name), 1, 100, 'half_even'), which counts whole ones")
   }
 
   /// A decimal is written with its own scale: with another its point would move.
@@ -306,6 +363,18 @@ extension Checker {
 }
 
 extension Select {
+  /// Its result of this number, with the whole number that is written there.
+  fileprivate func constant(ofItem index: Int, _ column: OutputColumn) -> Typed {
+    var typed = Typed(type: column.type, nullable: column.nullable)
+    if index < items.count, case .expression(let expression, _) = items[index],
+      case .literal(.integer(let number)) = expression.kind
+    {
+      typed.isGiven = true
+      typed.number = number
+    }
+    return typed
+  }
+
   /// Where its result of this number stands.
   fileprivate func place(ofItem index: Int) -> Place {
     guard index < items.count, case .expression(let expression, _) = items[index] else {
@@ -327,12 +396,5 @@ private enum Decimals {
     let whole = padding + digits
     let point = whole.index(whole.endIndex, offsetBy: -scale)
     return (number < 0 ? "-" : "") + whole[..<point] + "." + whole[point...]
-  }
-
-  /// What so many whole ones are stored as; nil where 64 bits do not hold it.
-  static func scaled(_ number: Int64, scale: Int) -> Int64? {
-    guard let one = Int64(one(scale: scale)) else { return nil }
-    let (product, isOver) = number.multipliedReportingOverflow(by: one)
-    return isOver ? nil : product
   }
 }

@@ -6,14 +6,18 @@ package func parse(_ source: SQLText, form: TextForm = .file) throws(Diagnostic)
 
 /// Checks a SELECT against the tables it may read and the rules of its profile.
 ///
+/// - Parameter arguments: the values of parameters that nobody declared, which are read as what
+///   they stand beside.
 /// - Throws: every refusal that was found, in the order of the text.
 package func check(
   _ query: Query, catalog: Catalog, profile: Profile,
-  parameters: [(name: String, type: SQLType)] = [], vars: [(name: String, value: Literal)] = []
+  parameters: [(name: String, type: SQLType)] = [], vars: [(name: String, value: Literal)] = [],
+  arguments: [(name: String, value: Literal)] = []
 ) throws(Diagnostics) -> CheckedQuery {
   var checker = Checker(
     source: query.source, catalog: catalog, profile: profile, parameters: parameters,
     variables: vars)
+  checker.arguments = arguments
   var resolved = query
   let shape = checker.query(&resolved)
   if !checker.refusals.isEmpty { throw Diagnostics(roots(of: checker.refusals)) }
@@ -136,7 +140,10 @@ struct Checker {
   let parameters: [(name: String, type: SQLType)]
   let variables: [(name: String, value: Literal)]
   var lookups: [(name: String, shape: TableShape)] = []
+  var arguments: [(name: String, value: Literal)] = []
 
+  /// By the place of the constant in the text.
+  var constants: [Int: ReadConstant] = [:]
   var scopes: [Scope] = []
   var commons: [(name: String, shape: ResultShape)] = []
   var refusals: [Diagnostic] = []

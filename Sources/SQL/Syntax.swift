@@ -90,6 +90,11 @@ package enum BinaryOperator: String, Sendable {
     }
   }
 
+  var compares: Bool { [4, 5].contains(strength) }
+
+  /// What stands on its sides counts the same.
+  var meets: Bool { compares || self == .plus || self == .minus }
+
   var readsJSON: Bool { self == .arrow || self == .arrowText }
 
   /// Binding strength as in SQLite's grammar (https://sqlite.org/lang_expr.html), 1 is weakest.

@@ -118,7 +118,8 @@ struct QueryCommand: AsyncParsableCommand {
       recency: wanted)
   }
 
-  /// Arguments by the types that the query declares; those of a SELECT by how they look.
+  /// Arguments by the types that the query declares; replicas read those of a SELECT as what they
+  /// are compared with.
   private func typed(_ session: Session) async throws -> [Certification.Argument] {
     guard !arguments.isEmpty else { return [] }
     var fields: [CatalogField] = []
@@ -132,13 +133,19 @@ struct QueryCommand: AsyncParsableCommand {
     return try arguments.map { text in
       let (name, value) = try SubmitCommand.pair(text)
       guard let type = fields.first(where: { $0.name == name })?.type else {
-        return .init(name: name, value: Int64(value).map { .int($0) } ?? .text(value))
+        return .init(name: name, value: Self.plain(value))
       }
       guard let typed = ColumnType(name: type)?.value(from: value) else {
         throw Failure("The argument '\(name)' is of type \(type); '\(value)' is none.")
       }
       return .init(name: name, value: typed)
     }
+  }
+
+  /// A value that nobody declared. 007 is a text: as a number it would lose its zeros.
+  static func plain(_ text: String) -> Value {
+    guard let number = Int64(text), String(number) == text else { return .text(text) }
+    return .int(number)
   }
 
   static func check(_ arguments: [String], against query: CatalogEntry) throws {

@@ -265,6 +265,13 @@ private final class TemporaryFile {
     }
   }
 
+  @Test func `leave a SELECT's arguments as they are written`() {
+    #expect(QueryCommand.plain("50") == .int(50) && QueryCommand.plain("-1") == .int(-1))
+    for text in ["007", "+5", "10.50", "2026-11-22", "", "-0"] {
+      #expect(QueryCommand.plain(text) == .text(text))
+    }
+  }
+
   @Test func `name a query's arguments when one is wrong`() {
     let query = CatalogEntry(
       name: "busiest", about: "", allow: [], fields: [CatalogField(name: "at_least", type: "int")])

@@ -82,9 +82,65 @@ extension Subnet {
 
   @Test func `refuses floating point at trust quorum alone`() throws {
     let subnet = try prepared()
-    let question = QueryRequest.Question.sql("select avg(amount) as mean from ledger")
-    #expect(try subnet.ask(question).result.rows == [[.text("225.0")]])
+    let question = QueryRequest.Question.sql("select avg(length(id)) as mean from ledger")
+    #expect(try subnet.ask(question).result.rows == [[.text("1.0")]])
     #expect(throws: Refusal.self) { try subnet.ask(question, trust: .quorum) }
+  }
+
+  @Test(arguments: [
+    ("amount > 2.5", "c"), ("amount > 1.50", "b c"), ("amount = '2.00'", "b"),
+    ("amount between 1.5 and 2.0", "a b"), ("amount in (1.5, 3.25)", "a c"),
+    ("case when amount > 2.5 then 'big' end = 'big'", "c"), ("day > '2026-01-31'", "c"),
+    ("coalesce(day, '2026-01-31') >= '2026-01-31'", "b c"),
+    ("day < '2026-02-03' or amount + 1.00 = 3.00", "a b"),
+  ])
+  func `reads the constants of SQL in the types of columns`(
+    condition: String, ids: String
+  ) throws {
+    let text = "select id from ledger where \(condition) order by id"
+    let rows = try prepared().ask(.sql(text), trust: .quorum).result.texts
+    #expect(rows.map { $0[0] ?? "" }.joined(separator: " ") == ids)
+  }
+
+  @Test(arguments: [
+    "amount > 50", "amount between 5 and 20.5", "amount > 1.505", "amount * 1.5 > 1",
+    "day > 'soon'", "day > '2026-01-01T00:00:00Z'", "id = 5", "day like '2026%'",
+  ])
+  func `refuses constants that would count something else`(condition: String) throws {
+    let refused = #expect(throws: Refusal.self) {
+      try prepared().ask(.sql("select id from ledger where \(condition)"))
+    }
+    #expect(refused?.message.contains("query:1:") == true, "\(refused?.message ?? "")")
+    #expect(refused?.message.contains("fix: ") == true)
+  }
+
+  @Test func `reads the arguments of SQL as what they are compared with`() throws {
+    let subnet = try prepared()
+    func ids(_ condition: String, _ value: Value) throws(Refusal) -> [String?] {
+      try subnet.ask(
+        .sql("select id from ledger where \(condition) order by id"),
+        [.init(name: "x", value: value)]
+      ).result.texts.map { $0[0] }
+    }
+    #expect(try ids("day >= :x", .text("2026-02-01")) == ["c"])
+    #expect(try ids("amount >= :x", .text("2.00")) == ["b", "c"])
+    #expect(try ids("id = :x", .text("b")) == ["b"])
+    #expect(try ids("length(id) = :x", .int(1)) == ["a", "b", "c"])
+    #expect(try ids("id = :x", .int(1)) == [])
+    #expect(throws: Refusal.self) { try ids("amount >= :x", .int(2)) }
+    #expect(throws: Refusal.self) { try ids("day >= :x", .text("soon")) }
+  }
+
+  @Test func `gives the mean of a decimal as a decimal, or none`() throws {
+    let subnet = try prepared()
+    let refused = #expect(throws: Refusal.self) {
+      try subnet.ask(.sql("select sum(amount) as s, avg(amount) as mean from ledger"))
+    }
+    #expect(refused?.code == "QD20")
+    #expect(
+      refused?.message.contains("fix: mul_div(sum(amount), 1, count(amount), 'half_even')") == true)
+    let mean = "select mul_div(sum(amount), 1, count(amount), 'half_even') as mean from ledger"
+    #expect(try subnet.ask(.sql(mean)).result.texts == [["2.25"]])
   }
 
   @Test func `stops a query that runs too long`() throws {

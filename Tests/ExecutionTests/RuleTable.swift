@@ -271,6 +271,18 @@ extension Rule {
     text(
       23, "select id, case when amount > 3 then amount else 'few' end as x FROM",
       "select id, case when amount > 3 then cast(amount as text) else 'few' end as x FROM"),
+    text(
+      23, "select id, 1 as x FROM where day > '1.11.2026'",
+      "select id, 1 as x FROM where day > '2026-11-01'"),
+    text(
+      23, "select id, 1 as x FROM where amount > 1.505",
+      "select id, 1 as x FROM where amount > 1.50"),
+    text(
+      23, "select id, 1 as x FROM where customer = 7",
+      "select id, 1 as x FROM where customer = '7'"),
+    text(
+      20, "select id, 1 as x FROM where amount * 1.5 > 1.50",
+      "select id, 1 as x FROM where mul_div(amount, 3, 2) > 1.50"),
     Rule(
       number: 23, gate: .lint, what: "a decimal beside a whole number",
       refused: { try noted("select id, 1 as x FROM where amount > 100") },

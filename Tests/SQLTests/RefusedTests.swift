@@ -323,10 +323,10 @@ struct Hazard: Sendable, CustomTestStringConvertible {
   }
 
   @Test(arguments: [
-    ("amount > 100", "compares decimal(18,2) with 100", "100 is 1.00", "10000, if 100.00 is"),
-    ("amount in (0, -5)", "compares decimal(18,2) with -5", "-5 is -0.05", "-500, if -5.00 is"),
-    ("amount + 1 > 0", "takes + of decimal(18,2) with 1", "1 is 0.01", "100, if 1.00 is"),
-    ("coalesce(amount, 9) > 0", "mixes decimal(18,2) with 9", "9 is 0.09", "900, if 9.00 is"),
+    ("amount > 100", "compares decimal(18,2) with 100", "100 is 1.00", "100.00, or 1.00 if"),
+    ("amount in (0, -5)", "compares decimal(18,2) with -5", "-5 is -0.05", "-5.00, or -0.05 if"),
+    ("amount + 1 > 0", "takes + of decimal(18,2) with 1", "1 is 0.01", "1.00, or 0.01 if"),
+    ("coalesce(amount, 9) > 0", "mixes decimal(18,2) with 9", "9 is 0.09", "9.00, or 0.09 if"),
     (
       "amount > :least", "compares decimal(18,2) with an int", "100 is 1.00",
       "declare the argument as decimal(18,2)"

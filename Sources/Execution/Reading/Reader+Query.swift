@@ -185,6 +185,14 @@ extension Asked {
       case .bytes: (argument.name, .bytes)
       }
     }
+    let values = arguments.map { argument -> (name: String, value: SQL.Literal) in
+      switch argument.value {
+      case .null: (argument.name, .null)
+      case .int(let number): (argument.name, .integer(number))
+      case .text(let text): (argument.name, .text(text))
+      case .bytes(let bytes): (argument.name, .blob(bytes))
+      }
+    }
     let shows = caller == pipeline.owner
     do throws(Diagnostics) {
       let query: SQL.Query
@@ -193,7 +201,7 @@ extension Asked {
       }
       return try SQL.check(
         query, catalog: catalog(of: pipeline, personal: shows), profile: .adhoc,
-        parameters: parameters)
+        parameters: parameters, arguments: values)
     } catch {
       throw Refusal(error.list[0].rule, error.description)
     }
