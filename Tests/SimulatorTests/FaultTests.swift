@@ -256,3 +256,56 @@ private struct Link {
     #expect(report.violations.first?.check == .exactlyOnce, "\(report.text(file: nil))")
   }
 }
+
+@Suite struct `A call that expires without a receipt` {
+  private let lost = """
+    load: { clients: 2, rate: 4/s }
+    faults:
+      - { at: 3s, drop: { kind: notarize }, for: 2s }
+      - { at: 170s, calm: all }
+    expect: { liveness: 30s }
+    """
+
+  @Test func `fails a run in which nothing kept it from being executed, however long ago`() throws {
+    var broken = try story(lost)
+    try broken.plant("calls-dropped-when-proposed")
+    let report = Simulation.run(broken)
+    #expect(report.violations.first?.check == .liveness, "\(report.text(file: nil))")
+    #expect(report.violations.first?.text.contains("expired without a receipt") == true)
+    #expect(report.text(file: nil).contains(" \(report.statistics.callsExpired) expired;"))
+  }
+
+  @Test func `fails none that keeps its rules`() throws {
+    let report = try play(lost)
+    #expect(report.passed, "\(report.text(file: nil))")
+    #expect(report.statistics.callsExpired == 0)
+  }
+
+  @Test(arguments: [
+    "isolate: [r0, r1]", "crash: [r0, r1]", "drop: { kind: vote }", "hold: { to: [r1, r2, r3] }",
+  ])
+  func `fails no run in which faults kept it from a quorum for its life`(fault: String) throws {
+    let report = try play(
+      """
+      load: { clients: 1, rate: 4/s }
+      faults:
+        - { at: 4s, \(fault), for: 140s }
+        - { at: 150s, calm: all }
+      expect: { liveness: 40s }
+      """)
+    #expect(report.passed, "\(report.text(file: nil))")
+    #expect(report.statistics.callsExpired > 0)
+  }
+
+  @Test func `is owed nothing while as many as make a quorum impossible are cut off one way`() throws {
+    let report = try play(
+      """
+      load: { clients: 1, rate: 4/s }
+      faults:
+        - { at: 4s, cut: { from: [r0, r1], to: [r2, r3] }, for: 140s }
+        - { at: 150s, calm: all }
+      expect: { liveness: 40s }
+      """)
+    #expect(report.passed, "\(report.text(file: nil))")
+  }
+}

@@ -44,6 +44,15 @@ final class FaultEngine {
   private var archivePlace = 0
   private let archives: Bool
 
+  /// When the last fault began or ended, unless what follows was reckoned since.
+  var changedAt: UInt64? = 0
+  /// Since when answers are owed, as faults and the budget stand; nil: they are not.
+  var owesSince: UInt64?
+  /// Machines that a fault keeps from serving, or that are faulty.
+  var hindered: [Bool] = []
+  /// The latest time of a finalized block.
+  var chainTime: Moment = 0
+
   private(set) var calmSince: UInt64?
   private(set) var calmView: View = 0
   private(set) var calmHeight: Height = 0

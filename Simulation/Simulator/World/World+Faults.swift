@@ -42,6 +42,7 @@ extension World {
     if fault.lasting == .ever, let who = fault.verb.spends { leave(who, fault.verb, index) }
     recording?.faultBegan(index, lanes(ofFault: index))
     apply(fault.verb, index)
+    faultEngine.changedAt = now
     switch fault.lasting {
     case .forever, .ever: break
     case .span(let span): agenda.plan(.faultEnds(index), at: now + span.number)
@@ -163,6 +164,7 @@ extension World {
     faultEngine.atWork.removeAll { $0.fault == index }
     for place in places { relieve(machines[place], scenario.faults[index].verb) }
     if cutBefore { for machine in machines where machine.power != .down { connect(machine) } }
+    faultEngine.changedAt = now
   }
 
   private func relieve(_ machine: Machine, _ verb: Fault.Verb) {
@@ -208,6 +210,7 @@ extension World {
       if machine.power == .down, !machine.gone { start(machine) }
     }
     for machine in machines where machine.power != .down { connect(machine) }
+    faultEngine.changedAt = now
     faultEngine.mayBeOver = true
   }
 
