@@ -296,16 +296,86 @@ private struct Link {
     #expect(report.passed, "\(report.text(file: nil))")
     #expect(report.statistics.callsExpired > 0)
   }
+}
 
-  @Test func `is owed nothing while as many as make a quorum impossible are cut off one way`() throws {
-    let report = try play(
+@Suite struct `The end of a fault of a machine` {
+  /// When r1 is started again, in milliseconds.
+  private func restarts(_ faults: String) throws -> [UInt64] {
+    let recording = Simulation.record(
+      try story(
+        "load: { clients: 1, rate: 4/s }\nfaults: [\(faults), { at: 10s, calm: all }]")
+    ).recording
+    return recording.events.compactMap { event in
+      guard case .started(again: true) = event.act, event.lane == 1 else { return nil }
+      return event.time / 1_000
+    }
+  }
+
+  @Test(arguments: [
+    "{ at: 2s, disk: { of: r1, is: slow }, for: 1s }", "{ at: 3s, crash: r1, for: 500ms }",
+    "{ at: 3s, wipe: r1, for: 500ms }",
+  ])
+  func `leaves it down while another holds it down`(other: String) throws {
+    #expect(try restarts("{ at: 2500ms, crash: r1, for: 5s }, \(other)") == [7_500])
+  }
+
+  /// A world in which no fault began yet.
+  private func world(_ faults: String, byzantine: String = "[]") throws -> World {
+    let world = World(
+      try story("byzantine: \(byzantine)\nover-budget: true\nfaults: \(faults)"), RunOptions())
+    world.startAll()
+    return world
+  }
+
+  @Test func `leaves what others do to its disk, clock and pace`() throws {
+    let world = try world(
       """
-      load: { clients: 1, rate: 4/s }
-      faults:
-        - { at: 4s, cut: { from: [r0, r1], to: [r2, r3] }, for: 140s }
-        - { at: 150s, calm: all }
-      expect: { liveness: 40s }
+
+        - { at: 9s, disk: { of: r1, is: full } }
+        - { at: 9s, disk: { of: r1, is: failing-sync } }
+        - { at: 9s, disk: { of: r1, is: misdirected-write } }
+        - { at: 9s, disk: { of: r1, is: slow } }
+        - { at: 9s, clock: { of: r1, step: 700ms } }
+        - { at: 9s, clock: { of: r1, drift: 1000ppm } }
+        - { at: 9s, cpu: { of: r1, takes: 3ms } }
+        - { at: 9s, cpu: { of: r1, takes: 5ms } }
+        - { at: 9s, sql: { of: r1, takes: 30ms } }
+        - { at: 9s, sql: { of: r1, takes: 50ms } }
+        - { at: 9s, pause: r1 }
+        - { at: 9s, pause: r1 }
       """)
-    #expect(report.passed, "\(report.text(file: nil))")
+    let machine = world.machines[1]
+    for fault in 0..<12 { world.begin(fault) }
+    for fault in [3, 5, 7, 9, 11] { world.end(fault) }
+    #expect(machine.disk.bytesMax != nil && machine.disk.syncFails)
+    #expect(machine.disk.strayWrites == 1 && !machine.slowDisk)
+    #expect(machine.clock.moment(0, 10_000_000) == 10_700)
+    #expect(machine.turnSpan == .milliseconds(3) && machine.executionSpan == .milliseconds(30))
+    #expect(machine.power == .paused)
+    for fault in [0, 1, 2, 4, 6, 8, 10] { world.end(fault) }
+    #expect(machine.disk.bytesMax == nil && !machine.disk.syncFails)
+    #expect(machine.disk.strayWrites == 0 && machine.clock.moment(0, 10_000_000) == 10_000)
+    #expect(machine.turnSpan == nil && machine.executionSpan == nil && machine.power == .up)
+  }
+
+  @Test func `leaves the second copy of a twin ahead of the first`() throws {
+    let world = try world(
+      "[{ at: 9s, clock: { of: r3, step: 700ms } }]", byzantine: "[{ twin: r3 }]")
+    let copy = world.machines[4]
+    #expect(copy.name == "r3b" && copy.clock.moment(0, 0) == 3)
+    world.begin(0)
+    #expect(copy.clock.moment(0, 0) == 703)
+    world.calm()
+    #expect(copy.clock.moment(0, 0) == 3)
+  }
+
+  @Test func `that broke a disk excuses whom it befell, and nobody else`() throws {
+    let faults = (0..<6).map { _ in "{ at: 9s, disk: { of: one, is: full }, for: 1s }" }
+    for fault in faults.indices {
+      let world = try world("[\(faults.joined(separator: ", "))]")
+      world.begin(fault)
+      world.end(fault)
+      #expect(world.machines.map(\.isBroken) == world.resolve(.one, nil, fault))
+    }
   }
 }

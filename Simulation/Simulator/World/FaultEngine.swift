@@ -97,6 +97,11 @@ final class FaultEngine {
     leadersSinceCalm.insert(leader)
   }
 
+  /// The faults at work on a machine, in the order in which they began.
+  func atWork(on machine: Int) -> [Fault] {
+    atWork.filter { $0.machines.contains(machine) }.map { scenario.faults[$0.fault] }
+  }
+
   func archive(_ delivery: Delivery) {
     guard archives else { return }
     if archived.count < Self.archiveMax {

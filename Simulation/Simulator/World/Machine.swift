@@ -21,6 +21,8 @@ final class Machine {
   var startedBefore = false
   /// The disk fails or is lost: this machine spends from the fault budget.
   var spent = false
+  /// Its disk had a fault that it need not outlive.
+  var isBroken = false
   /// It is cut off for good, at least one way.
   var away = false
   /// It will not come back.
@@ -113,16 +115,20 @@ final class Machine {
 
 /// A machine's own clock, against the simulated one.
 struct MachineClock {
+  /// Milliseconds that it is ahead when nothing is wrong with it.
+  private let ahead: Int64
   private var driftPPM: Int64 = 0
   private var stepMilliseconds: Int64 = 0
   private var stuckAt: UInt64?
   private var driftSince: UInt64 = 0
 
+  init(ahead: Int64 = 0) { self.ahead = ahead }
+
   /// Milliseconds by this clock when the simulated clock stands at `now` microseconds.
   func moment(_ start: Moment, _ now: UInt64) -> Moment {
     let time = stuckAt ?? now
     let drift = Int64(time - min(time, driftSince)) / 1_000 * driftPPM / 1_000_000
-    let local = Int64(start.number) + Int64(time / 1_000) + drift + stepMilliseconds
+    let local = Int64(start.number) + Int64(time / 1_000) + drift + stepMilliseconds + ahead
     return Moment(UInt64(max(0, local)))
   }
 
@@ -136,5 +142,5 @@ struct MachineClock {
     }
   }
 
-  mutating func recover() { self = MachineClock() }
+  mutating func recover() { self = MachineClock(ahead: ahead) }
 }
