@@ -66,6 +66,22 @@ private struct Link {
     #expect(after.arrivals == other.arrivals)
   }
 
+  @Test func `that befalls none of them changes nothing of what others do`() {
+    let (all, from) = ([true, true], [true, false])
+    func rule(_ fault: Int, _ effect: Network.Rule.Effect) -> Network.Rule {
+      Network.Rule(fault: fault, effect: effect, from: from, to: all)
+    }
+    for effect in [Network.Rule.Effect.drop(1), .hold(1), .duplicate(500_000)] {
+      var (plain, ruled) = (Link(), Link())
+      ruled.network.add(rule(0, effect))
+      plain.network.add(rule(1, .drop(300_000)))
+      ruled.network.add(rule(1, .drop(300_000)))
+      let (before, after) = (plain.send(), ruled.send())
+      #expect((600...800).contains(before.arrivals.count))
+      #expect(before.arrivals == after.arrivals, "\(effect)")
+    }
+  }
+
   @Test func `is read with its share from a file, and holds that much in a run`() throws {
     let recording = Simulation.record(
       try story(
@@ -377,5 +393,18 @@ private struct Link {
       world.end(fault)
       #expect(world.machines.map(\.isBroken) == world.resolve(.one, nil, fault))
     }
+  }
+}
+
+@Suite struct `What a story forbids` {
+  @Test(arguments: [
+    ("view 3 finalized", true), ("view 3 proposed", true), ("height 5", true),
+    ("r1 notarizes 3", true), ("view 3 nullified", false), ("height 9000", false),
+  ])
+  func `fails the run when it happens, whatever moment it is`(moment: String, happens: Bool) throws
+  {
+    let report = try play("faults: [{ at: 5s, calm: all }]\nexpect: { never: [\(moment)] }")
+    #expect(report.violations.map(\.check) == (happens ? [.never] : []))
+    #expect(report.violations.allSatisfy { $0.text.hasPrefix("\(moment): ") })
   }
 }

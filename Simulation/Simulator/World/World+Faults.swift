@@ -13,8 +13,10 @@ extension World {
     agenda.plan(.calm, at: faultEngine.calmLatest.number)
   }
 
-  /// Something that faults may be anchored to.
-  func happened(_ event: When) {
+  /// Something that faults and expectations may be anchored to.
+  /// - Parameter machine: whose act it is; nil for what is no single replica's.
+  func happened(_ event: When, on machine: Machine? = nil) {
+    forbid(event, machine)
     if options.remembersHappenings { happenings.add(event, at: now) }
     guard !faultEngine.waiting.isEmpty else { return }
     let due = faultEngine.waiting.filter { matches($0.when, event) }
@@ -26,6 +28,14 @@ extension World {
       case .ends: end(entry.fault)
       }
     }
+  }
+
+  private func forbid(_ event: When, _ machine: Machine?) {
+    guard let forbidden = scenario.expect.never.first(where: { matches($0, event) }),
+      !oracle.broke(.never)
+    else { return }
+    oracle.report(
+      .never, machine?.index, event.view, "\(forbidden.text): the story forbids it")
   }
 
   private func matches(_ awaited: When, _ event: When) -> Bool {
