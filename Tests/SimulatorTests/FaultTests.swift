@@ -128,6 +128,46 @@ private struct Link {
   }
 }
 
+extension `A fault of messages` {
+  @Test func `sends again also to who started anew since`() throws {
+    let report = try play(
+      """
+      load: { clients: 1, rate: 4/s }
+      faults:
+        - { at: 2s, crash: r1, for: 300ms }
+        - { at: 2310ms, replay: { kind: vote, to: r1 } }
+        - { at: 6s, calm: all }
+      expect: { reaches: [restart.resumed] }
+      """)
+    #expect(report.passed, "\(report.text(file: nil))")
+  }
+
+  @Test func `keeps what was sent within bounds, the oldest first to go`() {
+    let disk = SimulatedDisk(seed: 1)
+    defer { withExtendedLifetime(disk) {} }
+    let sender = Machine(index: 0, id: 0, name: "r0", disk: disk.machine("r0"))
+    var archive = Archive()
+    for height in 1...20_000 {
+      let parcel = Parcel(.stateWanted(Height(UInt64(height))), from: sender, decodes: false)
+      archive.keep(Delivery(parcel: parcel, toMachine: 1, incarnation: 0))
+      let kept = archive.deliveries
+      #expect(kept.count == min(height, Archive.deliveriesMax))
+      guard case .stateWanted(let first)? = kept.first?.parcel.message else { return }
+      #expect(first.number == UInt64(max(1, height - Archive.deliveriesMax + 1)))
+    }
+    let call = SignedCall(
+      call: Call(
+        subnet: .zero, pipeline: "", method: .procedure("p"), bodyDigest: .zero, bodyBytes: 0,
+        idempotencyKey: "", sender: nil, expiry: 0, stepLimit: 0),
+      body: [UInt8](repeating: 0, count: Archive.bytesMax / 3), signature: nil)
+    for _ in 0..<4 {
+      let parcel = Parcel(.calls([call]), from: sender, decodes: false)
+      archive.keep(Delivery(parcel: parcel, toMachine: 1, incarnation: 0))
+    }
+    #expect(archive.deliveries.count == 2)
+  }
+}
+
 @Suite struct `A fault of a process` {
   @Test(arguments: [false, true])
   func `that ends and restarts one is what brings the marks of a restart`(crashes: Bool) throws {

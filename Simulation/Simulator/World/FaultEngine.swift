@@ -31,8 +31,6 @@ final class FaultEngine {
       && (other?.hears(from.id, copy: to.index) ?? true)
   }
 
-  static let archiveMax = 512
-
   let scenario: Scenario
   var waiting: [(fault: Int, phase: Phase, when: When)] = []
   /// Whom a fault that is at work concerns, by its number.
@@ -40,8 +38,7 @@ final class FaultEngine {
   var held: [(fault: Int, delivery: Delivery)] = []
   var twins: [Twins] = []
   private var sides: [[(first: Bool, second: Bool)]] = []
-  private var archived: [Delivery] = []
-  private var archivePlace = 0
+  private(set) var archive = Archive()
   private let archives: Bool
 
   /// When the last fault began or ended, unless what follows was reckoned since.
@@ -102,14 +99,8 @@ final class FaultEngine {
     atWork.filter { $0.machines.contains(machine) }.map { scenario.faults[$0.fault] }
   }
 
-  func archive(_ delivery: Delivery) {
-    guard archives else { return }
-    if archived.count < Self.archiveMax {
-      archived.append(delivery)
-    } else {
-      archived[archivePlace] = delivery
-      archivePlace = (archivePlace + 1) % Self.archiveMax
-    }
+  func sent(_ delivery: Delivery) {
+    if archives { archive.keep(delivery) }
   }
 
   /// Whether two machines hear each other in a view that a round scripts.
@@ -131,8 +122,6 @@ final class FaultEngine {
       }
     }
   }
-
-  var archivedDeliveries: [Delivery] { archived }
 
   /// Who plays: one machine a replica, two for a twin.
   func cast(

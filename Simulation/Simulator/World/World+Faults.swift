@@ -277,18 +277,24 @@ extension World {
     }
   }
 
+  /// Whoever kept what was sent says it again on a connection of his own: it reaches also who has
+  /// started anew since.
   private func replay(_ filter: Fault.Filter, _ index: Int) {
     let from = resolve(filter.from, filter.to, index)
     let to = resolve(filter.to, filter.from, index)
     var chance = RandomStream(seed: scenario.cluster.seed, label: "replay \(index)")
-    for delivery in faultEngine.archivedDeliveries
+    for delivery in faultEngine.archive.deliveries
     where from[delivery.fromMachine] && to[delivery.toMachine]
       && (filter.kind.map { $0.includes(delivery.kind) } ?? true)
       && (filter.view == nil || filter.view == delivery.view)
-      && machines[delivery.toMachine].incarnation == delivery.incarnation
+      && machines[delivery.toMachine].power != .down
     {
       network.meets(fault: index)
-      if chance.befalls(filter.ratePPM) { dispatch(delivery) }
+      guard chance.befalls(filter.ratePPM) else { continue }
+      dispatch(
+        Delivery(
+          parcel: delivery.parcel, toMachine: delivery.toMachine,
+          incarnation: machines[delivery.toMachine].incarnation))
     }
   }
 

@@ -43,9 +43,10 @@ extension World {
       if case .one(let id) = recipients, target.id != id { continue }
       guard reaches(machine, target, parcel.view) else { continue }
       let bent = machine.adversary == nil ? nil : bent(parcel, from: machine, to: target.id)
-      dispatch(
-        Delivery(
-          parcel: bent ?? parcel, toMachine: target.index, incarnation: target.incarnation))
+      let delivery = Delivery(
+        parcel: bent ?? parcel, toMachine: target.index, incarnation: target.incarnation)
+      faultEngine.sent(delivery)
+      dispatch(delivery)
     }
   }
 
@@ -61,7 +62,6 @@ extension World {
   func dispatch(_ delivery: Delivery) {
     statistics.sent += 1
     statistics.bytesSent += UInt64(delivery.parcel.bytes.count)
-    faultEngine.archive(delivery)
     let target = machines[delivery.toMachine]
     guard target.power != .down else { return }
     switch network.fate(of: delivery, at: now) {
