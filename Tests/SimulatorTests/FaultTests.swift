@@ -354,6 +354,59 @@ extension `A fault of messages` {
   }
 }
 
+@Suite struct `The clocks of a machine` {
+  @Test func `run from one quartz, and only the wall clock is set or sticks`() {
+    var clock = MachineClock()
+    clock.suffer(.drift(1_000_000), at: 0)
+    clock.suffer(.step(700), at: 0)
+    #expect(clock.time(of: 10_000_000, 0) == 5_000_000)
+    #expect(clock.moment(0, 4_000_000) == 8_700)
+    clock.recover(at: 4_000_000)
+    #expect(clock.elapsed(4_000_000) == 8_000_000)
+    #expect(clock.time(of: 10_000_000, 4_000_000) == 6_000_000)
+    #expect(clock.moment(0, 4_000_000) == 4_000)
+    clock.suffer(.drift(-500_000), at: 4_000_000)
+    #expect(clock.time(of: 10_000_000, 4_000_000) == 8_000_000)
+    clock.recover(at: 4_000_000)
+    clock.suffer(.drift(-1_000_000), at: 4_000_000)
+    #expect(clock.time(of: 10_000_000, 5_000_000) == nil)
+    clock.recover(at: 5_000_000)
+    clock.suffer(.stuck, at: 5_000_000)
+    #expect(clock.time(of: 10_000_000, 5_000_000) == 7_000_000)
+    #expect(clock.moment(0, 6_000_000) == 5_000)
+  }
+
+  /// How many alarms ring on each of four replicas that hear nobody for ten seconds.
+  private func rings(_ fault: String) throws -> [Int] {
+    let recording = Simulation.record(
+      try story(
+        """
+        faults:
+          - { at: 0s, split: [[r0], [r1], [r2], [r3]], until: calm }
+          \(fault)
+          - { at: 10s, calm: all }
+        """)
+    ).recording
+    return (0..<4).map { lane in
+      recording.events.count { event in
+        guard case .alarmRang = event.act else { return false }
+        return event.lane == lane && event.time < 10_000_000
+      }
+    }
+  }
+
+  @Test func `that run fast ring the alarms early, and slow ones late or never`() throws {
+    let usual = try rings("")
+    let fast = try rings("- { at: 0s, clock: { of: r0, drift: 1000000ppm } }")
+    let slow = try rings("- { at: 0s, clock: { of: r0, drift: -500000ppm } }")
+    let still = try rings("- { at: 0s, clock: { of: r0, drift: -1000000ppm } }")
+    #expect(slow[0] < usual[0] && usual[0] < fast[0] && still[0] == 0)
+    for rings in [fast, slow, still] { #expect(rings.dropFirst() == usual.dropFirst()) }
+    let set = try rings("- { at: 1s, clock: { of: r0, step: 9000ms } }")
+    #expect(set == usual)
+  }
+}
+
 @Suite struct `The end of a fault of a machine` {
   /// When r1 is started again, in milliseconds.
   private func restarts(_ faults: String) throws -> [UInt64] {

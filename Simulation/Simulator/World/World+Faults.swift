@@ -217,12 +217,13 @@ extension World {
   /// Sets the clock as the faults at work on it have it.
   private func setClock(_ machine: Machine) {
     noteClocks()
-    machine.clock.recover()
+    machine.clock.recover(at: now)
     for fault in faultEngine.atWork where fault.machines.contains(machine.index) {
       guard case .clock(_, let kind) = scenario.faults[fault.fault].verb else { continue }
       machine.clock.suffer(kind, at: fired[fault.fault] ?? now)
     }
     noteClocks()
+    for ring in machine.rearm() { plan(ring, of: machine) }
   }
 
   /// Everything that is not permanent ends here.
