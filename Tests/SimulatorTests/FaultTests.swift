@@ -66,6 +66,22 @@ private struct Link {
     #expect(after.arrivals == other.arrivals)
   }
 
+  @Test func `that befalls none of them changes nothing of what others do`() {
+    let (all, from) = ([true, true], [true, false])
+    func rule(_ fault: Int, _ effect: Network.Rule.Effect) -> Network.Rule {
+      Network.Rule(fault: fault, effect: effect, from: from, to: all)
+    }
+    for effect in [Network.Rule.Effect.drop(1), .hold(1), .duplicate(500_000)] {
+      var (plain, ruled) = (Link(), Link())
+      ruled.network.add(rule(0, effect))
+      plain.network.add(rule(1, .drop(300_000)))
+      ruled.network.add(rule(1, .drop(300_000)))
+      let (before, after) = (plain.send(), ruled.send())
+      #expect((600...800).contains(before.arrivals.count))
+      #expect(before.arrivals == after.arrivals, "\(effect)")
+    }
+  }
+
   @Test func `is read with its share from a file, and holds that much in a run`() throws {
     let recording = Simulation.record(
       try story(
@@ -109,6 +125,46 @@ private struct Link {
     let some = try repeated("replay: { rate: 30% }")
     #expect(all > 400)
     #expect(some * 5 > all && some * 5 < 2 * all, "\(some) of \(all)")
+  }
+}
+
+extension `A fault of messages` {
+  @Test func `sends again also to who started anew since`() throws {
+    let report = try play(
+      """
+      load: { clients: 1, rate: 4/s }
+      faults:
+        - { at: 2s, crash: r1, for: 300ms }
+        - { at: 2310ms, replay: { kind: vote, to: r1 } }
+        - { at: 6s, calm: all }
+      expect: { reaches: [restart.resumed] }
+      """)
+    #expect(report.passed, "\(report.text(file: nil))")
+  }
+
+  @Test func `keeps what was sent within bounds, the oldest first to go`() {
+    let disk = SimulatedDisk(seed: 1)
+    defer { withExtendedLifetime(disk) {} }
+    let sender = Machine(index: 0, id: 0, name: "r0", disk: disk.machine("r0"))
+    var archive = Archive()
+    for height in 1...20_000 {
+      let parcel = Parcel(.stateWanted(Height(UInt64(height))), from: sender, decodes: false)
+      archive.keep(Delivery(parcel: parcel, toMachine: 1, incarnation: 0))
+      let kept = archive.deliveries
+      #expect(kept.count == min(height, Archive.deliveriesMax))
+      guard case .stateWanted(let first)? = kept.first?.parcel.message else { return }
+      #expect(first.number == UInt64(max(1, height - Archive.deliveriesMax + 1)))
+    }
+    let call = SignedCall(
+      call: Call(
+        subnet: .zero, pipeline: "", method: .procedure("p"), bodyDigest: .zero, bodyBytes: 0,
+        idempotencyKey: "", sender: nil, expiry: 0, stepLimit: 0),
+      body: [UInt8](repeating: 0, count: Archive.bytesMax / 3), signature: nil)
+    for _ in 0..<4 {
+      let parcel = Parcel(.calls([call]), from: sender, decodes: false)
+      archive.keep(Delivery(parcel: parcel, toMachine: 1, incarnation: 0))
+    }
+    #expect(archive.deliveries.count == 2)
   }
 }
 
@@ -254,5 +310,194 @@ private struct Link {
     }
     let report = world.play()
     #expect(report.violations.first?.check == .exactlyOnce, "\(report.text(file: nil))")
+  }
+}
+
+@Suite struct `A call that expires without a receipt` {
+  private let lost = """
+    load: { clients: 2, rate: 4/s }
+    faults:
+      - { at: 3s, drop: { kind: notarize }, for: 2s }
+      - { at: 170s, calm: all }
+    expect: { liveness: 30s }
+    """
+
+  @Test func `fails a run in which nothing kept it from being executed, however long ago`() throws {
+    var broken = try story(lost)
+    try broken.plant("calls-dropped-when-proposed")
+    let report = Simulation.run(broken)
+    #expect(report.violations.first?.check == .liveness, "\(report.text(file: nil))")
+    #expect(report.violations.first?.text.contains("expired without a receipt") == true)
+    #expect(report.text(file: nil).contains(" \(report.statistics.callsExpired) expired;"))
+  }
+
+  @Test func `fails none that keeps its rules`() throws {
+    let report = try play(lost)
+    #expect(report.passed, "\(report.text(file: nil))")
+    #expect(report.statistics.callsExpired == 0)
+  }
+
+  @Test(arguments: [
+    "isolate: [r0, r1]", "crash: [r0, r1]", "drop: { kind: vote }", "hold: { to: [r1, r2, r3] }",
+  ])
+  func `fails no run in which faults kept it from a quorum for its life`(fault: String) throws {
+    let report = try play(
+      """
+      load: { clients: 1, rate: 4/s }
+      faults:
+        - { at: 4s, \(fault), for: 140s }
+        - { at: 150s, calm: all }
+      expect: { liveness: 40s }
+      """)
+    #expect(report.passed, "\(report.text(file: nil))")
+    #expect(report.statistics.callsExpired > 0)
+  }
+}
+
+@Suite struct `The clocks of a machine` {
+  @Test func `run from one quartz, and only the wall clock is set or sticks`() {
+    var clock = MachineClock()
+    clock.suffer(.drift(1_000_000), at: 0)
+    clock.suffer(.step(700), at: 0)
+    #expect(clock.time(of: 10_000_000, 0) == 5_000_000)
+    #expect(clock.moment(0, 4_000_000) == 8_700)
+    clock.recover(at: 4_000_000)
+    #expect(clock.elapsed(4_000_000) == 8_000_000)
+    #expect(clock.time(of: 10_000_000, 4_000_000) == 6_000_000)
+    #expect(clock.moment(0, 4_000_000) == 4_000)
+    clock.suffer(.drift(-500_000), at: 4_000_000)
+    #expect(clock.time(of: 10_000_000, 4_000_000) == 8_000_000)
+    clock.recover(at: 4_000_000)
+    clock.suffer(.drift(-1_000_000), at: 4_000_000)
+    #expect(clock.time(of: 10_000_000, 5_000_000) == nil)
+    clock.recover(at: 5_000_000)
+    clock.suffer(.stuck, at: 5_000_000)
+    #expect(clock.time(of: 10_000_000, 5_000_000) == 7_000_000)
+    #expect(clock.moment(0, 6_000_000) == 5_000)
+  }
+
+  /// How many alarms ring on each of four replicas that hear nobody for ten seconds.
+  private func rings(_ fault: String) throws -> [Int] {
+    let recording = Simulation.record(
+      try story(
+        """
+        faults:
+          - { at: 0s, split: [[r0], [r1], [r2], [r3]], until: calm }
+          \(fault)
+          - { at: 10s, calm: all }
+        """)
+    ).recording
+    return (0..<4).map { lane in
+      recording.events.count { event in
+        guard case .alarmRang = event.act else { return false }
+        return event.lane == lane && event.time < 10_000_000
+      }
+    }
+  }
+
+  @Test func `that run fast ring the alarms early, and slow ones late or never`() throws {
+    let usual = try rings("")
+    let fast = try rings("- { at: 0s, clock: { of: r0, drift: 1000000ppm } }")
+    let slow = try rings("- { at: 0s, clock: { of: r0, drift: -500000ppm } }")
+    let still = try rings("- { at: 0s, clock: { of: r0, drift: -1000000ppm } }")
+    #expect(slow[0] < usual[0] && usual[0] < fast[0] && still[0] == 0)
+    for rings in [fast, slow, still] { #expect(rings.dropFirst() == usual.dropFirst()) }
+    let set = try rings("- { at: 1s, clock: { of: r0, step: 9000ms } }")
+    #expect(set == usual)
+  }
+}
+
+@Suite struct `The end of a fault of a machine` {
+  /// When r1 is started again, in milliseconds.
+  private func restarts(_ faults: String) throws -> [UInt64] {
+    let recording = Simulation.record(
+      try story(
+        "load: { clients: 1, rate: 4/s }\nfaults: [\(faults), { at: 10s, calm: all }]")
+    ).recording
+    return recording.events.compactMap { event in
+      guard case .started(again: true) = event.act, event.lane == 1 else { return nil }
+      return event.time / 1_000
+    }
+  }
+
+  @Test(arguments: [
+    "{ at: 2s, disk: { of: r1, is: slow }, for: 1s }", "{ at: 3s, crash: r1, for: 500ms }",
+    "{ at: 3s, wipe: r1, for: 500ms }",
+  ])
+  func `leaves it down while another holds it down`(other: String) throws {
+    #expect(try restarts("{ at: 2500ms, crash: r1, for: 5s }, \(other)") == [7_500])
+  }
+
+  /// A world in which no fault began yet.
+  private func world(_ faults: String, byzantine: String = "[]") throws -> World {
+    let world = World(
+      try story("byzantine: \(byzantine)\nover-budget: true\nfaults: \(faults)"), RunOptions())
+    world.startAll()
+    return world
+  }
+
+  @Test func `leaves what others do to its disk, clock and pace`() throws {
+    let world = try world(
+      """
+
+        - { at: 9s, disk: { of: r1, is: full } }
+        - { at: 9s, disk: { of: r1, is: failing-sync } }
+        - { at: 9s, disk: { of: r1, is: misdirected-write } }
+        - { at: 9s, disk: { of: r1, is: slow } }
+        - { at: 9s, clock: { of: r1, step: 700ms } }
+        - { at: 9s, clock: { of: r1, drift: 1000ppm } }
+        - { at: 9s, cpu: { of: r1, takes: 3ms } }
+        - { at: 9s, cpu: { of: r1, takes: 5ms } }
+        - { at: 9s, sql: { of: r1, takes: 30ms } }
+        - { at: 9s, sql: { of: r1, takes: 50ms } }
+        - { at: 9s, pause: r1 }
+        - { at: 9s, pause: r1 }
+      """)
+    let machine = world.machines[1]
+    for fault in 0..<12 { world.begin(fault) }
+    for fault in [3, 5, 7, 9, 11] { world.end(fault) }
+    #expect(machine.disk.bytesMax != nil && machine.disk.syncFails)
+    #expect(machine.disk.strayWrites == 1 && !machine.slowDisk)
+    #expect(machine.clock.moment(0, 10_000_000) == 10_700)
+    #expect(machine.turnSpan == .milliseconds(3) && machine.executionSpan == .milliseconds(30))
+    #expect(machine.power == .paused)
+    for fault in [0, 1, 2, 4, 6, 8, 10] { world.end(fault) }
+    #expect(machine.disk.bytesMax == nil && !machine.disk.syncFails)
+    #expect(machine.disk.strayWrites == 0 && machine.clock.moment(0, 10_000_000) == 10_000)
+    #expect(machine.turnSpan == nil && machine.executionSpan == nil && machine.power == .up)
+  }
+
+  @Test func `leaves the second copy of a twin ahead of the first`() throws {
+    let world = try world(
+      "[{ at: 9s, clock: { of: r3, step: 700ms } }]", byzantine: "[{ twin: r3 }]")
+    let copy = world.machines[4]
+    #expect(copy.name == "r3b" && copy.clock.moment(0, 0) == 3)
+    world.begin(0)
+    #expect(copy.clock.moment(0, 0) == 703)
+    world.calm()
+    #expect(copy.clock.moment(0, 0) == 3)
+  }
+
+  @Test func `that broke a disk excuses whom it befell, and nobody else`() throws {
+    let faults = (0..<6).map { _ in "{ at: 9s, disk: { of: one, is: full }, for: 1s }" }
+    for fault in faults.indices {
+      let world = try world("[\(faults.joined(separator: ", "))]")
+      world.begin(fault)
+      world.end(fault)
+      #expect(world.machines.map(\.isBroken) == world.resolve(.one, nil, fault))
+    }
+  }
+}
+
+@Suite struct `What a story forbids` {
+  @Test(arguments: [
+    ("view 3 finalized", true), ("view 3 proposed", true), ("height 5", true),
+    ("r1 notarizes 3", true), ("view 3 nullified", false), ("height 9000", false),
+  ])
+  func `fails the run when it happens, whatever moment it is`(moment: String, happens: Bool) throws
+  {
+    let report = try play("faults: [{ at: 5s, calm: all }]\nexpect: { never: [\(moment)] }")
+    #expect(report.violations.map(\.check) == (happens ? [.never] : []))
+    #expect(report.violations.allSatisfy { $0.text.hasPrefix("\(moment): ") })
   }
 }

@@ -64,6 +64,19 @@ import Wire
     #expect(tells(until, line: 5, says), "\(faults(until))")
   }
 
+  @Test(arguments: ["calm: all", "crash: r1, for: 1s"])
+  func `for a fault that would begin at calm`(fault: String) {
+    let text = story("at: calm, \(fault)")
+    #expect(tells(text, line: 5, "no fault begins at calm"), "\(faults(text))")
+    #expect(faults(story("at: 1s, pause: r1, until: calm")).isEmpty)
+  }
+
+  @Test(arguments: ["calm", "2s"])
+  func `for forbidding what comes in every run`(moment: String) {
+    let text = "quorate: 1\ntitle: A\ncluster: { replicas: 4 }\nexpect: { never: [\(moment)] }\n"
+    #expect(tells(text, line: 4, "comes in every run"), "\(faults(text))")
+  }
+
   @Test(arguments: [
     ("clock: { of: r1, drift: 9223372036854775807ppm }", "write -1000000ppm to 1000000ppm"),
     ("clock: { of: r1, drift: -1000001ppm }", "write -1000000ppm to 1000000ppm"),

@@ -19,8 +19,16 @@ struct Client {
     /// Its replica could have answered.
     var replied = false
     var tries = 1
+    /// When a replica took it that nothing hindered, for the first time in the last stretch in which
+    /// answers were owed.
+    var takenAt: UInt64?
+    /// It should have its answer by now, whatever comes later.
+    var isOverdue = false
     /// Sent again on purpose, or made to be refused.
     let oddity: Oddity
+
+    /// Nothing is wrong with it: it must be answered, while it lives.
+    var isHonest: Bool { oddity == .none || oddity == .owed }
   }
 
   enum Oddity {

@@ -107,8 +107,9 @@ package struct RunReport: Sendable, Hashable {
         + "\(counted(statistics.crashes, "crash", "crashes"))")
     lines.append(
       "calls: \(statistics.callsSent) sent, \(statistics.callsApplied) applied, "
-        + "\(statistics.callsRefused) refused; \(counted(statistics.reads, "certified read")); "
-        + "serial replay of \(counted(statistics.heightHighest.number, "height")) equal")
+        + "\(statistics.callsRefused) refused, \(statistics.callsExpired) expired; "
+        + "\(counted(statistics.reads, "certified read")); serial replay of \(counted(statistics.heightHighest.number, "height")) equal"
+    )
     if let cycles = statistics.cycles { lines.append(cycles.text) }
     lines.append(figures.text)
     if !accused.isEmpty {

@@ -25,7 +25,7 @@ struct FaultReading {
       return nil
     }
     refuseIdle(name, &faults)
-    let at = map.required("at", &faults, readWhen)
+    let at = map.required("at", &faults, readBegin)
     let verb = verb(name, &faults)
     guard let at, let verb, let lasting = lasting(&faults) else { return nil }
     return Fault(at: at, verb, lasting)

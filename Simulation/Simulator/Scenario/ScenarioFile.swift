@@ -237,7 +237,7 @@ private struct Reading {
       ], &faults)
     var expect = Scenario.Expectation()
     for item in map["never"]?.items ?? [] {
-      if let when = item.value("never", &faults, readWhen) { expect.never.append(when) }
+      if let when = item.value("never", &faults, readForbidden) { expect.never.append(when) }
     }
     for item in map["reaches"]?.items ?? [] {
       let mark = item.value("reaches", &faults) { text throws(TextFault) in

@@ -123,6 +123,18 @@ extension Fault.Verb {
     }
   }
 
+  var pauses: Bool { if case .pause = self { true } else { false } }
+
+  /// Whether whom it befalls stays down while it lasts.
+  var fells: Bool {
+    switch self {
+    case .crash, .wipe: true
+    default: false
+    }
+  }
+
+  var diskFault: Fault.DiskFault? { if case .disk(_, let kind) = self { kind } else { nil } }
+
   /// Who is faulty when this lasts beyond calm; nil: it may not.
   var spends: Who? {
     switch self {

@@ -22,6 +22,14 @@ package enum When: Sendable, Hashable {
     }
   }
 
+  /// The view that it is about.
+  var view: View? {
+    switch self {
+    case .view(let view, _), .act(_, _, let view): view
+    case .time, .height, .calm: nil
+    }
+  }
+
   static func verb(_ kind: Ballot.Kind) -> String {
     switch kind {
     case .notarize: "notarizes"
@@ -51,6 +59,27 @@ package enum When: Sendable, Hashable {
       throw TextFault("'\(text)' says no moment; write one of: \(Self.shapes)", nil)
     }
   }
+}
+
+/// What a story may wait for, or forbid, but not what comes in each run.
+func readForbidden(_ text: String) throws(TextFault) -> When {
+  let when = try When(text: text)
+  switch when {
+  case .time, .calm:
+    throw TextFault(
+      "'\(text)' comes in every run, so a story cannot forbid it; write one of: "
+        + "view 8 proposed | r4 nullifies 8 | height 40", nil)
+  case .view, .act, .height: return when
+  }
+}
+
+/// When a fault begins.
+func readBegin(_ text: String) throws(TextFault) -> When {
+  let when = try When(text: text)
+  guard when == .calm else { return when }
+  throw TextFault(
+    "no fault begins at calm, when all of them end; write one of: "
+      + "4s | view 8 proposed | r4 nullifies 8 | height 40", nil)
 }
 
 /// Whom a fault or an actor concerns.

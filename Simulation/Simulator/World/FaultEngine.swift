@@ -31,8 +31,6 @@ final class FaultEngine {
       && (other?.hears(from.id, copy: to.index) ?? true)
   }
 
-  static let archiveMax = 512
-
   let scenario: Scenario
   var waiting: [(fault: Int, phase: Phase, when: When)] = []
   /// Whom a fault that is at work concerns, by its number.
@@ -40,9 +38,17 @@ final class FaultEngine {
   var held: [(fault: Int, delivery: Delivery)] = []
   var twins: [Twins] = []
   private var sides: [[(first: Bool, second: Bool)]] = []
-  private var archived: [Delivery] = []
-  private var archivePlace = 0
+  private(set) var archive = Archive()
   private let archives: Bool
+
+  /// When the last fault began or ended, unless what follows was reckoned since.
+  var changedAt: UInt64? = 0
+  /// Since when answers are owed, as faults and the budget stand; nil: they are not.
+  var owesSince: UInt64?
+  /// Machines that a fault keeps from serving, or that are faulty.
+  var hindered: [Bool] = []
+  /// The latest time of a finalized block.
+  var chainTime: Moment = 0
 
   private(set) var calmSince: UInt64?
   private(set) var calmView: View = 0
@@ -88,14 +94,13 @@ final class FaultEngine {
     leadersSinceCalm.insert(leader)
   }
 
-  func archive(_ delivery: Delivery) {
-    guard archives else { return }
-    if archived.count < Self.archiveMax {
-      archived.append(delivery)
-    } else {
-      archived[archivePlace] = delivery
-      archivePlace = (archivePlace + 1) % Self.archiveMax
-    }
+  /// The faults at work on a machine, in the order in which they began.
+  func atWork(on machine: Int) -> [Fault] {
+    atWork.filter { $0.machines.contains(machine) }.map { scenario.faults[$0.fault] }
+  }
+
+  func sent(_ delivery: Delivery) {
+    if archives { archive.keep(delivery) }
   }
 
   /// Whether two machines hear each other in a view that a round scripts.
@@ -117,8 +122,6 @@ final class FaultEngine {
       }
     }
   }
-
-  var archivedDeliveries: [Delivery] { archived }
 
   /// Who plays: one machine a replica, two for a twin.
   func cast(

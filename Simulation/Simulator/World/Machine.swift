@@ -21,6 +21,8 @@ final class Machine {
   var startedBefore = false
   /// The disk fails or is lost: this machine spends from the fault budget.
   var spent = false
+  /// Its disk had a fault that it need not outlive.
+  var isBroken = false
   /// It is cut off for good, at least one way.
   var away = false
   /// It will not come back.
@@ -32,7 +34,16 @@ final class Machine {
   var journal: Journal?
   var ledger: Ledger?
 
-  private var alarms: [(alarm: Alarm, token: UInt64)] = []
+  /// An alarm that is armed.
+  struct Ring {
+    let alarm: Alarm
+    /// What the planned ring must carry to be valid.
+    var token: UInt64
+    /// Microseconds by the machine's own pace.
+    let elapsed: UInt64
+  }
+
+  private var alarms: [Ring] = []
   private var tokens: UInt64 = 0
   /// Waiting for the next sync, and being synced.
   var journalQueue: [(ticket: Ticket, records: [Record])] = []
@@ -75,12 +86,22 @@ final class Machine {
 
   var correct: Bool { adversary == nil }
 
-  /// - Returns: what the planned ring must carry to be valid.
-  func arm(_ alarm: Alarm) -> UInt64 {
+  /// - Parameter elapsed: when it rings, in microseconds by the machine's own pace.
+  func arm(_ alarm: Alarm, at elapsed: UInt64) -> Ring {
     disarm(alarm)
     tokens += 1
-    alarms.append((alarm, tokens))
-    return tokens
+    let ring = Ring(alarm: alarm, token: tokens, elapsed: elapsed)
+    alarms.append(ring)
+    return ring
+  }
+
+  /// All that are armed, to be planned anew at another pace.
+  func rearm() -> [Ring] {
+    for place in alarms.indices {
+      tokens += 1
+      alarms[place].token = tokens
+    }
+    return alarms
   }
 
   func disarm(_ alarm: Alarm) { alarms.removeAll { $0.alarm == alarm } }
@@ -111,18 +132,26 @@ final class Machine {
   }
 }
 
-/// A machine's own clock, against the simulated one.
+/// A machine's own clocks, against the simulated one. The wall clock stamps blocks; the monotonic
+/// one counts spans for alarms, as in the real shell. Both run from one quartz, which drifts; only
+/// the wall clock is set, or sticks.
 struct MachineClock {
+  /// Milliseconds that it is ahead when nothing is wrong with it.
+  private let ahead: Int64
   private var driftPPM: Int64 = 0
   private var stepMilliseconds: Int64 = 0
   private var stuckAt: UInt64?
   private var driftSince: UInt64 = 0
+  /// What the monotonic clock had counted when its pace changed last.
+  private var counted: (elapsed: UInt64, at: UInt64) = (0, 0)
+
+  init(ahead: Int64 = 0) { self.ahead = ahead }
 
   /// Milliseconds by this clock when the simulated clock stands at `now` microseconds.
   func moment(_ start: Moment, _ now: UInt64) -> Moment {
     let time = stuckAt ?? now
     let drift = Int64(time - min(time, driftSince)) / 1_000 * driftPPM / 1_000_000
-    let local = Int64(start.number) + Int64(time / 1_000) + drift + stepMilliseconds
+    let local = Int64(start.number) + Int64(time / 1_000) + drift + stepMilliseconds + ahead
     return Moment(UInt64(max(0, local)))
   }
 
@@ -136,5 +165,27 @@ struct MachineClock {
     }
   }
 
-  mutating func recover() { self = MachineClock() }
+  mutating func recover(at now: UInt64) {
+    let elapsed = elapsed(now)
+    self = MachineClock(ahead: ahead)
+    counted = (elapsed, now)
+  }
+
+  /// Of a million microseconds so many are counted.
+  private var pace: UInt64 { UInt64(max(0, 1_000_000 + driftPPM)) }
+
+  /// Microseconds by the monotonic clock.
+  func elapsed(_ now: UInt64) -> UInt64 {
+    let span = now - min(now, counted.at)
+    return counted.elapsed + (driftPPM == 0 ? span : span * pace / 1_000_000)
+  }
+
+  /// When the monotonic clock will have counted so much; nil when it stands still.
+  func time(of elapsed: UInt64, _ now: UInt64) -> UInt64? {
+    let span = elapsed - min(elapsed, self.elapsed(now))
+    guard driftPPM != 0 else { return now + span }
+    // Standing still, or due after more than thirty thousand years.
+    guard pace > 0, span / pace < 1 << 40 else { return nil }
+    return now + (span / pace * 1_000_000 + (span % pace * 1_000_000 + pace - 1) / pace)
+  }
 }

@@ -5,7 +5,8 @@ import Wire
 /// Messages of a link may overtake one another by its jitter: what a new connection after a broken
 /// one does too.
 ///
-/// - Safety: each link draws from its own stream, so a fault on one does not shift another.
+/// - Safety: each link draws from its own stream, and each fault on each link from one of its own:
+///   a fault shifts nothing but the messages that it befalls.
 struct Network {
   enum Fate {
     case lost
@@ -40,11 +41,16 @@ struct Network {
     }
   }
 
+  private struct FaultLink: Hashable { let fault, link: Int }
+
   let machines: Int
   /// For each directed link, one way.
   private let latencies: [(latency: UInt64, jitter: UInt64)]
   var lossPPM: UInt64
   private var chances: [RandomStream]
+  private let seed: UInt64
+  /// Of a fault on a link, from the first message on that it may befall.
+  private var faultChances: [FaultLink: RandomStream] = [:]
   /// When a link with bounded bandwidth is free again.
   private var busyUntil: [UInt64]
   private(set) var rules: [Rule] = []
@@ -65,6 +71,7 @@ struct Network {
       }
     }
     lossPPM = cluster.lossPPM
+    seed = cluster.seed
     chances = (0..<machines * machines).map {
       RandomStream(seed: cluster.seed, label: "link \($0 / machines) \($0 % machines)")
     }
@@ -105,9 +112,9 @@ struct Network {
       switch rule.effect {
       case .cut: return .lost
       case .hold(let ppm):
-        if chances[link].befalls(ppm) { return .held(rule.fault) }
-      case .drop(let ppm): if chances[link].happens(ppm) { return .lost }
-      case .duplicate(let ppm): if chances[link].happens(ppm) { isDoubled = true }
+        if befalls(ppm, rule, link) { return .held(rule.fault) }
+      case .drop(let ppm): if befalls(ppm, rule, link) { return .lost }
+      case .duplicate(let ppm): if befalls(ppm, rule, link) { isDoubled = true }
       case .slow(let extra, let bytesPerSecond):
         delay += extra.number
         if let bytesPerSecond {
@@ -119,6 +126,17 @@ struct Network {
       }
     }
     return .arrives(now + delay, again: isDoubled ? now + 3 * delay : nil)
+  }
+
+  private mutating func befalls(_ ppm: UInt64, _ rule: Rule, _ link: Int) -> Bool {
+    guard ppm < 1_000_000 else { return true }
+    let place = FaultLink(fault: rule.fault, link: link)
+    var chance =
+      faultChances[place]
+      ?? RandomStream(
+        seed: seed, label: "fault \(rule.fault) link \(link / machines) \(link % machines)")
+    defer { faultChances[place] = chance }
+    return chance.befalls(ppm)
   }
 }
 

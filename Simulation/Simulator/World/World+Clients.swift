@@ -84,6 +84,7 @@ extension World {
       let verified = try verifier.verify(signed, subnet: committee.subnet)
       trace.record(now, 11, target, fingerprint(verified.digest))
       if machine.correct { try ledger.admit(verified, at: moment(of: machine)) }
+      hands(verified.digest, to: machine, index)
       take(.calls(permitted([verified], machine), from: nil), machine)
     } catch {
       refused(signed, index, error)
@@ -166,17 +167,6 @@ extension World {
       else { continue }
       submit(signed, to: target, index)
     }
-  }
-
-  /// A call is never executed in a block whose time is above its expiry.
-  private func giveUpExpired(_ index: Int) {
-    let time = genesis.time.advanced(by: now / 1_000)
-    let before = clients[index].pending.count
-    clients[index].pending.removeAll { pending in
-      time.above(pending.signed.call.expiry) > Client.expiredFor.milliseconds
-    }
-    statistics.callsExpired += UInt64(before - clients[index].pending.count)
-    if clients[index].pending.count < before { faultEngine.mayBeOver = true }
   }
 
   /// Asks each call's replica for its receipt, and verifies it as the client library does.

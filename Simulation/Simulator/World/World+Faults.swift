@@ -13,8 +13,10 @@ extension World {
     agenda.plan(.calm, at: faultEngine.calmLatest.number)
   }
 
-  /// Something that faults may be anchored to.
-  func happened(_ event: When) {
+  /// Something that faults and expectations may be anchored to.
+  /// - Parameter machine: whose act it is; nil for what is no single replica's.
+  func happened(_ event: When, on machine: Machine? = nil) {
+    forbid(event, machine)
     if options.remembersHappenings { happenings.add(event, at: now) }
     guard !faultEngine.waiting.isEmpty else { return }
     let due = faultEngine.waiting.filter { matches($0.when, event) }
@@ -26,6 +28,14 @@ extension World {
       case .ends: end(entry.fault)
       }
     }
+  }
+
+  private func forbid(_ event: When, _ machine: Machine?) {
+    guard let forbidden = scenario.expect.never.first(where: { matches($0, event) }),
+      !oracle.broke(.never)
+    else { return }
+    oracle.report(
+      .never, machine?.index, event.view, "\(forbidden.text): the story forbids it")
   }
 
   private func matches(_ awaited: When, _ event: When) -> Bool {
@@ -42,6 +52,7 @@ extension World {
     if fault.lasting == .ever, let who = fault.verb.spends { leave(who, fault.verb, index) }
     recording?.faultBegan(index, lanes(ofFault: index))
     apply(fault.verb, index)
+    faultEngine.changedAt = now
     switch fault.lasting {
     case .forever, .ever: break
     case .span(let span): agenda.plan(.faultEnds(index), at: now + span.number)
@@ -85,9 +96,7 @@ extension World {
     faultEngine.atWork.append((index, concerned.map(\.index)))
     for machine in concerned {
       switch verb {
-      case .pause:
-        if machine.power == .up { machine.power = .paused }
-        recording?.add(.paused, machine.index)
+      case .pause: pause(machine)
       case .crash(_, let loss, let effects): order(machine, loss, effects, index)
       case .wipe:
         machine.spent = true
@@ -96,9 +105,7 @@ extension World {
         machine.disk.wipe()
         oracle.wiped(machine.index)
       case .disk(_, let kind): suffer(kind, machine)
-      case .clock(_, let kind):
-        machine.clock.suffer(kind, at: now)
-        noteClocks()
+      case .clock: setClock(machine)
       case .cpu(_, let span): machine.turnSpan = span
       case .sql(_, let span): machine.executionSpan = span
       default: break
@@ -120,6 +127,7 @@ extension World {
   }
 
   private func suffer(_ kind: Fault.DiskFault, _ machine: Machine) {
+    if !kind.isOutlived { machine.isBroken = true }
     switch kind {
     case .full:
       machine.spent = true
@@ -161,29 +169,61 @@ extension World {
     for (_, delivery) in freed { dispatch(delivery) }
     let places = faultEngine.atWork.filter { $0.fault == index }.flatMap(\.machines)
     faultEngine.atWork.removeAll { $0.fault == index }
-    for place in places { relieve(machines[place], scenario.faults[index].verb) }
+    for place in places { relieve(machines[place], index) }
     if cutBefore { for machine in machines where machine.power != .down { connect(machine) } }
+    faultEngine.changedAt = now
   }
 
-  private func relieve(_ machine: Machine, _ verb: Fault.Verb) {
-    switch verb {
-    case .pause: resume(machine)
+  /// One fault of a machine is over: what is wrong with it now is what those still at work do.
+  private func relieve(_ machine: Machine, _ index: Int) {
+    let left = faultEngine.atWork(on: machine.index)
+    switch scenario.faults[index].verb {
+    case .pause: if !left.contains(where: \.verb.pauses) { resume(machine) }
     case .crash, .wipe:
-      machine.crashOrder = nil
-      if machine.power == .down, !machine.gone { start(machine) }
+      if machine.crashOrder?.fault == index { machine.crashOrder = nil }
+      restart(machine)
     case .disk:
-      machine.disk.bytesMax = nil
-      machine.disk.syncFails = false
-      machine.disk.strayWrites = 0
-      machine.slowDisk = false
-      if machine.power == .down, !machine.gone { start(machine) }
-    case .clock:
-      noteClocks()
-      machine.clock.recover()
-    case .cpu: quicken(machine)
-    case .sql: machine.executionSpan = nil
+      let kinds = left.compactMap(\.verb.diskFault)
+      if !kinds.contains(.full) { machine.disk.bytesMax = nil }
+      machine.disk.syncFails = kinds.contains(.failingSync)
+      let strays = kinds.count { $0 == .misdirectedWrite }
+      machine.disk.strayWrites = min(machine.disk.strayWrites, strays)
+      machine.slowDisk = kinds.contains(.slow)
+      restart(machine)
+    case .clock: setClock(machine)
+    case .cpu:
+      let spans = left.compactMap { if case .cpu(_, let span) = $0.verb { span } else { nil } }
+      if let span = spans.last { machine.turnSpan = span } else { quicken(machine) }
+    case .sql:
+      machine.executionSpan =
+        left.compactMap { if case .sql(_, let span) = $0.verb { span } else { nil } }.last
     default: break
     }
+  }
+
+  /// Starts a machine that is down, unless a crash or a wipe that lasts still holds it down.
+  private func restart(_ machine: Machine) {
+    let left = faultEngine.atWork(on: machine.index)
+    guard machine.power == .down, !machine.gone, !left.contains(where: \.verb.fells) else { return }
+    start(machine)
+    if machine.power == .up, left.contains(where: \.verb.pauses) { pause(machine) }
+  }
+
+  private func pause(_ machine: Machine) {
+    if machine.power == .up { machine.power = .paused }
+    recording?.add(.paused, machine.index)
+  }
+
+  /// Sets the clock as the faults at work on it have it.
+  private func setClock(_ machine: Machine) {
+    noteClocks()
+    machine.clock.recover(at: now)
+    for fault in faultEngine.atWork where fault.machines.contains(machine.index) {
+      guard case .clock(_, let kind) = scenario.faults[fault.fault].verb else { continue }
+      machine.clock.suffer(kind, at: fired[fault.fault] ?? now)
+    }
+    noteClocks()
+    for ring in machine.rearm() { plan(ring, of: machine) }
   }
 
   /// Everything that is not permanent ends here.
@@ -197,17 +237,9 @@ extension World {
     let lasting = scenario.faults.indices.filter { scenario.faults[$0].lasting == .ever }
     for index in scenario.faults.indices where !lasting.contains(index) { end(index) }
     network.endAll(besides: lasting)
-    noteClocks()
-    let atWork = faultEngine.atWork.filter { lasting.contains($0.fault) }.flatMap(\.machines)
-    for machine in machines {
-      if !atWork.contains(machine.index) { machine.clock.recover() }
-      machine.slowDisk = false
-      machine.executionSpan = nil
-      quicken(machine)
-      resume(machine)
-      if machine.power == .down, !machine.gone { start(machine) }
-    }
+    for machine in machines { restart(machine) }
     for machine in machines where machine.power != .down { connect(machine) }
+    faultEngine.changedAt = now
     faultEngine.mayBeOver = true
   }
 
@@ -231,20 +263,11 @@ extension World {
     }
     for machine in machines
     where machine.correct && !machine.gone && !machine.away && machine.power == .up {
-      if machine.certifiedHeight <= faultEngine.calmHeight, !isBroken(machine) {
+      if machine.certifiedHeight <= faultEngine.calmHeight, !machine.isBroken {
         out.append("\(machine.name) has no state certificate above \(faultEngine.calmHeight)")
       }
     }
     return out + unanswered
-  }
-
-  private func isBroken(_ machine: Machine) -> Bool {
-    scenario.faults.contains { fault in
-      if case .disk(let who, let kind) = fault.verb, !kind.isOutlived {
-        return resolve(who, nil, 0)[machine.index]
-      }
-      return false
-    }
   }
 
   private func split(_ groups: [Who], _ index: Int) {
@@ -255,18 +278,24 @@ extension World {
     }
   }
 
+  /// Whoever kept what was sent says it again on a connection of his own: it reaches also who has
+  /// started anew since.
   private func replay(_ filter: Fault.Filter, _ index: Int) {
     let from = resolve(filter.from, filter.to, index)
     let to = resolve(filter.to, filter.from, index)
     var chance = RandomStream(seed: scenario.cluster.seed, label: "replay \(index)")
-    for delivery in faultEngine.archivedDeliveries
+    for delivery in faultEngine.archive.deliveries
     where from[delivery.fromMachine] && to[delivery.toMachine]
       && (filter.kind.map { $0.includes(delivery.kind) } ?? true)
       && (filter.view == nil || filter.view == delivery.view)
-      && machines[delivery.toMachine].incarnation == delivery.incarnation
+      && machines[delivery.toMachine].power != .down
     {
       network.meets(fault: index)
-      if chance.befalls(filter.ratePPM) { dispatch(delivery) }
+      guard chance.befalls(filter.ratePPM) else { continue }
+      dispatch(
+        Delivery(
+          parcel: delivery.parcel, toMachine: delivery.toMachine,
+          incarnation: machines[delivery.toMachine].incarnation))
     }
   }
 

@@ -18,7 +18,6 @@ extension World {
     tellActs(of: message, machine)
   }
 
-  /// Events that faults and expectations are anchored to.
   private func tellActs(of message: Message, _ machine: Machine) {
     switch message {
     case .proposal(let header, _, let vote):
@@ -32,11 +31,7 @@ extension World {
 
   private func tellAct(of vote: Vote, _ machine: Machine) {
     guard vote.signer == machine.id else { return }
-    let act = When.act(machine.id, vote.ballot.kind, vote.ballot.view)
-    if scenario.expect.never.contains(act) {
-      oracle.report(.never, machine.index, vote.ballot.view, "\(act.text): the story forbids it")
-    }
-    happened(act)
+    happened(.act(machine.id, vote.ballot.kind, vote.ballot.view), on: machine)
   }
 
   func emit(_ message: Message, to recipients: Recipients, from machine: Machine) {
@@ -48,9 +43,10 @@ extension World {
       if case .one(let id) = recipients, target.id != id { continue }
       guard reaches(machine, target, parcel.view) else { continue }
       let bent = machine.adversary == nil ? nil : bent(parcel, from: machine, to: target.id)
-      dispatch(
-        Delivery(
-          parcel: bent ?? parcel, toMachine: target.index, incarnation: target.incarnation))
+      let delivery = Delivery(
+        parcel: bent ?? parcel, toMachine: target.index, incarnation: target.incarnation)
+      faultEngine.sent(delivery)
+      dispatch(delivery)
     }
   }
 
@@ -66,7 +62,6 @@ extension World {
   func dispatch(_ delivery: Delivery) {
     statistics.sent += 1
     statistics.bytesSent += UInt64(delivery.parcel.bytes.count)
-    faultEngine.archive(delivery)
     let target = machines[delivery.toMachine]
     guard target.power != .down else { return }
     switch network.fate(of: delivery, at: now) {

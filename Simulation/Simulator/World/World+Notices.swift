@@ -37,7 +37,8 @@ extension World {
     case .catchingUp: picture.mark(machine.index, machine.view, .catchingUp)
     case .recovering, .recovered: picture.mark(machine.index, machine.view, .catchingUp)
     case .reached(let mark): reached.insert(mark)
-    case .proposed, .voted, .expired, .crowdedOut: break
+    case .crowdedOut(let call): isCrowdedOut(call)
+    case .proposed, .voted, .expired: break
     }
   }
 
@@ -88,6 +89,7 @@ extension World {
       statistics.heightHighest = max(statistics.heightHighest, height)
       faultEngine.finalized(view, leader: committee.leader(of: view))
       measure(finalized: view, header)
+      faultEngine.chainTime = max(faultEngine.chainTime, header.time)
       happened(.height(height))
       if height.number % OracleLimits.forgetEvery == 0 { forget() }
     }

@@ -91,7 +91,7 @@ final class World {
         machine.verifications = VerificationCount(verifier)
       }
       // The second copy of a twin is ahead by a little, or both would propose the same block.
-      if machines.last?.id == member.id { machine.clock.suffer(.step(3), at: 0) }
+      if machines.last?.id == member.id { machine.clock = MachineClock(ahead: 3) }
       machines.append(machine)
     }
     faultEngine.seat(cast.map(\.id))
@@ -237,15 +237,20 @@ final class World {
     case .journal(let ticket, let records): machine.journalQueue.append((ticket, records))
     case .send(let message, let recipients): send(message, to: recipients, from: machine)
     case .arm(let alarm, let span):
-      let token = machine.arm(alarm)
-      agenda.plan(
-        .alarm(
-          machine: machine.index, incarnation: machine.incarnation, alarm, token: token),
-        at: now + span.number)
+      plan(machine.arm(alarm, at: machine.clock.elapsed(now) + span.number), of: machine)
     case .disarm(let alarm): machine.disarm(alarm)
     case .execute(let height, let block): machine.executeQueue.append((height, block))
     case .serve(let request, let peer): serve(request, to: peer, from: machine)
     case .notice(let notice): note(notice, machine)
     }
+  }
+
+  /// Alarms ring by the machine's own pace, never while its clock stands still.
+  func plan(_ ring: Machine.Ring, of machine: Machine) {
+    guard let time = machine.clock.time(of: ring.elapsed, now) else { return }
+    agenda.plan(
+      .alarm(
+        machine: machine.index, incarnation: machine.incarnation, ring.alarm, token: ring.token),
+      at: time)
   }
 }
