@@ -52,6 +52,10 @@ package struct DiagramPage: Sendable {
     out.append(
       "<p class=\"verdict \(passed ? "pass" : "fail")\">\(escaped(report.verdict))"
         + (passed ? "" : " <a href=\"#violation\">show it</a>") + "</p>")
+    if passed, let words = report.brokenWords {
+      out.append(
+        "<p class=\"verdict fail\">\(escaped(words)) <a href=\"#violation\">show it</a></p>")
+    }
     out.append("<p class=\"figures\">\(escaped(figures))</p>")
     if let explanation = diagram.explanation { out.append(list(explanation)) }
     out.append(
@@ -84,7 +88,7 @@ package struct DiagramPage: Sendable {
     let first = seconds(diagram.scale.first, digits: 3)
     let last = seconds(diagram.scale.last, digits: 3)
     let colours =
-      report.passed
+      report.shown == nil
       ? ""
       : " What led to the violation is in ink, the rest in grey; numbers are those of the list."
     return

@@ -309,9 +309,8 @@ struct Drawing {
 
   /// The violation: a line across all lanes, and a flag on its replica's.
   private mutating func drawFlags() {
-    guard let event = recording.events.last(where: { $0.act == .violated(0) }),
-      let violation = recording.violations.first
-    else { return }
+    guard let event = recording.flag, case .violated(let number) = event.act else { return }
+    let violation = recording.violations[number]
     let y = y(event)
     let x = event.lane == Recording.world ? Diagram.left : diagram.x(event.lane)
     places[event.id] = (x, y)

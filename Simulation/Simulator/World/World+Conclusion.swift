@@ -12,8 +12,11 @@ extension World {
       if oracle.violations.isEmpty { checkSerially() }
     }
     let named = scenario.overBudget ? oracle.judgeEvidence() : oracle.accused.sorted()
+    recordViolations()
     let broke = isOverBudget ? oracle.setAside { !$0.always } : []
+    let known = oracle.violations.count
     if oracle.violations.isEmpty { checkExpectations(broke, named) }
+    recording?.violated(oracle.violations[known...])
     for violation in oracle.violations.prefix(1) {
       for machine in machines where machine.id == violation.replica {
         picture.mark(machine.index, violation.view ?? machine.view, .violation)
@@ -21,15 +24,16 @@ extension World {
     }
     statistics.simulated = now
     statistics.cycles = cycles?.tally
-    recording?.conclude(oracle.violations)
     closeAll()
-    return RunReport(
+    let report = RunReport(
       title: scenario.title, replicas: committee.size, seed: scenario.cluster.seed,
       planted: scenario.brokenRule?.rawValue, violations: oracle.violations, statistics: statistics,
       traceHash: trace.finish().hex, picture: picture.text,
       reached: reached.map(\.rawValue).sorted(),
       accused: named, guilty: oracle.guilty.sorted(), broke: broke, fired: fired,
       figures: figuresAtEnd, happenings: happenings.entries)
+    recording?.conclude(showing: report.shown, isTolerated: report.passed)
+    return report
   }
 
   /// Connections close before the disk that they are open on goes away.
