@@ -159,11 +159,11 @@ package struct DiagramPage: Sendable {
     .legend{display:block}
     #names{position:sticky;top:0;z-index:2;background:#fffdfaf2;border-bottom:1px solid #ddd;\
     width:max-content}
-    #names svg,#diagram{display:block}
+    #names svg,#diagram{display:block}#diagram{margin-bottom:120px}
     #tip{position:fixed;z-index:4;max-width:440px;padding:5px 9px;border-radius:4px;\
     background:#111;color:#fff;font-size:12.5px;pointer-events:none;white-space:pre-wrap}
-    #panel{position:fixed;z-index:3;right:16px;bottom:16px;max-width:420px;padding:8px 14px;\
-    background:#fffdfa;border:1px solid #ccc;border-radius:6px;font-size:13px;\
+    #panel{position:fixed;z-index:3;right:16px;bottom:16px;max-width:420px;padding:6px 12px;\
+    background:#fffdfae6;border:1px solid #ccc;border-radius:6px;font-size:13px;\
     box-shadow:0 2px 10px #0002}
     #panel p{margin:2px 0}#panel b{font-weight:650}
     button{font:inherit;padding:1px 10px;border:1px solid #bbb;border-radius:4px;background:#fff}

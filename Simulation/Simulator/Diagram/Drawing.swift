@@ -11,6 +11,8 @@ struct Drawing {
   private var glyphs: [[(y: Double, right: Double)]]
   private var labels: [(lane: Int, y: Double, words: String, style: String)] = []
   private var viewLabels: [Double]
+  /// Written last, so that no tick and no disc lies on them.
+  private var viewNames: [(x: Double, y: Double, words: String)] = []
   /// The words of faults, which labels give way to.
   private var faultNames: [(x: Double, y: Double, right: Double)] = []
   /// Where the page finds each event.
@@ -28,6 +30,7 @@ struct Drawing {
     drawLanes()
     drawMessages()
     for id in diagram.shown { if let event = recording[id] { drawEvent(event) } }
+    for name in viewNames { text(name.x, name.y, name.words, "view", end: true) }
     drawLabels()
     drawFlags()
   }
@@ -252,7 +255,7 @@ struct Drawing {
     parts.append("<path d=\"M\(pixels(x - 5)) \(pixels(y))h10\" class=\"tick\"/>")
     guard y - viewLabels[lane] >= 11 else { return }
     viewLabels[lane] = y
-    text(x - 8, y + 3.5, "view \(view)", "view", end: true)
+    viewNames.append((x - 13, y + 3.5, "view \(view)"))
   }
 
   private mutating func label(_ words: String, _ lane: Int, _ y: Double, _ style: String) {

@@ -524,7 +524,7 @@ private func distinct<Element: Hashable>(_ elements: [Element]) -> [Element] {
 }
 
 /// The whole numbers that follow this word: 8 in `finalizes view 8 after`.
-private func numbers(after word: String, in text: String) -> [UInt64] {
+func numbers(after word: String, in text: String) -> [UInt64] {
   let words = text.split { !($0.isLetter || $0.isNumber) }
   return zip(words, words.dropFirst()).compactMap { first, second in
     first == word ? UInt64(second) : nil

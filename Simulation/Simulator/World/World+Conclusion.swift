@@ -19,7 +19,7 @@ extension World {
     recording?.violated(oracle.violations[known...])
     for violation in oracle.violations.prefix(1) {
       for machine in machines where machine.id == violation.replica {
-        picture.mark(machine.index, violation.view ?? machine.view, .violation)
+        picture.mark(machine.index, view(of: violation) ?? machine.view, .violation)
       }
     }
     statistics.simulated = now
@@ -34,6 +34,13 @@ extension World {
       figures: figuresAtEnd, happenings: happenings.entries)
     recording?.conclude(showing: report.shown, isTolerated: report.passed)
     return report
+  }
+
+  /// That it names, or that of the height it names.
+  private func view(of violation: Violation) -> View? {
+    violation.view
+      ?? numbers(after: "height", in: violation.text).lazy
+      .compactMap { self.oracle.chain.view(at: Height($0)) }.first
   }
 
   /// Connections close before the disk that they are open on goes away.
@@ -51,9 +58,11 @@ extension World {
     }
     let late = laggards
     guard !late.isEmpty else { return }
+    let more = late.count > 6 ? "; and \(grouped(late.count - 6)) more" : ""
     oracle.report(
       .liveness, nil, nil,
-      "\(faultEngine.livenessBound.text) after calm: \(late.prefix(6).joined(separator: "; "))")
+      "\(faultEngine.livenessBound.text) after calm: \(late.prefix(6).joined(separator: "; "))"
+        + more)
   }
 
   /// What a machine and its replica hold now, against its limits; of a Byzantine one only what
