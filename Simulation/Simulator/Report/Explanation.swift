@@ -118,8 +118,8 @@ private struct Inquest {
     }
     return earlier.filter { event in
       switch event.act {
-      // The network's doing, like a fault: no order tells of what did not arrive.
-      case .lost(_, end.lane), .held(_, end.lane, _): return true
+      // The world's doing, like a fault: no order tells of what did not arrive.
+      case .lost(_, end.lane), .held(_, end.lane, _), .crashed, .started(again: true): return true
       default: break
       }
       return event.lane == Recording.world
@@ -218,10 +218,16 @@ private struct Inquest {
       guard let first = others.first, let last = others.last else { continue }
       let plain = others.count == 1 ? stand.actWords : stand.manyActWords
       let until = last.time > first.time ? ", until \(seconds(last.time, digits: 3)) s" : ""
-      let known = distinct(cast.map { recording.lanes[$0.lane].id }).count
+      let known = voters(stand)
       let lacking = known < quorum ? "; \(known) of the \(quorum) votes needed" : ""
       find(3, "\(names(others)) \(plain)\(until)\(lacking)", others)
     }
+  }
+
+  /// How many members cast this vote until then, whoever had heard of it.
+  private func voters(_ stand: RecordedEvent.Stand) -> Int {
+    let all = recording.events.filter { $0.id < end.id && $0.act == .voted(stand) }
+    return distinct(all.map { recording.lanes[$0.lane].id }).count
   }
 
   /// Why, when it was durable, when it was said.
@@ -337,13 +343,18 @@ private struct Inquest {
       }
       find(rank, "\(names(group)) \(words)\(back ? "" : ", for good")", group)
     }
-    for lane in recording.lanes {
-      guard let actor = lane.actor, let first = recording.events.first else { continue }
+    lookAtActors()
+  }
+
+  /// The Byzantine replicas, a line an actor.
+  private mutating func lookAtActors() {
+    for actor in distinct(recording.lanes.compactMap(\.actor)) {
+      let names = recording.lanes.filter { $0.actor == actor }.map(\.name)
+      let are = names.count == 1 ? "is" : "are"
+      let text = "\(Recording.list(names)) \(are) Byzantine: \(actor)"
+      let start = recording.events.first?.time ?? 0
       findings.append(
-        Finding(
-          rank: 3,
-          line: Explanation.Line(
-            time: first.time, text: "\(lane.name) is Byzantine: \(actor)", events: [])))
+        Finding(rank: 3, line: Explanation.Line(time: start, text: text, events: [])))
     }
   }
 
@@ -415,10 +426,16 @@ private struct Inquest {
       return lane != end.lane
         && (entry.actor != nil || words.contains { $0 == entry.id.description })
     }
+    // Of evidence: messages like the one that brought it about.
+    var kind: MessageKind?
+    if violation.check == .evidence, case .arrived(let topic, _)? = recording[end.cause]?.act {
+      kind = topic.kind
+    }
     for event in events {
       switch event.act {
       case .arrived(let topic, let sender)
-      where isCulprit(event) && (named.isEmpty || named.contains(sender)):
+      where isCulprit(event) && topic.kind == kind ?? topic.kind
+        && (named.isEmpty || named.contains(sender)):
         let words = "× \(topic.kind.rawValue) from \(recording.name(of: sender))"
         heard["\(name(event)) receives # \(words)", default: []].append(event)
       case .sent(let topic, _) where isCulprit(event) && recording.lanes[event.lane].actor != nil:
@@ -456,6 +473,7 @@ private struct Inquest {
   private mutating func lookAtNotices() {
     let start = spanStart
     let awaited = recording.scenario.expect.reaches.map(\.rawValue)
+    var told: Set<String> = []
     for event in events where event.time >= start {
       guard case .noticed(let words) = event.act else { continue }
       let accuses = words.hasPrefix("accuses")
@@ -463,6 +481,8 @@ private struct Inquest {
       let mark = words.hasPrefix("reached ") ? String(words.dropFirst("reached ".count)) : nil
       let idle = mark.map { !awaited.contains($0) } ?? false
       guard isCulprit(event) || accuses, !idle else { continue }
+      // A mark is told once.
+      guard mark == nil || told.insert("\(event.lane) \(words)").inserted else { continue }
       let reason = words.hasPrefix("says") ? recording.reason(of: event) : nil
       find(
         accuses ? 7 : 8, "\(name(event)) \(words)" + (reason.map { " (\($0))" } ?? ""), [event])

@@ -89,13 +89,16 @@ package struct RunReport: Sendable, Hashable {
 
   /// The violation that pictures show and explain: the first, or of those that may break over the
   /// budget that of agreement.
-  package var shown: Violation? { violations.first ?? tolerated }
+  package var shown: Violation? { violations.first ?? Self.tolerated(broke) }
 
-  private var tolerated: Violation? { broke.first { $0.check == .agreement } ?? broke.first }
+  /// The one of these to tell of.
+  static func tolerated(_ broke: [Violation]) -> Violation? {
+    broke.first { $0.check == .agreement } ?? broke.first
+  }
 
   /// What broke as it may; nil when nothing did.
   package var brokenWords: String? {
-    tolerated.map {
+    Self.tolerated(broke).map {
       "broken, as it may be over the budget: \($0.check.rawValue): \(Self.told($0))"
     }
   }
