@@ -69,9 +69,12 @@ struct Drawing {
         for lane in lanes { shade(diagram.x(lane) - half, top, 2 * half, height, "fault") }
       }
       var y = top + 11
-      while faultNames.contains(where: { abs($0.x - x) < 220 && abs($0.y - y) < 12 }) { y += 13 }
       let words = "fault \(fault + 1): \(recording.faultWords(fault))"
-      faultNames.append((x, y, x + 3 + Double(words.count) * 6.2))
+      let right = x + 3 + Double(words.count) * 6.2
+      while faultNames.contains(where: {
+        abs($0.y - y) < 12 && $0.x < right + 8 && x < $0.right + 8
+      }) { y += 13 }
+      faultNames.append((x, y, right))
       text(x + 3, y, words, "fault-name")
     }
   }
@@ -101,7 +104,7 @@ struct Drawing {
         "<path d=\"M\(pixels(Diagram.left)) \(pixels(gap.y))"
           + "H\(pixels(Diagram.width - Diagram.right))"
           + "\" class=\"gap\"/>")
-      text(Diagram.left - 10, gap.y + 3, "⋮ \(Int(wait.rounded())) ms", "gap-name", end: true)
+      text(Diagram.left - 20, gap.y + 3, "⋮ \(Int(wait.rounded())) ms", "gap-name", end: true)
     }
     var latest = -100.0
     for id in diagram.shown {
@@ -110,7 +113,7 @@ struct Drawing {
       guard y - latest >= 44, !scale.gaps.contains(where: { abs($0.y - y) < 12 }) else { continue }
       latest = y
       text(
-        Diagram.left - 10, y + 3, "\(seconds(event.time, digits: 3)) s", "time", end: true)
+        Diagram.left - 20, y + 3, "\(seconds(event.time, digits: 3)) s", "time", end: true)
     }
   }
 
