@@ -241,7 +241,8 @@ private func small(lanes: Int, limit: Int = 100) -> Recording {
     #expect(report.passed && report == Simulation.run(scenario))
     let explanation = try #require(Explanation(recording))
     #expect(explanation.verdict.hasPrefix("BROKEN, as it may be over the budget: agreement: "))
-    #expect(explanation.lines.allSatisfy { $0.time <= report.broke[0].time })
+    let shown = try #require(report.shown)
+    #expect(explanation.lines.allSatisfy { $0.time <= shown.time })
     let page = DiagramPage(recording, report).text
     #expect(page.contains("id=\"violation\"") && page.contains("<a href=\"#violation\">"))
     #expect(page.contains("class=\"verdict pass\">PASS"))
