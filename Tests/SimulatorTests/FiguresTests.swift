@@ -100,8 +100,8 @@ import Wire
     let text = report.text(file: nil)
     #expect(report.passed, "\(text)")
     #expect(text.contains("certified reply ") == (execution == .sql))
-    let heights = "serial replay of \(report.statistics.heightHighest) heights equal"
-    #expect(text.contains(heights) == (execution == .sql), "\(text)")
+    #expect(text.contains("serial replay of ") == (execution == .sql), "\(text)")
+    #expect(((report.statistics.replayed ?? 0) > 20) == (execution == .sql))
   }
 
   @Test func `claim no serial replay after a violation`() throws {
