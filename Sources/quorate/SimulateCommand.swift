@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Pipelines
 import Simulator
 import Wire
 
@@ -29,6 +30,7 @@ struct SimulateCommand: AsyncParsableCommand {
   /// Writes a scenario file; a place where that cannot be done is wrong usage.
   static func write(_ scenario: Scenario, to path: String) throws {
     do { try scenario.write(to: path) } catch { throw unwritable(path, error) }
+    Terminal.warn("Written to \(path).")
   }
 
   /// Wrong usage: statuses below 64 tell what runs came to.
@@ -90,6 +92,12 @@ extension Scenario {
     do {
       if bug == "named", expect.planted == nil {
         throw Failure("The file names no rule under 'planted:'; say which one to break.")
+      }
+      let names = Catalog.bugs.map(\.name)
+      if bug != "named", !names.contains(bug) {
+        let meant = Spelling.nearest(bug, among: names).map { "; did you mean '\($0)'?" } ?? "."
+        throw Failure(
+          "No rule is named '\(bug)'\(meant) 'quorate simulate list bugs' tells of all.")
       }
       return try bug == "named" ? broken() : planting(bug)
     } catch {

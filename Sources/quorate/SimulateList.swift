@@ -10,7 +10,8 @@ struct SimulateList: AsyncParsableCommand {
   enum Topic: String, ExpressibleByArgument, CaseIterable {
     case scenarios, checks, faults, actors, misuses, profiles, marks, bugs
   }
-  @Argument var topic: Topic
+  @Argument(help: "Of what: \(Topic.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var topic: Topic
   @Option(help: "Where scenario files lie.") var directory = ScenarioFolder.usual
 
   func run() async throws {

@@ -33,5 +33,6 @@ struct PictureOptions: ParsableArguments {
     } catch {
       throw SimulateCommand.unwritable(path, error)
     }
+    Terminal.warn("Written to \(path).")
   }
 }

@@ -76,9 +76,7 @@ struct FiguresReport: Encodable {
     replyMillisecondsMedian = milliseconds(figures.replies.percentile(50))
     replyMillisecondsP99 = milliseconds(figures.replies.percentile(99))
     viewsLost = figures.viewsLost
-    viewsLostPerCrash =
-      figures.crashes == 0
-      ? nil : rounded(Double(figures.viewsLost) / Double(figures.crashes))
+    viewsLostPerCrash = rounded(figures.viewsLostPerCrash)
     messagesPerBlock = figures.messagesPerBlock
     bytesPerBlock = figures.bytesPerBlock
   }

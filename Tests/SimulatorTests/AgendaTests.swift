@@ -33,6 +33,16 @@ import Wire
     #expect(lines[2] == "r1 ·!")
   }
 
+  @Test func `puts no number where it would touch the next`() {
+    var picture = Picture()
+    picture.rows = ["r0"]
+    picture.mark(0, 123, .finalized)
+    picture.entered(124)
+    let lines = picture.text.split(separator: "\n")
+    #expect(lines[0] == "views 28 to 123 of 124")
+    #expect(lines[1].hasPrefix("     30        40 "))
+  }
+
   @Test func `says how many views it leaves out`() {
     var picture = Picture()
     picture.rows = ["r0"]

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Wire
 
@@ -32,8 +33,9 @@ import Wire
   }
 
   @Test func `count one as one`() {
-    #expect(figures(1).text == "1 message and 1 byte a block; 1 view lost, 1 crash")
-    #expect(figures(2).text == "2 messages and 2 bytes a block; 2 views lost, 2 crashes")
+    #expect(
+      figures(1).text == "1 message and 1 byte a block; 1 view lost, 1 crash (1.00 lost a crash)")
+    #expect(figures(0).text == "0 messages and 0 bytes a block; 0 views lost, 0 crashes")
     var statistics = RunStatistics()
     statistics.events = 1
     statistics.deliveries = 1
@@ -41,6 +43,7 @@ import Wire
     statistics.reads = 1
     statistics.viewHighest = 1
     statistics.heightHighest = 1
+    statistics.replayed = 1
     let text = RunReport(
       title: "One", replicas: 1, seed: 0, planted: nil, violations: [], statistics: statistics,
       traceHash: "", picture: "", reached: [], accused: [], guilty: [], broke: [], fired: [],
@@ -84,7 +87,28 @@ import Wire
     let reply = try #require(figures.replies.percentile(50))
     let finality = try #require(figures.finality.percentile(50))
     #expect(reply > finality)
-    #expect(figures.viewsLost <= 2 && figures.crashes == 0)
+    #expect(figures.viewsLost == 0 && figures.crashes == 0)
+  }
+
+  @Test(arguments: Scenario.Execution.allCases)
+  func `tell of replies and of a serial replay where something is executed`(
+    execution: Scenario.Execution
+  ) {
+    var scenario = story(4)
+    scenario.cluster.execution = execution
+    let report = Simulation.run(scenario)
+    let text = report.text(file: nil)
+    #expect(report.passed, "\(text)")
+    #expect(text.contains("certified reply ") == (execution == .sql))
+    #expect(text.contains("serial replay of ") == (execution == .sql), "\(text)")
+    #expect(((report.statistics.replayed ?? 0) > 20) == (execution == .sql))
+  }
+
+  @Test func `claim no serial replay after a violation`() throws {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent()
+    let file = folder.appending(path: "../../Simulation/Scenarios/quorum-is-n-minus-f.yaml")
+    let report = Simulation.run(try ScenarioFile.read(file.standardized.path).broken())
+    #expect(!report.passed && !report.text(file: nil).contains("serial replay"))
   }
 
   @Test func `count the views that a crashed leader loses`() {

@@ -42,6 +42,31 @@ private enum Stories {
     #expect(counted.deliveries > 500)
   }
 
+  @Test func `begins a turn with each call that a client sends, and blames it`() throws {
+    let (report, recording) = Simulation.record(
+      try ScenarioFile.read("\(Stories.folder)/Pictures/four-replicas.yaml"))
+    let called = recording.events.count { $0.act == .called }
+    #expect(report.statistics.callsSent > 0 && called >= report.statistics.callsSent)
+    let explanation = try #require(
+      Explanation(Simulation.record(try Stories.broken("execution-follows-the-journal")).recording))
+    let blamed = explanation.lines.contains {
+      $0.text.hasPrefix("r1 notarizes view 1") && $0.text.contains("(on a client's call)")
+    }
+    #expect(blamed, "\(explanation.lines.map(\.text))")
+  }
+
+  @Test func `holds the root that a replica tells, also when that is a lie`() throws {
+    let recording = Simulation.record(try Stories.broken("wrong-state-falls-silent")).recording
+    let liar = try #require(recording.lanes.firstIndex { $0.actor == "wrong-state" })
+    var roots: [Bool: Set<DigestMark>] = [:]
+    for event in recording.events {
+      if case .executed(2, let root) = event.act {
+        roots[event.lane == liar, default: []].insert(root)
+      }
+    }
+    #expect(roots[false]?.count == 1 && roots[true]?.count == 1 && roots[true] != roots[false])
+  }
+
   @Test func `names for each arrival its sending, earlier and about the same`() throws {
     let recording = Simulation.record(.random(seed: 1, replicas: 4)).recording
     for event in recording.events {
@@ -148,6 +173,79 @@ private func small(lanes: Int, limit: Int = 100) -> Recording {
     #expect(explanation.lines.last?.text.hasPrefix("VIOLATION") == true)
     let again = try #require(Explanation(Simulation.record(scenario).recording))
     #expect(again == explanation)
+  }
+
+  @Test func `leaves out what is not before the violation, and counts the rest`() throws {
+    var recording = small(lanes: 3)
+    let stand = RecordedEvent.Stand(kind: .notarize, view: 1, block: nil)
+    let topic = Topic(kind: .notarize, view: 1)
+    recording.begin(.called, 0)  // 0
+    recording.add(.voted(stand), 0)  // 1
+    recording.add(.sent(topic, to: nil), 0)  // 2
+    recording.begin(.called, 2)  // 3: nobody hears of it before
+    recording.add(.voted(stand), 2)
+    recording.add(.sent(topic, to: 1), 2)
+    recording.begin(.arrived(topic, from: 0), 1, cause: 2)
+    let violation = Violation(
+      check: .oneNotarization, time: 0, replica: 1, view: 1, text: "r1 takes it")
+    recording.violated([violation])
+    recording.begin(.arrived(topic, from: 2), 1, cause: 5)
+    recording.add(.voted(stand), 1)
+    recording.conclude(showing: violation, isTolerated: false)
+    let explanation = try #require(Explanation(recording))
+    #expect(explanation.lines.flatMap(\.events) == [1, 7])
+    #expect(explanation.past == 4)
+    #expect(explanation.text(next: "").contains("3 further events before it"))
+  }
+
+  @Test(arguments: ["quorum-is-n-minus-f", "split-states-halt-execution", "durable-before-said"])
+  func `tells nothing later than the violation`(file: String) throws {
+    let recording = Simulation.record(try Stories.broken(file)).recording
+    let (explanation, flag) = (try #require(Explanation(recording)), try #require(recording.flag))
+    let order = HappensBefore(recording)
+    for line in explanation.lines.dropLast() {
+      #expect(line.time <= flag.time, "\(line.text)")
+      for event in line.events.compactMap({ recording[$0] }) where event.lane == flag.lane {
+        #expect(order.order(event.id, flag.id) == .before, "\(line.text)")
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("disks-of-f-are-lost", ["wipe: "]), ("lagging-replica-is-not-starved", ["isolate: r3"]),
+    ("nullified-blocks-lose-no-calls", ["drop: { kind: notarize }", "× notarize lost, of r0 ("]),
+    ("repair-tells-notarizations", ["fault 1, ", "fault 2, ", "fault 3, "]),
+    ("fetches-are-rationed", ["r3 sends "]), ("future-votes-are-bounded", ["from r3"]),
+    ("proposals-are-not-verified-each", ["× proposal from r2", "× proposal from r5"]),
+  ])
+  func `names faults and senders where no view is to blame`(file: String, causes: [String]) throws {
+    let explanation = try #require(
+      Explanation(Simulation.record(try Stories.broken(file)).recording))
+    let text = explanation.text(next: "quorate simulate replay \(file)")
+    for cause in causes { #expect(text.contains(cause), "\(cause) is not in\n\(text)") }
+    #expect(text.split(separator: "\n", omittingEmptySubsequences: false).count <= 30)
+  }
+
+  @Test(arguments: ["duplicate-signers-count-once", "late-words-change-nothing"])
+  func `calls no crash one for good whose end the run did not see`(file: String) throws {
+    let explanation = try #require(
+      Explanation(Simulation.record(try Stories.broken(file)).recording))
+    let crashes = explanation.lines.map(\.text).filter { $0.contains(" crashes (") }
+    #expect(!crashes.isEmpty && crashes.allSatisfy { !$0.contains("for good") }, "\(crashes)")
+  }
+
+  @Test func `is there for what broke over the budget, though the run passed`() throws {
+    let scenario = try ScenarioFile.read(
+      "\(Stories.folder)/Scenarios/five-of-thirteen-collude.yaml")
+    let (report, recording) = Simulation.record(scenario)
+    #expect(report.passed && report == Simulation.run(scenario))
+    let explanation = try #require(Explanation(recording))
+    #expect(explanation.verdict.hasPrefix("BROKEN, as it may be over the budget: agreement: "))
+    let shown = try #require(report.shown)
+    #expect(explanation.lines.allSatisfy { $0.time <= shown.time })
+    let page = DiagramPage(recording, report).text
+    #expect(page.contains("id=\"violation\"") && page.contains("<a href=\"#violation\">"))
+    #expect(page.contains("class=\"verdict pass\">PASS"))
   }
 
   @Test func `is not there when nothing went wrong`() throws {

@@ -78,7 +78,7 @@ package struct Diagram: Sendable {
     if let explanation, let first = recording[explanation.firstEvent] {
       let margin = 3 * recording.scenario.cluster.latency.number
       let start = events.first { $0.time + margin >= first.time }?.id ?? recording.dropped
-      return start..<recording.count
+      return start..<((recording.flag?.id ?? recording.count - 1) + 1)
     }
     switch setting {
     case .still: return recording.dropped..<endOfHeights(recording)

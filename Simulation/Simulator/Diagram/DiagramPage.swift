@@ -52,6 +52,10 @@ package struct DiagramPage: Sendable {
     out.append(
       "<p class=\"verdict \(passed ? "pass" : "fail")\">\(escaped(report.verdict))"
         + (passed ? "" : " <a href=\"#violation\">show it</a>") + "</p>")
+    if passed, let words = report.brokenWords {
+      out.append(
+        "<p class=\"verdict fail\">\(escaped(words)) <a href=\"#violation\">show it</a></p>")
+    }
     out.append("<p class=\"figures\">\(escaped(figures))</p>")
     if let explanation = diagram.explanation { out.append(list(explanation)) }
     out.append(
@@ -84,7 +88,7 @@ package struct DiagramPage: Sendable {
     let first = seconds(diagram.scale.first, digits: 3)
     let last = seconds(diagram.scale.last, digits: 3)
     let colours =
-      report.passed
+      report.shown == nil
       ? ""
       : " What led to the violation is in ink, the rest in grey; numbers are those of the list."
     return
@@ -155,11 +159,11 @@ package struct DiagramPage: Sendable {
     .legend{display:block}
     #names{position:sticky;top:0;z-index:2;background:#fffdfaf2;border-bottom:1px solid #ddd;\
     width:max-content}
-    #names svg,#diagram{display:block}
+    #names svg,#diagram{display:block}#diagram{margin-bottom:120px}
     #tip{position:fixed;z-index:4;max-width:440px;padding:5px 9px;border-radius:4px;\
     background:#111;color:#fff;font-size:12.5px;pointer-events:none;white-space:pre-wrap}
-    #panel{position:fixed;z-index:3;right:16px;bottom:16px;max-width:420px;padding:8px 14px;\
-    background:#fffdfa;border:1px solid #ccc;border-radius:6px;font-size:13px;\
+    #panel{position:fixed;z-index:3;right:16px;bottom:16px;max-width:420px;padding:6px 12px;\
+    background:#fffdfae6;border:1px solid #ccc;border-radius:6px;font-size:13px;\
     box-shadow:0 2px 10px #0002}
     #panel p{margin:2px 0}#panel b{font-weight:650}
     button{font:inherit;padding:1px 10px;border:1px solid #bbb;border-radius:4px;background:#fff}

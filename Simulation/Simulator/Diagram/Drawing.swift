@@ -11,6 +11,8 @@ struct Drawing {
   private var glyphs: [[(y: Double, right: Double)]]
   private var labels: [(lane: Int, y: Double, words: String, style: String)] = []
   private var viewLabels: [Double]
+  /// Written last, so that no tick and no disc lies on them.
+  private var viewNames: [(x: Double, y: Double, words: String)] = []
   /// The words of faults, which labels give way to.
   private var faultNames: [(x: Double, y: Double, right: Double)] = []
   /// Where the page finds each event.
@@ -28,6 +30,7 @@ struct Drawing {
     drawLanes()
     drawMessages()
     for id in diagram.shown { if let event = recording[id] { drawEvent(event) } }
+    for name in viewNames { text(name.x, name.y, name.words, "view", end: true) }
     drawLabels()
     drawFlags()
   }
@@ -66,9 +69,12 @@ struct Drawing {
         for lane in lanes { shade(diagram.x(lane) - half, top, 2 * half, height, "fault") }
       }
       var y = top + 11
-      while faultNames.contains(where: { abs($0.x - x) < 220 && abs($0.y - y) < 12 }) { y += 13 }
       let words = "fault \(fault + 1): \(recording.faultWords(fault))"
-      faultNames.append((x, y, x + 3 + Double(words.count) * 6.2))
+      let right = x + 3 + Double(words.count) * 6.2
+      while faultNames.contains(where: {
+        abs($0.y - y) < 12 && $0.x < right + 8 && x < $0.right + 8
+      }) { y += 13 }
+      faultNames.append((x, y, right))
       text(x + 3, y, words, "fault-name")
     }
   }
@@ -98,7 +104,7 @@ struct Drawing {
         "<path d=\"M\(pixels(Diagram.left)) \(pixels(gap.y))"
           + "H\(pixels(Diagram.width - Diagram.right))"
           + "\" class=\"gap\"/>")
-      text(Diagram.left - 10, gap.y + 3, "⋮ \(Int(wait.rounded())) ms", "gap-name", end: true)
+      text(Diagram.left - 20, gap.y + 3, "⋮ \(Int(wait.rounded())) ms", "gap-name", end: true)
     }
     var latest = -100.0
     for id in diagram.shown {
@@ -107,7 +113,7 @@ struct Drawing {
       guard y - latest >= 44, !scale.gaps.contains(where: { abs($0.y - y) < 12 }) else { continue }
       latest = y
       text(
-        Diagram.left - 10, y + 3, "\(seconds(event.time, digits: 3)) s", "time", end: true)
+        Diagram.left - 20, y + 3, "\(seconds(event.time, digits: 3)) s", "time", end: true)
     }
   }
 
@@ -252,7 +258,7 @@ struct Drawing {
     parts.append("<path d=\"M\(pixels(x - 5)) \(pixels(y))h10\" class=\"tick\"/>")
     guard y - viewLabels[lane] >= 11 else { return }
     viewLabels[lane] = y
-    text(x - 8, y + 3.5, "view \(view)", "view", end: true)
+    viewNames.append((x - 13, y + 3.5, "view \(view)"))
   }
 
   private mutating func label(_ words: String, _ lane: Int, _ y: Double, _ style: String) {
@@ -309,9 +315,8 @@ struct Drawing {
 
   /// The violation: a line across all lanes, and a flag on its replica's.
   private mutating func drawFlags() {
-    guard let event = recording.events.last(where: { $0.act == .violated(0) }),
-      let violation = recording.violations.first
-    else { return }
+    guard let event = recording.flag, case .violated(let number) = event.act else { return }
+    let violation = recording.violations[number]
     let y = y(event)
     let x = event.lane == Recording.world ? Diagram.left : diagram.x(event.lane)
     places[event.id] = (x, y)

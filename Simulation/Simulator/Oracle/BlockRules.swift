@@ -21,9 +21,10 @@ extension Oracle {
       report(.bounds, machine, header.view, "finalizes a block that is not later than its parent")
     }
     if header.time.number > clockLatest.number + Self.clockDrift, header.time != parent.next {
+      let ahead = grouped(header.time.number - clockLatest.number)
       report(
         .bounds, machine, header.view,
-        "finalizes a block whose time \(header.time) is above every clock that \(quorum) replicas "
+        "finalizes a block whose time is \(ahead) ms above every clock that \(quorum) replicas "
           + "can have had")
     }
   }

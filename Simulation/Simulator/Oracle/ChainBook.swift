@@ -23,6 +23,9 @@ struct ChainBook {
 
   func time(at height: Height) -> Moment? { headers[height]?.time }
 
+  /// nil where the header was forgotten.
+  func view(at height: Height) -> View? { headers[height]?.view }
+
   /// Whether this is the header that was finalized at its height.
   fileprivate func holds(_ header: Header, at height: Height) -> Bool {
     if let known = headers[height] { return known == header }

@@ -25,13 +25,14 @@ extension Oracle {
     if totals.minted != minted || whole != minted {
       report(
         .cycles, machine, nil,
-        "at height \(height) \(minted) cycles were minted and there are \(whole): \(totals)")
+        "at height \(height) \(grouped(minted)) cycles were minted and there are \(grouped(whole)): "
+          + "\(totals)")
     }
     if let charged, charged != totals.burned {
       report(
         .cycles, machine, nil,
-        "at height \(height) receipts and storage took \(charged) cycles and "
-          + "\(totals.burned) are burned")
+        "at height \(height) receipts and storage took \(grouped(charged)) cycles and "
+          + "\(grouped(totals.burned)) are burned")
     }
   }
 

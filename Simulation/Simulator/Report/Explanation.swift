@@ -20,20 +20,20 @@ package struct Explanation: Sendable, Hashable {
   package let verdict: String
   package let planted: String?
   package let lines: [Line]
-  /// Events that could have had a part in it.
+  /// Events that could have had a part in it: those that precede it, or an act of another that it
+  /// contradicts, in Lamport's order, with what the world did until then.
   package let past: Int
   /// Where the first view that it is about begins; the id of an event.
   package let firstEvent: Int
 
   /// nil when nothing went wrong.
   package init?(_ recording: Recording) {
-    guard let violation = recording.violations.first,
-      let end = recording.events.first(where: { $0.act == .violated(0) })
-    else { return nil }
-    verdict = "FAIL " + recording.violationWords(0)
+    guard let end = recording.flag, case .violated(let number) = end.act else { return nil }
+    let broke = recording.isTolerated ? "BROKEN, as it may be over the budget: " : "FAIL "
+    verdict = broke + recording.violationWords(number)
     planted = recording.scenario.brokenRule?.rawValue
-    past = HappensBefore(recording).pastCount(of: end.id) + recording.dropped
-    var inquest = Inquest(recording, violation, end)
+    var inquest = Inquest(recording, number, end)
+    past = inquest.events.count + recording.dropped
     firstEvent = inquest.firstEvent
     lines = inquest.lines(Self.eventLinesMax)
   }
@@ -48,10 +48,10 @@ package struct Explanation: Sendable, Hashable {
       let number = place < 9 ? " \(place + 1)" : "\(place + 1)"
       out.append("\(number)  \(seconds(line.time, digits: 3)) s  \(line.text)")
     }
-    let told = Set(lines.flatMap(\.events)).count
+    let told = Set(lines.dropLast().flatMap(\.events)).count
     out.append("")
     out.append(
-      "\(counted(max(0, past + 1 - told), "further event")) before it could have had a part in "
+      "\(counted(max(0, past - told), "further event")) before it could have had a part in "
         + "it and are left out.")
     out.append("next: \(next)")
     return out.joined(separator: "\n")
@@ -67,36 +67,79 @@ private struct Inquest {
   }
 
   private let recording: Recording
+  private let number: Int
   private let violation: Violation
   private let end: RecordedEvent
+  /// What could have had a part in it; nothing else is told.
+  let events: [RecordedEvent]
   /// The views and heights that the violation is about.
   private let views: [View]
   private let heights: [Height]
   private let quorum: Int
+  /// No act of a view is to blame, but what went on from the start.
+  private let isBroad: Bool
   private var findings: [Finding] = []
 
-  init(_ recording: Recording, _ violation: Violation, _ end: RecordedEvent) {
+  init(_ recording: Recording, _ number: Int, _ end: RecordedEvent) {
+    let violation = recording.violations[number]
     self.recording = recording
+    self.number = number
     self.violation = violation
     self.end = end
     quorum = recording.scenario.cluster.quorum
     heights = numbers(after: "height", in: violation.text).map { Height($0) }
-    views = Self.views(recording, violation, heights)
+    events = Self.past(recording, end, violation, heights)
+    views = Self.views(events, violation, heights)
+    let namesView = violation.view != nil || !numbers(after: "view", in: violation.text).isEmpty
+    switch violation.check {
+    case .liveness, .bounds: isBroad = true
+    case .evidence: isBroad = !namesView
+    default: isBroad = false
+    }
+  }
+
+  /// What precedes the violation, or what another replica did first that it contradicts.
+  private static func past(
+    _ recording: Recording, _ end: RecordedEvent, _ violation: Violation, _ heights: [Height]
+  ) -> [RecordedEvent] {
+    let earlier = recording.events.prefix(max(0, end.id - recording.dropped))
+    guard end.lane != Recording.world else { return Array(earlier) }
+    let order = HappensBefore(recording)
+    var ends = [end.id]
+    var acts: [RecordedEvent.Act] = []
+    for event in earlier {
+      switch event.act {
+      case .executed(let height, _), .finalized(let height, _, _):
+        guard heights.contains(height), !acts.contains(event.act) else { continue }
+        acts.append(event.act)
+        ends.append(event.id)
+      default: break
+      }
+    }
+    return earlier.filter { event in
+      switch event.act {
+      // The world's doing, like a fault: no order tells of what did not arrive.
+      case .lost(_, end.lane), .held(_, end.lane, _), .crashed, .started(again: true): return true
+      default: break
+      }
+      return event.lane == Recording.world
+        || ends.contains { $0 == event.id || order.order(event.id, $0) == .before }
+    }
   }
 
   /// Those that it names; those of the heights it names; the last one that was entered.
   private static func views(
-    _ recording: Recording, _ violation: Violation, _ heights: [Height]
+    _ events: [RecordedEvent], _ violation: Violation, _ heights: [Height]
   ) -> [View] {
     var views = numbers(after: "view", in: violation.text).map { View($0) }
     if let own = violation.view { views.append(own) }
-    for event in recording.events {
+    for event in events {
       if case .finalized(let height, let view, _) = event.act, heights.contains(height) {
         views.append(view)
       }
     }
     if views.isEmpty {
-      let entered = recording.events.compactMap { event in
+      let entered = events.compactMap { event in
         if case .entered(let view, _) = event.act { return view }
         return nil
       }
@@ -112,18 +155,30 @@ private struct Inquest {
     lookAtStates()
     lookAtMachines()
     lookAtFaults()
-    lookAtLostVotes()
     lookAtNotices()
+    if isBroad { lookAtMessages() } else { lookAtLostVotes() }
     if violation.check == .liveness { lookAtTheEnd() }
-    let chosen = findings.enumerated()
-      .sorted { ($0.element.rank, $0.offset) < ($1.element.rank, $1.offset) }
-      .prefix(most - 1).map(\.element.line)
-    let ordered = chosen.sorted {
+    let ordered = chosen(most - 1).sorted {
       ($0.time, $0.events.first ?? 0) < ($1.time, $1.events.first ?? 0)
     }
     let last = Explanation.Line(
-      time: violation.time, text: "VIOLATION \(recording.violationWords(0))", events: [end.id])
+      time: violation.time, text: "VIOLATION \(recording.violationWords(number))",
+      events: [end.id])
     return ordered + [last]
+  }
+
+  /// The most telling, each event once.
+  private func chosen(_ most: Int) -> [Explanation.Line] {
+    var told: Set<Int> = []
+    var lines: [Explanation.Line] = []
+    let ranked = findings.enumerated()
+      .sorted { ($0.element.rank, $0.offset) < ($1.element.rank, $1.offset) }
+    for line in ranked.map(\.element.line) where lines.count < most {
+      guard line.events.isEmpty || !told.isSuperset(of: line.events) else { continue }
+      told.formUnion(line.events)
+      lines.append(line)
+    }
+    return lines
   }
 
   private mutating func find(_ rank: Int, _ text: String, _ events: [RecordedEvent]) {
@@ -148,7 +203,7 @@ private struct Inquest {
   private mutating func lookAtVotes() {
     var stands: [RecordedEvent.Stand] = []
     var votes: [[RecordedEvent]] = []
-    for event in recording.events {
+    for event in events {
       guard case .voted(let stand) = event.act, views.contains(stand.view) else { continue }
       if isCulprit(event) { find(1, ownVote(event, stand), [event]) }
       if let place = stands.firstIndex(of: stand) {
@@ -163,10 +218,16 @@ private struct Inquest {
       guard let first = others.first, let last = others.last else { continue }
       let plain = others.count == 1 ? stand.actWords : stand.manyActWords
       let until = last.time > first.time ? ", until \(seconds(last.time, digits: 3)) s" : ""
-      let known = distinct(cast.map { recording.lanes[$0.lane].id }).count
+      let known = voters(stand)
       let lacking = known < quorum ? "; \(known) of the \(quorum) votes needed" : ""
       find(3, "\(names(others)) \(plain)\(until)\(lacking)", others)
     }
+  }
+
+  /// How many members cast this vote until then, whoever had heard of it.
+  private func voters(_ stand: RecordedEvent.Stand) -> Int {
+    let all = recording.events.filter { $0.id < end.id && $0.act == .voted(stand) }
+    return distinct(all.map { recording.lanes[$0.lane].id }).count
   }
 
   /// Why, when it was durable, when it was said.
@@ -175,7 +236,7 @@ private struct Inquest {
     if let reason = recording.reason(of: vote) { text += " (\(reason))" }
     // With durability broken on purpose the word is out earlier in the same turn.
     let turn = recording[vote.cause]?.id ?? vote.id
-    let later = recording.events[(turn - recording.dropped)...].filter(isCulprit)
+    let later = events.filter { $0.id >= turn && isCulprit($0) }
     let synced = later.first { event in
       if case .synced(let votes, _) = event.act { return votes.contains(stand) }
       return false
@@ -192,7 +253,7 @@ private struct Inquest {
 
   private mutating func lookAtCertificates() {
     var seen: [RecordedEvent.Stand] = []
-    for event in recording.events {
+    for event in events {
       guard case .certified(let stand, let signers) = event.act, views.contains(stand.view) else {
         continue
       }
@@ -208,7 +269,7 @@ private struct Inquest {
   }
 
   private mutating func lookAtProposals() {
-    for event in recording.events {
+    for event in events {
       switch event.act {
       case .proposed(let view, _, _) where views.contains(view):
         find(4, "\(name(event)) \(recording.words(event))", [event])
@@ -227,7 +288,7 @@ private struct Inquest {
       var roots: [DigestMark] = []
       var groups: [[RecordedEvent]] = []
       var finalized: [RecordedEvent.Act] = []
-      for event in recording.events {
+      for event in events {
         switch event.act {
         case .executed(height, let root):
           if let place = roots.firstIndex(of: root) {
@@ -254,19 +315,18 @@ private struct Inquest {
 
   /// The first replica enters the first of the views in question.
   var firstEvent: Int {
-    let first = recording.events.first { event in
+    let first = events.first { event in
       if case .entered(let view, _) = event.act { return views.contains(view) }
       return false
     }
     return first?.id ?? recording.dropped
   }
 
-  private var spanStart: UInt64 { recording[firstEvent]?.time ?? 0 }
+  private var spanStart: UInt64 { isBroad ? 0 : recording[firstEvent]?.time ?? 0 }
 
   /// Crashes and returns since then, those of one moment together; Byzantine actors.
   private mutating func lookAtMachines() {
     let start = spanStart
-    let events = recording.events
     var told: Set<Int> = []
     for (place, event) in events.enumerated() where event.isPower && !told.contains(event.id) {
       let group = events[place...].prefix { $0.time == event.time }
@@ -283,21 +343,31 @@ private struct Inquest {
       }
       find(rank, "\(names(group)) \(words)\(back ? "" : ", for good")", group)
     }
-    for lane in recording.lanes {
-      guard let actor = lane.actor, let first = events.first else { continue }
+    lookAtActors()
+  }
+
+  /// The Byzantine replicas, a line an actor.
+  private mutating func lookAtActors() {
+    for actor in distinct(recording.lanes.compactMap(\.actor)) {
+      let names = recording.lanes.filter { $0.actor == actor }.map(\.name)
+      let are = names.count == 1 ? "is" : "are"
+      let text = "\(Recording.list(names)) \(are) Byzantine: \(actor)"
+      let start = recording.events.first?.time ?? 0
       findings.append(
-        Finding(
-          rank: 3,
-          line: Explanation.Line(
-            time: first.time, text: "\(lane.name) is Byzantine: \(actor)", events: [])))
+        Finding(rank: 3, line: Explanation.Line(time: start, text: text, events: [])))
     }
   }
 
-  /// False for a crash after which the machine never starts again.
+  /// False for a crash by a fault for good; a run may end before a return.
   private func comesBack(_ event: RecordedEvent) -> Bool {
     guard case .crashed = event.act else { return true }
-    return recording.events[(event.id - recording.dropped)...].contains {
-      $0.lane == event.lane && $0.act == .started(again: true)
+    let later = recording.events[(event.id - recording.dropped)...]
+    if later.contains(where: { $0.lane == event.lane && $0.act == .started(again: true) }) {
+      return true
+    }
+    return !recording.scenario.faults.indices.contains { fault in
+      recording.scenario.faults[fault].isForGood
+        && recording.faultLanes[fault].contains(event.lane)
     }
   }
 
@@ -305,8 +375,8 @@ private struct Inquest {
   private mutating func lookAtFaults() {
     let start = spanStart
     for fault in recording.scenario.faults.indices {
-      let ended = recording.events.first { $0.act == .faultEnded(fault) }
-      guard let began = recording.events.first(where: { $0.act == .faultBegan(fault) }),
+      let ended = events.first { $0.act == .faultEnded(fault) }
+      guard let began = events.first(where: { $0.act == .faultBegan(fault) }),
         ended.map({ $0.time >= start }) ?? true,
         recording.scenario.faults[fault].verb != .calm
       else { continue }
@@ -315,7 +385,7 @@ private struct Inquest {
       find(near ? 3 : 5, "\(words) begins", [began])
       if let ended { find(near ? 6 : 7, "\(words) ends", [ended]) }
     }
-    if let calm = recording.events.first(where: { $0.act == .calm }), calm.time >= start {
+    if let calm = events.first(where: { $0.act == .calm }), calm.time >= start {
       find(7, "calm: everything that is not permanent ends", [calm])
     }
   }
@@ -324,7 +394,7 @@ private struct Inquest {
   private mutating func lookAtLostVotes() {
     var keys: [String] = []
     var groups: [[RecordedEvent]] = []
-    for event in recording.events {
+    for event in events {
       let key: String
       switch event.act {
       case .held(let topic, _, let fault) where topic.isVote(in: views):
@@ -345,18 +415,77 @@ private struct Inquest {
     }
   }
 
+  /// Where no act is to blame: how many messages of each kind somebody sent the culprit, who the
+  /// violation names or who is Byzantine; and what was kept from arriving.
+  private mutating func lookAtMessages() {
+    var heard: [String: [RecordedEvent]] = [:]
+    var kept: [String: [RecordedEvent]] = [:]
+    let words = violation.text.split { !($0.isLetter || $0.isNumber) }
+    let named = recording.lanes.indices.filter { lane in
+      let entry = recording.lanes[lane]
+      return lane != end.lane
+        && (entry.actor != nil || words.contains { $0 == entry.id.description })
+    }
+    // Of evidence: messages like the one that brought it about.
+    var kind: MessageKind?
+    if violation.check == .evidence, case .arrived(let topic, _)? = recording[end.cause]?.act {
+      kind = topic.kind
+    }
+    for event in events {
+      switch event.act {
+      case .arrived(let topic, let sender)
+      where isCulprit(event) && topic.kind == kind ?? topic.kind
+        && (named.isEmpty || named.contains(sender)):
+        let words = "× \(topic.kind.rawValue) from \(recording.name(of: sender))"
+        heard["\(name(event)) receives # \(words)", default: []].append(event)
+      case .sent(let topic, _) where isCulprit(event) && recording.lanes[event.lane].actor != nil:
+        heard["\(name(event)) sends # × \(topic.kind.rawValue)", default: []].append(event)
+      case .lost(let topic, _):
+        kept["# × \(topic.kind.rawValue) lost", default: []].append(event)
+      case .held(let topic, _, let fault):
+        kept["# × \(topic.kind.rawValue) held back by fault \(fault + 1)", default: []]
+          .append(event)
+      default: break
+      }
+    }
+    tell(heard, rank: 2, most: 6)
+    let byWhom = kept.map { ("\($0.key), of \(counts($0.value))", $0.value) }
+    tell(Dictionary(uniqueKeysWithValues: byWhom), rank: 5, most: 6)
+  }
+
+  /// The largest of these groups, a line each with its size.
+  private mutating func tell(_ groups: [String: [RecordedEvent]], rank: Int, most: Int) {
+    let largest = groups.sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }
+    for (words, group) in largest.prefix(most) {
+      guard let last = group.last else { continue }
+      let until = group.count > 1 ? ", until \(seconds(last.time, digits: 3)) s" : ""
+      find(rank, words.replacing("#", with: "\(group.count)") + until, group)
+    }
+  }
+
+  /// Whose these are, and how many of each: `r0 (12) and r1 (9)`.
+  private func counts(_ group: [RecordedEvent]) -> String {
+    let bySender = Dictionary(grouping: group, by: \.lane).sorted { $0.key < $1.key }
+    return Recording.list(bySender.map { "\(recording.name(of: $0.key)) (\($0.value.count))" })
+  }
+
   /// What the culprit itself says since then, and whom anybody accuses.
   private mutating func lookAtNotices() {
     let start = spanStart
     let awaited = recording.scenario.expect.reaches.map(\.rawValue)
-    for event in recording.events where event.time >= start {
+    var told: Set<String> = []
+    for event in events where event.time >= start {
       guard case .noticed(let words) = event.act else { continue }
       let accuses = words.hasPrefix("accuses")
       // Of the marks only those that the story is about.
       let mark = words.hasPrefix("reached ") ? String(words.dropFirst("reached ".count)) : nil
       let idle = mark.map { !awaited.contains($0) } ?? false
       guard isCulprit(event) || accuses, !idle else { continue }
-      find(accuses ? 7 : 8, "\(name(event)) \(words)", [event])
+      // A mark is told once.
+      guard mark == nil || told.insert("\(event.lane) \(words)").inserted else { continue }
+      let reason = words.hasPrefix("says") ? recording.reason(of: event) : nil
+      find(
+        accuses ? 7 : 8, "\(name(event)) \(words)" + (reason.map { " (\($0))" } ?? ""), [event])
     }
   }
 
@@ -364,7 +493,7 @@ private struct Inquest {
   private mutating func lookAtTheEnd() {
     var last = [RecordedEvent?](repeating: nil, count: recording.lanes.count)
     var finalized: RecordedEvent?
-    for event in recording.events {
+    for event in events {
       switch event.act {
       case .entered: last[event.lane] = event
       case .finalized: finalized = event
@@ -415,7 +544,7 @@ private func distinct<Element: Hashable>(_ elements: [Element]) -> [Element] {
 }
 
 /// The whole numbers that follow this word: 8 in `finalizes view 8 after`.
-private func numbers(after word: String, in text: String) -> [UInt64] {
+func numbers(after word: String, in text: String) -> [UInt64] {
   let words = text.split { !($0.isLetter || $0.isNumber) }
   return zip(words, words.dropFirst()).compactMap { first, second in
     first == word ? UInt64(second) : nil

@@ -10,10 +10,10 @@ package struct Figures: Sendable, Hashable {
   /// replicas that had not gone for good.
   package let finality: Distribution
   /// Microseconds from the first sending of a call to the moment in which the replica that was
-  /// asked holds the certificate over its receipt.
+  /// asked holds the certificate over its receipt; of none where nothing is executed.
   package let replies: Distribution
   package let blocks: UInt64
-  /// Views that gave no finalized block.
+  /// Views up to the last finalized one that gave no finalized block.
   package let viewsLost: UInt64
   package let crashes: UInt64
   package let messages: UInt64
@@ -21,6 +21,11 @@ package struct Figures: Sendable, Hashable {
 
   package var messagesPerBlock: UInt64 { messages / max(1, blocks) }
   package var bytesPerBlock: UInt64 { bytes / max(1, blocks) }
+
+  /// nil without a crash.
+  package var viewsLostPerCrash: Double? {
+    crashes == 0 ? nil : Double(viewsLost) / Double(crashes)
+  }
 
   /// Finality in units of `δ`; nil without a finalized block.
   package func finalityDelays(_ percentile: UInt64) -> Double? {
@@ -42,7 +47,9 @@ package struct Figures: Sendable, Hashable {
     }
     parts.append(
       "\(counted(messagesPerBlock, "message")) and \(counted(bytesPerBlock, "byte")) a block")
-    parts.append("\(counted(viewsLost, "view")) lost, \(counted(crashes, "crash", "crashes"))")
+    let each = viewsLostPerCrash.map { " (\(tenths($0)) lost a crash)" } ?? ""
+    parts.append(
+      "\(counted(viewsLost, "view")) lost, \(counted(crashes, "crash", "crashes"))\(each)")
     return parts.joined(separator: "; ")
   }
 

@@ -33,6 +33,9 @@ struct Picture {
   private var cells: [[Mark]] = []
   private var viewHighest: View = 0
 
+  /// A view has begun, of which nothing is known yet.
+  mutating func entered(_ view: View) { viewHighest = max(viewHighest, view) }
+
   /// The strongest mark of a cell stays.
   mutating func mark(_ row: Int, _ view: View, _ mark: Mark) {
     viewHighest = max(viewHighest, view)
@@ -64,17 +67,20 @@ struct Picture {
 
   /// What the picture leaves out; nil when it shows all.
   private func cut(_ first: Int, _ last: Int) -> String? {
-    if viewHighest.number > UInt64(last) { return "views \(first) to \(last) of \(viewHighest)" }
-    return first > 1 ? "the last \(last - first + 1) of \(last) views" : nil
+    guard first > 1 else { return nil }
+    return viewHighest.number > UInt64(last)
+      ? "views \(first) to \(last) of \(viewHighest)"
+      : "the last \(last - first + 1) of \(last) views"
   }
 
-  /// The number of every tenth view, above its column.
+  /// The number of every tenth view, above its column; of the first one too where there is room.
   private func ruler(_ first: Int, _ last: Int) -> String {
     var line = ""
     var column = first
     while column <= last {
-      if column % 10 == 0 || column == first {
-        let number = "\(column)"
+      let number = "\(column)"
+      let touches = column == first && column + number.count >= (column / 10 + 1) * 10
+      if column % 10 == 0 || column == first && !touches {
         line += number
         column += number.count
       } else {

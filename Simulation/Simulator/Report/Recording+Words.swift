@@ -98,6 +98,16 @@ func seconds(_ time: UInt64, digits: Int) -> String {
   return "\(time / 1_000_000).\(padded.prefix(digits))"
 }
 
+/// `1,234,567`.
+func grouped(_ number: some BinaryInteger) -> String {
+  var out = ""
+  for (place, digit) in String(number).reversed().enumerated() {
+    if place > 0, place % 3 == 0, digit != "-" { out.append(",") }
+    out.append(digit)
+  }
+  return String(out.reversed())
+}
+
 func counted(_ count: some BinaryInteger, _ one: String, _ many: String? = nil) -> String {
   "\(count) \(count == 1 ? one : many ?? one + "s")"
 }

@@ -113,7 +113,12 @@ package struct Recording: Sendable {
   package private(set) var events: [RecordedEvent] = []
   /// How many events came before the first that is kept.
   package private(set) var dropped = 0
-  package internal(set) var violations: [Violation] = []
+  /// All that broke, in the order in which it did.
+  package private(set) var violations: [Violation] = []
+  /// The event of the violation that pictures show; nil when nothing broke.
+  package private(set) var flag: RecordedEvent?
+  /// Of what was found, nothing but what may break over the fault budget.
+  package private(set) var isTolerated = false
   /// The lanes that a fault concerns, by its number in the scenario; empty before it begins.
   package internal(set) var faultLanes: [[Int]]
   /// Simulated microseconds; the world sets it before each event.
@@ -167,14 +172,24 @@ package struct Recording: Sendable {
     add(.faultEnded(fault), Self.world)
   }
 
-  /// The violations come last, each after what its replica did last.
-  mutating func conclude(_ found: [Violation]) {
-    violations = found
-    for (number, violation) in found.enumerated() {
+  /// These were found now, each after what its replica did last.
+  mutating func violated(_ found: ArraySlice<Violation>) {
+    for violation in found {
+      violations.append(violation)
       let lane = lanes.firstIndex { $0.id == violation.replica } ?? Self.world
       now = max(now, violation.time)
-      add(.violated(number), lane)
+      add(.violated(violations.count - 1), lane)
     }
+  }
+
+  /// The run is over.
+  /// - Parameters:
+  ///   - shown: what pictures show and explain of what was found.
+  ///   - isTolerated: it may break, and the run passed.
+  mutating func conclude(showing shown: Violation?, isTolerated: Bool) {
+    self.isTolerated = isTolerated && shown != nil
+    guard let number = violations.firstIndex(where: { $0 == shown }) else { return }
+    flag = events.first { $0.act == .violated(number) }
   }
 
   private mutating func append(_ act: RecordedEvent.Act, _ lane: Int, cause: Int?) -> Int {
@@ -191,7 +206,7 @@ package struct Recording: Sendable {
 
 extension Fault {
   /// A process that never comes back.
-  fileprivate var isForGood: Bool {
+  var isForGood: Bool {
     switch verb {
     case .crash, .wipe: lasting == .forever
     default: false

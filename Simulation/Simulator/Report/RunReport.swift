@@ -27,8 +27,12 @@ package struct RunStatistics: Sendable, Hashable {
   package var readsRefused: UInt64 = 0
   /// nil where clients moved none.
   package var cycles: CycleTally?
+  /// That a correct replica entered, and the last of those that one finalized.
   package var viewHighest: View = 0
+  package var viewFinalized: View = 0
   package var heightHighest: Height = 0
+  /// Through which height a serial replay gave what the replicas have; nil where none ended so.
+  package var replayed: Height?
   /// Simulated microseconds.
   package var simulated: UInt64 = 0
 }
@@ -83,6 +87,22 @@ package struct RunReport: Sendable, Hashable {
   /// 0 pass, 1 safety, 2 liveness, 3 vacuous; 4 is for whoever runs twice and compares.
   package var exitCode: Int32 { violations.first?.check.exitCode ?? 0 }
 
+  /// The violation that pictures show and explain: the first, or of those that may break over the
+  /// budget that of agreement.
+  package var shown: Violation? { violations.first ?? Self.tolerated(broke) }
+
+  /// The one of these to tell of.
+  static func tolerated(_ broke: [Violation]) -> Violation? {
+    broke.first { $0.check == .agreement } ?? broke.first
+  }
+
+  /// What broke as it may; nil when nothing did.
+  package var brokenWords: String? {
+    Self.tolerated(broke).map {
+      "broken, as it may be over the budget: \($0.check.rawValue): \(Self.told($0))"
+    }
+  }
+
   /// PASS, or FAIL with the check and the first wrong act.
   package var verdict: String {
     guard let first = violations.first else { return "PASS" }
@@ -108,8 +128,10 @@ package struct RunReport: Sendable, Hashable {
     lines.append(
       "calls: \(statistics.callsSent) sent, \(statistics.callsApplied) applied, "
         + "\(statistics.callsRefused) refused, \(statistics.callsExpired) expired; "
-        + "\(counted(statistics.reads, "certified read")); serial replay of \(counted(statistics.heightHighest.number, "height")) equal"
-    )
+        + counted(statistics.reads, "certified read")
+        + (statistics.replayed.map { replayed in
+          "; serial replay of \(counted(replayed.number, "height")) equal"
+        } ?? ""))
     if let cycles = statistics.cycles { lines.append(cycles.text) }
     lines.append(figures.text)
     if !accused.isEmpty {
@@ -118,11 +140,7 @@ package struct RunReport: Sendable, Hashable {
           + "\(accused.filter(guilty.contains).count) of \(guilty.count) guilty, "
           + "\(accused.filter { !guilty.contains($0) }.count) innocent")
     }
-    if let first = broke.first(where: { $0.check == .agreement }) ?? broke.first {
-      lines.append(
-        "broken, as it may be over the budget: \(first.check.rawValue): "
-          + Self.told(first))
-    }
+    if let brokenWords { lines.append(brokenWords) }
     if let neverBegan { lines.append(neverBegan) }
     lines.append("trace \(traceHash)")
     lines.append(verdict)

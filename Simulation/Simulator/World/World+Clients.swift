@@ -85,6 +85,7 @@ extension World {
       trace.record(now, 11, target, fingerprint(verified.digest))
       if machine.correct { try ledger.admit(verified, at: moment(of: machine)) }
       hands(verified.digest, to: machine, index)
+      recording?.begin(.called, target)
       take(.calls(permitted([verified], machine), from: nil), machine)
     } catch {
       refused(signed, index, error)
@@ -121,6 +122,7 @@ extension World {
     trace.record(now, 12, target, UInt64(signed.body.count))
     let verified = try? verifier.verify(signed, subnet: committee.subnet)
     guard machine.correct else {
+      recording?.begin(.called, target)
       emit(.calls([signed]), to: .all, from: machine)
       if let verified { take(.calls(permitted([verified], machine), from: nil), machine) }
       return

@@ -12,24 +12,35 @@ extension World {
       if oracle.violations.isEmpty { checkSerially() }
     }
     let named = scenario.overBudget ? oracle.judgeEvidence() : oracle.accused.sorted()
+    recordViolations()
     let broke = isOverBudget ? oracle.setAside { !$0.always } : []
+    let known = oracle.violations.count
     if oracle.violations.isEmpty { checkExpectations(broke, named) }
-    for violation in oracle.violations.prefix(1) {
+    recording?.violated(oracle.violations[known...])
+    if let violation = oracle.violations.first ?? RunReport.tolerated(broke) {
       for machine in machines where machine.id == violation.replica {
-        picture.mark(machine.index, violation.view ?? machine.view, .violation)
+        picture.mark(machine.index, view(of: violation) ?? machine.view, .violation)
       }
     }
     statistics.simulated = now
     statistics.cycles = cycles?.tally
-    recording?.conclude(oracle.violations)
     closeAll()
-    return RunReport(
+    let report = RunReport(
       title: scenario.title, replicas: committee.size, seed: scenario.cluster.seed,
       planted: scenario.brokenRule?.rawValue, violations: oracle.violations, statistics: statistics,
       traceHash: trace.finish().hex, picture: picture.text,
       reached: reached.map(\.rawValue).sorted(),
       accused: named, guilty: oracle.guilty.sorted(), broke: broke, fired: fired,
       figures: figuresAtEnd, happenings: happenings.entries)
+    recording?.conclude(showing: report.shown, isTolerated: report.passed)
+    return report
+  }
+
+  /// That it names, or that of the height it names.
+  private func view(of violation: Violation) -> View? {
+    violation.view
+      ?? numbers(after: "height", in: violation.text).lazy
+      .compactMap { self.oracle.chain.view(at: Height($0)) }.first
   }
 
   /// Connections close before the disk that they are open on goes away.
@@ -47,9 +58,11 @@ extension World {
     }
     let late = laggards
     guard !late.isEmpty else { return }
+    let more = late.count > 6 ? "; and \(grouped(late.count - 6)) more" : ""
     oracle.report(
       .liveness, nil, nil,
-      "\(faultEngine.livenessBound.text) after calm: \(late.prefix(6).joined(separator: "; "))")
+      "\(faultEngine.livenessBound.text) after calm: \(late.prefix(6).joined(separator: "; "))"
+        + more)
   }
 
   /// What a machine and its replica hold now, against its limits; of a Byzantine one only what

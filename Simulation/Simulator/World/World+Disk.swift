@@ -195,9 +195,8 @@ extension World {
       machine.executeQueue.removeFirst()
       machine.executing = false
       trace.record(now, 7, machine.index, fingerprint(outcome.stateRoot))
-      recording?.begin(
-        .executed(outcome.height, DigestMark(outcome.stateRoot)), machine.index)
       let told = machine.adversary?.executed(outcome, in: machine.view) ?? outcome
+      recording?.begin(.executed(told.height, DigestMark(told.stateRoot)), machine.index)
       oracle.executed(told, by: machine.index)
       judgeExecution(outcome.height, machine)
       take(.executed(told), machine)

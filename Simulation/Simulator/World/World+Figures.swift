@@ -26,10 +26,11 @@ extension World {
   }
 
   var figuresAtEnd: Figures {
-    let views = statistics.viewHighest.number
+    let views = statistics.viewFinalized.number
     let heights = statistics.heightHighest.number
     return Figures(
-      delay: scenario.cluster.latency, finality: figures.finality, replies: figures.replies,
+      delay: scenario.cluster.latency, finality: figures.finality,
+      replies: scenario.cluster.execution == .sql ? figures.replies : Distribution(),
       blocks: heights, viewsLost: views - min(views, heights), crashes: statistics.crashes,
       messages: statistics.sent, bytes: statistics.bytesSent)
   }

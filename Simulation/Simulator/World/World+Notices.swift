@@ -11,7 +11,10 @@ extension World {
     switch notice {
     case .entered(let view, _):
       machine.view = view
-      statistics.viewHighest = max(statistics.viewHighest, view)
+      if machine.correct {
+        statistics.viewHighest = max(statistics.viewHighest, view)
+        picture.entered(view)
+      }
       checkViews(machine)
     case .certified(let certificate): noteCertificate(certificate, machine)
     case .finalized(let height, let view, let header):
@@ -87,6 +90,7 @@ extension World {
     picture.mark(machine.index, view, .finalized)
     if machine.correct {
       statistics.heightHighest = max(statistics.heightHighest, height)
+      statistics.viewFinalized = max(statistics.viewFinalized, view)
       faultEngine.finalized(view, leader: committee.leader(of: view))
       measure(finalized: view, header)
       faultEngine.chainTime = max(faultEngine.chainTime, header.time)

@@ -106,6 +106,7 @@ extension World {
         }
       }
       try compareRows(with: serial)
+      if oracle.violations.isEmpty { statistics.replayed = serial.height }
     } catch {
       oracle.report(.state, nil, nil, "reading what was replayed fails: \(error)")
     }

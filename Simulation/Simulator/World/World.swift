@@ -135,10 +135,17 @@ final class World {
       disk.milliseconds = genesis.time.number + now / 1_000
       statistics.events += 1
       occur(next.entry)
+      recordViolations()
       if now >= milestone { milestone = passMilestone() }
       if faultEngine.calmSince != nil, options.endsAtCalm || isOver() { break }
     }
     return conclude()
+  }
+
+  /// What the oracle found since the last look, with what the run does after it behind it.
+  func recordViolations() {
+    guard let known = recording?.violations.count, oracle.violations.count > known else { return }
+    recording?.violated(oracle.violations[known...])
   }
 
   /// To the first violation; over the budget, until agreement broke and replicas know by whom.
