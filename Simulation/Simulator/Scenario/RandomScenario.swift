@@ -113,6 +113,7 @@ struct Teller {
       scenario.cluster.duration = .seconds(UInt64(count) + 20)
       // A search goes further with consensus alone; one run in seventeen executes SQL.
       scenario.cluster.execution = scenario.cluster.seed % 17 == 0 ? .sql : .digests
+      scenario.dropIgnored()
     }
   }
 
