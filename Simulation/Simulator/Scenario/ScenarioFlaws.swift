@@ -56,7 +56,8 @@ extension Scenario {
     if isDigests, let load {
       if load.ledger { out.append((.ledger, "a chain of digests moves no cycles\(change)")) }
       for misuse in load.misuse where misuse.isRefusedByExecution {
-        out.append((.misuse(misuse), "a chain of digests refuses no \(misuse.rawValue) call\(change)"))
+        let why = "a chain of digests refuses no \(misuse.rawValue) call"
+        out.append((.misuse(misuse), why + change))
       }
     }
     for (place, player) in byzantine.enumerated() where isDigests && player.actor == .lieInQuery {
