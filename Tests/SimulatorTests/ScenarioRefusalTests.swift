@@ -186,6 +186,26 @@ import Wire
     #expect(faults(text + "load: { clients: 1 }\n").isEmpty)
   }
 
+  @Test func `for nothing of a story that has lost what a chain of digests would ignore`() {
+    var scenario = Scenario(title: "A")
+    scenario.cluster.execution = .digests
+    var load = Scenario.Load()
+    load.ledger = true
+    load.misuse = Misuse.allCases
+    scenario.load = load
+    scenario.byzantine = [
+      Scenario.Byzantine(.lieInQuery, .replicas([1])), Scenario.Byzantine(.flood, .replicas([1])),
+    ]
+    let (rows, full) = (Fault.DiskFault.alteredRows, Fault.DiskFault.full)
+    scenario.faults = [rows, full].map { Fault(at: .time(0), .disk(.replicas([1]), $0)) }
+    #expect(scenario.flaws.count == 6, "\(scenario.flaws)")
+    scenario.dropIgnored()
+    #expect(scenario.flaws.isEmpty)
+    #expect(scenario.load?.misuse == [.duplicate, .elsewhere, .malformed, .foreign])
+    #expect(scenario.byzantine.map(\.actor) == [.flood])
+    #expect(scenario.faults.map(\.verb) == [.disk(.replicas([1]), .full)])
+  }
+
   // MARK: Expectations
 
   @Test(arguments: [
