@@ -8,11 +8,13 @@ package struct Pace: Hashable, Sendable {
   package let base: Span
   package private(set) var steps = 0
   private let capped: Bool
+  private let resets: Bool
 
-  package init(base: Span, capped: Bool = true) {
+  package init(base: Span, capped: Bool = true, resets: Bool = false) {
     precondition(base > 0, "no delay to start from")
     self.base = base
     self.capped = capped
+    self.resets = resets
   }
 
   /// `base · 1.25^steps`, at most `8 · base`.
@@ -33,7 +35,7 @@ package struct Pace: Hashable, Sendable {
 
   /// A view was finalized. One step only: falling to zero fails most views of a slow network.
   package mutating func quicken() {
-    if steps > 0 { steps -= 1 }
+    if steps > 0 { steps = resets ? 0 : steps - 1 }
   }
 }
 

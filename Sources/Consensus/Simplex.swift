@@ -73,7 +73,9 @@ package struct Simplex: Sendable {
     threshold =
       planted.contains(.quorum2f) ? max(1, 2 * committee.faultsMax) : committee.quorum
     heard = [View](repeating: 0, count: committee.size)
-    pace = Pace(base: delay, capped: !planted.contains(.timerUncapped))
+    pace = Pace(
+      base: delay, capped: !planted.contains(.timerUncapped),
+      resets: planted.contains(.timerReset))
     let genesis = Header(
       subnet: committee.subnet, epoch: committee.epoch, view: 0, parentView: 0, parent: .zero,
       height: 0, time: genesisTime, calls: [], certified: nil)

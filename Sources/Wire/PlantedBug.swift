@@ -21,6 +21,7 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
   case proposalsVerifiedEach = "proposals-verified-each"
   case accusedStillHeard = "accused-still-heard"
   case timerUncapped = "timer-uncapped"
+  case timerReset = "timer-reset"
 
   // Blocks.
   case readinessDropped = "readiness-dropped"
@@ -91,6 +92,7 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
     case .proposalsVerifiedEach: "R13: the vote of each proposal is verified as it comes"
     case .accusedStillHeard: "R10: whoever is accused is not cut off"
     case .timerUncapped: "R12: the delay grows without end"
+    case .timerReset: "R12: a finality takes the delay back to its base at once"
     case .readinessDropped: "R5: a block is not made ready once its view is nullified"
     case .readyIsHeaderOnly: "a header alone is ready"
     case .clockInReadiness: "a block whose time is ahead of the clock never becomes ready"

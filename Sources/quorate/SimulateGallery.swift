@@ -8,9 +8,9 @@ struct SimulateGallery: AsyncParsableCommand {
     abstract: "Every scenario file, and the planted bug that each must catch.",
     discussion: """
       Each file is run as the rules are, where it must pass with every fault begun and every mark
-      reached, and with the rule broken that it names, where the check must fail that it names. A
-      file that names no rule is run without its faults and actors until calm: then it must miss
-      what it expects.
+      reached, and with the rule broken that it names, where the check must fail that it names.
+      Then it is run without its faults and actors until calm: a broken rule may not show then, and
+      a file that names none must miss what it expects.
       Exit status: 1 or 2 when a file fails, 3 when a file shows nothing or no file catches a bug.
 
         quorate simulate gallery --jobs 2
@@ -70,7 +70,9 @@ struct SimulateGallery: AsyncParsableCommand {
   private func catcher(of row: Gallery.Row) -> String {
     if row.isVacuous { return "VACUOUS" }
     guard let broken = row.broken else { return "" }
-    return row.isCaught ? broken.check ?? "" : "NOT CAUGHT"
+    guard row.isCaught else { return "NOT CAUGHT" }
+    let isMeant = row.isCaughtAlone == row.scenario.expect.plantedAlone
+    return isMeant ? broken.check ?? "" : row.isCaughtAlone ? "CAUGHT ALONE" : "NOT ALONE"
   }
 
   private struct Shown: Encodable {
@@ -78,6 +80,7 @@ struct SimulateGallery: AsyncParsableCommand {
     let title: String
     let shipped: RunSummary
     let broken: RunSummary?
+    let alone: RunSummary?
     let faultless: RunSummary?
     let caught: Bool
     let complaints: [String]
@@ -87,6 +90,7 @@ struct SimulateGallery: AsyncParsableCommand {
       title = row.scenario.title
       shipped = row.shipped
       broken = row.broken
+      alone = row.alone
       faultless = row.faultless
       caught = row.isCaught
       complaints = row.complaints

@@ -85,6 +85,13 @@ import Wire
     #expect(pace.steps == 2)
   }
 
+  @Test func `that resets falls to its base at once`() {
+    var pace = Pace(base: .milliseconds(100), resets: true)
+    for _ in 0..<3 { pace.slow() }
+    pace.quicken()
+    #expect(pace.delay == pace.base)
+  }
+
   @Test func `uncapped outgrows every patience`() {
     var pace = Pace(base: .milliseconds(100), capped: false)
     for _ in 0..<60 { pace.slow() }

@@ -56,6 +56,20 @@ import Testing
     #expect(run.check == Check.vacuity.rawValue, "\(file) without its faults: \(run.verdict)")
   }
 
+  /// A broken rule shows by what goes wrong, unless the file says that it shows alone.
+  @Test(arguments: files)
+  func `shows its broken rule by its faults, or says otherwise`(file: String) throws {
+    let scenario = try read(file)
+    guard let bug = scenario.expect.planted, scenario.faultless != scenario else { return }
+    let task = SearchTask(
+      number: 0, source: .file("\(Self.folder)/\(file)"), broken: bug, faultless: true)
+    let run = try task.perform()
+    let check = run.check.flatMap { Check(rawValue: $0) }
+    let breaks = scenario.expect.breaks
+    let shows = check.map { $0 != .vacuity && (breaks.isEmpty || breaks.contains($0)) } ?? false
+    #expect(shows == scenario.expect.plantedAlone, "\(file) without its faults: \(run.verdict)")
+  }
+
   @Test func `is written as it is read`() throws {
     for file in Self.files {
       let scenario = try read(file)

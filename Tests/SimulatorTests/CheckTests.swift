@@ -326,6 +326,18 @@ import Wire
     #expect(Simulation.run(scenario).passed)
   }
 
+  @Test(arguments: [(UInt64(350), true), (250, false)])
+  func `of liveness sees blocks that take more delays than expected`(most: UInt64, isFine: Bool) {
+    var scenario = Scenario(title: "Three delays")
+    scenario.cluster.duration = .seconds(3)
+    scenario.cluster.latency = .milliseconds(50)
+    scenario.cluster.jitter = .milliseconds(0)
+    scenario.expect.finality = most
+    let report = Simulation.run(scenario)
+    #expect(report.violations.map(\.check) == (isFine ? [] : [.liveness]), "\(report.verdict)")
+    #expect(isFine || report.verdict.contains("2.5 δ were expected"), "\(report.verdict)")
+  }
+
   @Test func `tell of faults whose moment never came`() {
     var scenario = Scenario(title: "Too late")
     scenario.cluster.duration = .seconds(1)

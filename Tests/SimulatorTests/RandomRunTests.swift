@@ -18,7 +18,9 @@ import Wire
   }
 
   @Test func `draws every kind of fault, actor and misuse, and leaves some out of each story`() {
-    let stories = (UInt64(0)..<900).map { Scenario.random(seed: $0) }
+    // Of every seventeen one executes SQL, without which some would do nothing.
+    let seeds = Array(0..<900) + (53..<400).map { 17 * $0 }
+    let stories = seeds.map { Scenario.random(seed: UInt64($0)) }
     let words = stories.map { $0.text }
     let names =
       Fault.Verb.names.map { ", \($0): " } + Misuse.allCases.map(\.rawValue)

@@ -173,6 +173,84 @@ import Wire
     }
   }
 
+  // MARK: What execution ignores
+
+  @Test(arguments: [
+    ("load: { ledger: true }", "moves no cycles"),
+    ("load: { misuse: [duplicate, expired] }", "no expired call"),
+    ("load: { misuse: far-future }", "no far-future call"),
+    ("load: { misuse: [oversize] }", "no oversize call"),
+    ("byzantine: [{ lie-in-query: r1 }]", "nobody reads"),
+    ("faults: [{ at: 1s, disk: { of: r1, is: altered-rows } }]", "no rows to alter"),
+  ])
+  func `for what a chain of digests would ignore`(entry: String, says: String) {
+    let load = entry.hasPrefix("load") ? "" : "load: { clients: 1 }\n"
+    for (execution, isRefused) in [("digests", true), ("sql", false)] {
+      let text =
+        "quorate: 1\ntitle: A\ncluster: { replicas: 4, execution: \(execution) }\n\(entry)\n\(load)"
+      #expect(tells(text, line: 4, says) == isRefused, "\(faults(text))")
+      #expect(faults(text).isEmpty != isRefused)
+    }
+  }
+
+  @Test func `for rows to alter that nobody writes`() {
+    let text = story("at: 1s, disk: { of: r1, is: altered-rows }")
+    #expect(tells(text, line: 5, "without 'load'"), "\(faults(text))")
+    #expect(faults(text + "load: { clients: 1 }\n").isEmpty)
+  }
+
+  @Test func `for nothing of a story that has lost what a chain of digests would ignore`() {
+    var scenario = Scenario(title: "A")
+    scenario.cluster.execution = .digests
+    var load = Scenario.Load()
+    load.ledger = true
+    load.misuse = Misuse.allCases
+    scenario.load = load
+    scenario.byzantine = [
+      Scenario.Byzantine(.lieInQuery, .replicas([1])), Scenario.Byzantine(.flood, .replicas([1])),
+    ]
+    let (rows, full) = (Fault.DiskFault.alteredRows, Fault.DiskFault.full)
+    scenario.faults = [rows, full].map { Fault(at: .time(0), .disk(.replicas([1]), $0)) }
+    #expect(scenario.flaws.count == 6, "\(scenario.flaws)")
+    scenario.dropIgnored()
+    #expect(scenario.flaws.isEmpty)
+    #expect(scenario.load?.misuse == [.duplicate, .elsewhere, .malformed, .foreign])
+    #expect(scenario.byzantine.map(\.actor) == [.flood])
+    #expect(scenario.faults.map(\.verb) == [.disk(.replicas([1]), .full)])
+  }
+
+  // MARK: Expectations
+
+  @Test(arguments: [
+    ("finality: 3.2", "write 3.2 δ"), ("finality: 3.δ", "write 3.2 δ"),
+    ("finality: -1 δ", "write 3.2 δ"), ("finality: 3.125 δ", "write 3.2 δ"),
+    ("finality: 0.0 δ", "final at once"), ("finality: 1000 δ", "less than 1000 δ"),
+    ("planted-alone: 1", "true"),
+  ])
+  func `for an expectation that says nothing`(entry: String, says: String) {
+    let text =
+      "quorate: 1\ntitle: A\ncluster: { replicas: 4 }\nexpect: { planted: quorum-2f, \(entry) }\n"
+    #expect(tells(text, line: 4, says), "\(faults(text))")
+  }
+
+  @Test func `for planted-alone without planted, and finality on links without latency`() {
+    let text = "quorate: 1\ntitle: A\ncluster: { replicas: 4, latency: 0ms ± 0ms }\nexpect: "
+    #expect(
+      faults(text + "{ planted-alone: true }\n").contains { $0.message.contains("'planted'") })
+    #expect(
+      faults(text + "{ finality: 3.2 δ }\n").contains { $0.message.contains("none here") })
+  }
+
+  @Test(arguments: ["3.2 δ", "3 δ", "0.05 δ", "12.34 δ"])
+  func `for no number of delays that is written as it is read`(delays: String) throws {
+    let text =
+      "quorate: 1\ntitle: A\ncluster: { replicas: 4 }\n"
+      + "expect: { finality: \(delays), planted: quorum-2f, planted-alone: true }\n"
+    let scenario = try ScenarioFile.parse(text, path: "a.yaml")
+    #expect(scenario.text.contains("  finality: \(delays)\n  planted: quorum-2f\n  planted-alone"))
+    #expect(try ScenarioFile.parse(scenario.text, path: "again.yaml") == scenario)
+  }
+
   /// One fault, on line 5.
   private func story(_ fault: String) -> String {
     "quorate: 1\ntitle: A\ncluster: { replicas: 4 }\nfaults:\n  - { \(fault) }\n"

@@ -185,6 +185,36 @@ import Wire
     #expect(row.failure == (comes ? 3 : nil))
   }
 
+  @Test(arguments: [false, true])
+  func `tells of a broken rule that shows without the faults, unless it is said`(
+    isSaid: Bool
+  ) throws {
+    // Votes leave before their sync in the first view, long before the crash.
+    let text = Self.sound.replacing(
+      "reaches: [pool.bodies-asked], planted: quorum-2f",
+      with: "planted: vote-before-sync" + (isSaid ? ", planted-alone: true" : ""))
+    let row = try row(text)
+    #expect(row.shipped.passed && row.isCaught && row.isCaughtAlone)
+    #expect(row.complaints.contains { $0.hasPrefix("CAUGHT ALONE") } == !isSaid)
+    #expect(row.failure == (isSaid ? nil : 3))
+  }
+
+  @Test func `tells of a file that says its rule shows alone, and it does not`() throws {
+    let row = try row(
+      """
+      quorate: 1
+      title: A timer without bounds, for a second
+      cluster: { replicas: 4, seed: 1 }
+      load: { clients: 1, rate: 10/s }
+      faults:
+        - { at: 300ms, crash: r1, for: 100ms }
+        - { at: 1s, calm: all }
+      expect: { planted: timer-uncapped, planted-alone: true, liveness: 10s }
+      """)
+    #expect(!row.isCaughtAlone)
+    #expect(row.complaints.contains { $0.hasPrefix("says planted-alone") })
+  }
+
   @Test func `has a hole for each planted bug that no file catches`() {
     #expect(Gallery([]).holes == Catalog.plantedBugs)
     #expect(Gallery([]).exitCode == 3)

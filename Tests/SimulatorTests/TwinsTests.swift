@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Simulator
@@ -66,6 +67,24 @@ import Testing
       try SearchTask(number: number, source: .twins(twins), broken: "quorum-2f").perform().check
     }
     #expect(checks.contains(Check.oneNotarization.rawValue))
+  }
+
+  @Test func `writes each case that fails to a file of its own`() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "quorate-twins-\(ProcessInfo.processInfo.processIdentifier)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let cases = TwinsPlan(replicas: 4).all(everyPlacement: true)
+    let runs = try cases.enumerated().map { number, twins in
+      try SearchTask(
+        number: number, source: .twins(twins), broken: "quorum-2f", folder: folder.path
+      ).perform()
+    }
+    let failed = runs.filter { !$0.passed }
+    #expect(failed.count > 1 && Set(failed.compactMap(\.file)).count == failed.count)
+    for run in failed {
+      let report = Simulation.run(try ScenarioFile.read(try #require(run.file)).broken())
+      #expect(report.violations.first?.check.rawValue == run.check)
+    }
   }
 
   @Test func `cuts what the rounds cut, and nothing after calm`() {

@@ -7,6 +7,14 @@ package enum Misuse: String, Sendable, Hashable, CaseIterable {
   case duplicate, elsewhere, expired, oversize, malformed, foreign
   case farFuture = "far-future"
 
+  /// The envelope holds: only what executes the call refuses it.
+  var isRefusedByExecution: Bool {
+    switch self {
+    case .expired, .farFuture, .oversize: true
+    case .duplicate, .elsewhere, .malformed, .foreign: false
+    }
+  }
+
   package var meaning: String {
     switch self {
     case .duplicate: "the same call is sent again and again, before and after its receipt"

@@ -31,7 +31,8 @@ package enum Catalog {
       Entry(name: "crash", meaning: "a process dies at a given effect; disk: says what is lost"),
       Entry(name: "wipe", meaning: "a process dies and its disk is empty when it returns"),
       Entry(
-        name: "disk", meaning: "full, slow, failing to sync, a flipped bit, a misdirected write"),
+        name: "disk",
+        meaning: "is: " + Fault.DiskFault.allCases.map(\.rawValue).joined(separator: ", ")),
       Entry(name: "clock", meaning: "a clock drifts, steps or stands still"),
       Entry(name: "cpu", meaning: "each turn of a process takes long"),
       Entry(name: "sql", meaning: "executing a block takes long"),

@@ -78,6 +78,7 @@ struct Teller {
       var encounters = Encounters(scenario, sound: sound, heights: count)
       scenario = encounters.told()
     }
+    scenario.dropIgnored()
     drawLedger()
     scenario.expect.liveness = .seconds(60)
     return scenario
@@ -105,6 +106,7 @@ struct Teller {
     ]
     scenario.overBudget = true
     end()
+    scenario.dropIgnored()
     return scenario
   }
 

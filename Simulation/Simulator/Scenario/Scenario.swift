@@ -130,6 +130,8 @@ extension Scenario {
     package var liveness: Span?
     /// Within this span of its first sending each call of a client has its certified reply.
     package var replies: Span?
+    /// At most so many hundredths of a message delay `δ` half of the blocks take to be final.
+    package var finality: UInt64?
     /// Fewer signatures than this a correct replica checks for each view, on average.
     package var verifications: UInt64?
     /// Whatever befell them, these lead finalized views after calm.
@@ -140,6 +142,8 @@ extension Scenario {
     static let memoryUsual: UInt64 = 64_000_000
     /// The rule which, broken on purpose, must make this scenario fail.
     package var planted: String?
+    /// It fails then without its faults and actors too: the story says why it has them all the same.
+    package var plantedAlone = false
     /// The checks that may fail then; empty: any.
     package var breaks: [Check] = []
 
@@ -148,7 +152,8 @@ extension Scenario {
     /// It says what must come of the story, so what the story tells must happen. A random run says
     /// nothing but that all ends well: who votes again and what others may cost is part of that.
     var tells: Bool {
-      planted != nil || evidence != nil || replies != nil || !reaches.isEmpty || !never.isEmpty
+      planted != nil || evidence != nil || replies != nil || finality != nil || !reaches.isEmpty
+        || !never.isEmpty
     }
   }
 }

@@ -108,7 +108,24 @@ private struct Reading {
       scenario.rounds.append(round(ScenarioNode(node, "a round"), &faults))
     }
     if let node = root["expect"] { scenario.expect = expectation(node, &faults) }
+    if faults.isEmpty { refuseIgnored(in: scenario, &faults) }
     return scenario
+  }
+
+  /// Without other mistakes each entry of the file is one part of the story.
+  private func refuseIgnored(in scenario: Scenario, _ faults: inout [ScenarioFault]) {
+    let load = root["load"].map { ScenarioNode($0, "load") }
+    for (part, why) in scenario.ignored {
+      let node: Node? =
+        switch part {
+        case .ledger: load?["ledger"]
+        case .misuse(let misuse):
+          load?["misuse"]?.items.first { $0.scalar?.string == misuse.rawValue }
+        case .actor(let place): root["byzantine"]?.items[place]
+        case .fault(let place): root["faults"]?.items[place]
+        }
+      faults.append(node ?? root.node, why)
+    }
   }
 
   private func round(
@@ -231,9 +248,8 @@ private struct Reading {
     let map = ScenarioNode(node, "expect")
     map.check(
       [
-        "never", "reaches", "liveness", "replies", "verifications", "votes-again", "evidence",
-        "memory",
-        "planted", "breaks",
+        "never", "reaches", "liveness", "replies", "finality", "verifications", "votes-again",
+        "evidence", "memory", "planted", "planted-alone", "breaks",
       ], &faults)
     var expect = Scenario.Expectation()
     for item in map["never"]?.items ?? [] {
@@ -247,11 +263,13 @@ private struct Reading {
     }
     expect.liveness = map.value("liveness", &faults, readSpan)
     expect.replies = map.value("replies", &faults, readSpan)
+    expect.finality = map.value("finality", &faults, readDelays)
     expect.verifications = map.value("verifications", &faults, readVerifications)
     expect.votesAgain = map["votes-again"]?.who(&faults)
     expect.evidence = map["evidence"]?.who(&faults)
     expect.memory = map.value("memory", &faults, readBytes)
     expect.planted = map.value("planted", &faults, readPlanted)
+    expect.plantedAlone = map.value("planted-alone", &faults, readFlag) ?? false
     for item in map["breaks"]?.items ?? [] {
       let check = item.value("breaks", &faults) { text throws(TextFault) in
         try choice(text, "check", of: Check.self)

@@ -31,7 +31,56 @@ extension Scenario {
     if !expect.breaks.isEmpty, expect.planted == nil, !overBudget {
       flaws.append("'breaks' needs 'planted' or over-budget: within f nothing may break")
     }
+    if expect.plantedAlone, expect.planted == nil {
+      flaws.append("'planted-alone' needs 'planted': it says how the broken rule shows")
+    }
+    if expect.finality != nil, cluster.latency == 0 {
+      flaws.append("'finality' is told in the latency of the links, which is none here")
+    }
+    flaws += ignored.map(\.why)
     return flaws
+  }
+
+  /// A part of a story.
+  enum Part: Hashable {
+    case ledger
+    case misuse(Misuse)
+    /// By its place in the list.
+    case actor(Int), fault(Int)
+  }
+
+  /// What would do nothing, and why: parts that need SQL, or a load.
+  var ignored: [(part: Part, why: String)] {
+    var out: [(part: Part, why: String)] = []
+    let (isDigests, change) = (cluster.execution == .digests, "; write execution: sql")
+    if isDigests, let load {
+      if load.ledger { out.append((.ledger, "a chain of digests moves no cycles\(change)")) }
+      for misuse in load.misuse where misuse.isRefusedByExecution {
+        let why = "a chain of digests refuses no \(misuse.rawValue) call"
+        out.append((.misuse(misuse), why + change))
+      }
+    }
+    for (place, player) in byzantine.enumerated() where isDigests && player.actor == .lieInQuery {
+      out.append((.actor(place), "nobody reads a chain of digests\(change)"))
+    }
+    for (place, fault) in faults.enumerated() {
+      guard case .disk(_, .alteredRows) = fault.verb else { continue }
+      if isDigests {
+        out.append((.fault(place), "a chain of digests has no rows to alter\(change)"))
+      } else if load == nil {
+        out.append((.fault(place), "without 'load' there are no rows to alter"))
+      }
+    }
+    return out
+  }
+
+  /// Takes away what would do nothing.
+  mutating func dropIgnored() {
+    let parts = Set(ignored.map(\.part))
+    if parts.contains(.ledger) { load?.ledger = false }
+    load?.misuse.removeAll { parts.contains(.misuse($0)) }
+    byzantine = byzantine.indices.filter { !parts.contains(.actor($0)) }.map { byzantine[$0] }
+    faults = faults.indices.filter { !parts.contains(.fault($0)) }.map { faults[$0] }
   }
 
   private var named: [Who] {

@@ -13,6 +13,8 @@ package enum ScenarioLimits {
   static let clientsMax = Setting.people - 1
   /// Calls a second.
   static let rateMax: UInt64 = 10_000
+  /// Message delays from a proposal to finality.
+  static let delaysMax: UInt64 = 1_000
   /// Below minus a million parts of a million a clock would run backwards.
   static let driftMax: Int64 = 1_000_000
   /// Milliseconds, forward or back.
@@ -49,6 +51,22 @@ func readTurn(_ text: String) throws(TextFault) -> Span {
         + "the replica", nil)
   }
   return span
+}
+
+/// `3.2 δ`, in hundredths.
+func readDelays(_ text: String) throws(TextFault) -> UInt64 {
+  let words = text.split(separator: " ", omittingEmptySubsequences: false)
+  let parts = words[0].split(separator: ".", omittingEmptySubsequences: false)
+  let digits = parts.count == 2 ? parts[1] : "0"
+  guard words.count == 2, words[1] == "δ", parts.count <= 2, (1...2).contains(digits.count),
+    text.first != "+", digits.first != "+", let whole = UInt64(parts[0]), let part = UInt64(digits)
+  else { throw TextFault("'\(text)' is no count of message delays; write 3.2 δ", nil) }
+  guard whole < ScenarioLimits.delaysMax else {
+    throw TextFault("'\(text)' is too long; write less than \(ScenarioLimits.delaysMax) δ", nil)
+  }
+  let hundredths = whole * 100 + (digits.count == 1 ? part * 10 : part)
+  guard hundredths > 0 else { throw TextFault("no block is final at once; write 3.2 δ", nil) }
+  return hundredths
 }
 
 /// Views begin at 1.

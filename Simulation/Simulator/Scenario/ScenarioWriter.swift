@@ -62,11 +62,13 @@ extension Scenario {
     }
     if let span = expect.liveness { parts.append("  liveness: \(span.text)") }
     if let span = expect.replies { parts.append("  replies: \(span.text)") }
+    if let delays = expect.finality { parts.append("  finality: \(delaysText(delays))") }
     if let count = expect.verifications { parts.append("  verifications: \(count)/view") }
     if let who = expect.votesAgain { parts.append("  votes-again: \(who.text)") }
     if let who = expect.evidence { parts.append("  evidence: \(who.text)") }
     if let bytes = expect.memory { parts.append("  memory: \(bytes)B") }
     if let planted = expect.planted { parts.append("  planted: \(planted)") }
+    if expect.plantedAlone { parts.append("  planted-alone: true") }
     if !expect.breaks.isEmpty {
       parts.append("  breaks: [\(expect.breaks.map(\.rawValue).joined(separator: ", "))]")
     }
@@ -97,6 +99,13 @@ func shareText(_ ppm: UInt64) -> String {
   fraction = String(repeating: "0", count: 4 - fraction.count) + fraction
   while fraction.last == "0" { fraction.removeLast() }
   return "\(ppm / 10_000)\(fraction.isEmpty ? "" : ".")\(fraction)%"
+}
+
+/// `3.2 δ`, of hundredths.
+func delaysText(_ hundredths: UInt64) -> String {
+  var fraction = String(hundredths % 100 + 100).dropFirst()
+  while fraction.last == "0" { fraction.removeLast() }
+  return "\(hundredths / 100)\(fraction.isEmpty ? "" : ".")\(fraction) δ"
 }
 
 extension Scenario.Byzantine {

@@ -1,17 +1,20 @@
 import Wire
 
-/// Every scenario file, run as the rules are and with the rule broken that it names, or else with
-/// nothing going wrong: what the simulator catches, and what it does not.
+/// Every scenario file, run as the rules are, with the rule broken that it names, and with nothing
+/// going wrong: what the simulator catches, and what it does not.
 ///
 /// - Safety: a file that could not fail, or of which a part never happens, is told.
 package struct Gallery: Sendable {
-  /// One file and its two runs.
+  /// One file and its runs.
   package struct Row: Sendable {
     package let path: String
     package let scenario: Scenario
     package let shipped: RunSummary
     /// nil: the file names no rule to break.
     package let broken: RunSummary?
+    /// With that rule broken and without its faults: then the rule must not show. nil: it names
+    /// none, or nothing goes wrong in it.
+    package let alone: RunSummary?
     /// Of a file that names no rule: its story without faults, which must miss what it expects.
     /// nil: nothing goes wrong in it.
     package let faultless: RunSummary?
@@ -23,28 +26,28 @@ package struct Gallery: Sendable {
 
   package init(_ files: [(path: String, scenario: Scenario)]) { self.files = files }
 
-  /// The runs: for each file one as the rules are, and one with its rule broken or without faults.
+  /// The runs: for each file one as the rules are, one with its rule broken, one without faults.
   package var tasks: [SearchTask] {
     files.enumerated().flatMap { index, file in
-      let shipped = SearchTask(number: 2 * index, source: .file(file.path))
-      let bug = file.scenario.expect.planted
-      guard bug != nil || file.scenario.faultless != file.scenario else { return [shipped] }
-      return [
-        shipped,
-        SearchTask(
-          number: 2 * index + 1, source: .file(file.path), broken: bug, faultless: bug == nil),
-      ]
+      let (source, bug) = (SearchTask.Source.file(file.path), file.scenario.expect.planted)
+      var tasks = [SearchTask(number: 3 * index, source: source)]
+      if bug != nil { tasks.append(SearchTask(number: 3 * index + 1, source: source, broken: bug)) }
+      if file.scenario.faultless != file.scenario {
+        tasks.append(
+          SearchTask(number: 3 * index + 2, source: source, broken: bug, faultless: true))
+      }
+      return tasks
     }
   }
 
   package mutating func add(_ run: RunSummary) {
     runs[run.number] = run
     rows = files.enumerated().compactMap { index, file in
-      guard let shipped = runs[2 * index] else { return nil }
-      let (other, isBroken) = (runs[2 * index + 1], file.scenario.expect.planted != nil)
+      guard let shipped = runs[3 * index] else { return nil }
+      let (faultless, plants) = (runs[3 * index + 2], file.scenario.expect.planted != nil)
       return Row(
-        path: file.path, scenario: file.scenario, shipped: shipped,
-        broken: isBroken ? other : nil, faultless: isBroken ? nil : other)
+        path: file.path, scenario: file.scenario, shipped: shipped, broken: runs[3 * index + 1],
+        alone: plants ? faultless : nil, faultless: plants ? nil : faultless)
     }
   }
 
@@ -68,8 +71,13 @@ extension Gallery.Row {
   }
 
   /// The broken rule was seen, by a check that the file names.
-  package var isCaught: Bool {
-    guard let check = broken?.check, check != Check.vacuity.rawValue, check != "crash" else {
+  package var isCaught: Bool { broken.map(shows) ?? false }
+
+  /// It is seen without the faults and actors too, so they show nothing of it.
+  package var isCaughtAlone: Bool { alone.map(shows) ?? false }
+
+  private func shows(_ run: RunSummary) -> Bool {
+    guard let check = run.check, check != Check.vacuity.rawValue, check != "crash" else {
       return false
     }
     return scenario.expect.breaks.isEmpty
@@ -88,6 +96,15 @@ extension Gallery.Row {
         broken.passed
           ? "passes with \(broken.broken ?? "its rule") broken"
           : "with \(broken.broken ?? "its rule") broken: \(broken.verdict)")
+    }
+    if isCaughtAlone != scenario.expect.plantedAlone {
+      let (rule, verdict) = (scenario.expect.planted ?? "", alone?.verdict ?? "not another story")
+      out.append(
+        isCaughtAlone
+          ? "CAUGHT ALONE: with \(rule) broken it is, without its faults and actors, \(verdict); "
+            + "make them matter, or write planted-alone: true"
+          : "says planted-alone: with \(rule) broken it is, without its faults and actors, \(verdict)"
+      )
     }
     if isVacuous {
       out.append(

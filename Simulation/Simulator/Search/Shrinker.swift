@@ -113,12 +113,18 @@ extension Shrinker {
     for size in [4, 7, 10] where size < best.cluster.replicas {
       if tries({ $0.keepOnly(size) }) { break }
     }
-    tries { $0.load = nil }
+    tries { story in
+      story.load = nil
+      story.dropIgnored()
+    }
     tries { $0.load?.ledger = false }
     tries { $0.load?.clients = 1 }
     tries { $0.cluster.lossPPM = 0 }
     tries { $0.cluster.signatures = .mock }
-    tries { $0.cluster.execution = .digests }
+    tries { story in
+      story.cluster.execution = .digests
+      story.dropIgnored()
+    }
   }
 
   /// Delta debugging: halves, quarters, … are left out as long as the violation stays.

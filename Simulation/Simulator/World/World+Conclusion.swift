@@ -92,6 +92,7 @@ extension World {
     }
     if scenario.expect.tells { checkRules() }
     if let span = scenario.expect.replies { checkReplies(within: span) }
+    if let delays = scenario.expect.finality { checkFinality(within: delays) }
     if let most = scenario.expect.verifications { checkVerifications(most) }
     if let who = scenario.expect.evidence {
       let expected = machines.indices.filter { resolve(who, nil, 0)[$0] }.map { machines[$0].id }
@@ -115,6 +116,19 @@ extension World {
       oracle.report(
         .liveness, nil, nil,
         "\(counted(waiting.count, "call")) waited for a reply for over \(span.text)")
+    }
+  }
+
+  /// At the median of the blocks, in hundredths of the links' latency.
+  private func checkFinality(within most: UInt64) {
+    let delay = scenario.cluster.latency.number
+    guard let half = figures.finality.percentile(50), half * 100 <= most * delay else {
+      let taken = figures.finality.percentile(50).map { delaysText($0 * 100 / max(1, delay)) }
+      oracle.report(
+        .liveness, nil, nil,
+        "half of the blocks took \(taken ?? "for ever") or longer to be final, at most "
+          + "\(delaysText(most)) were expected")
+      return
     }
   }
 
