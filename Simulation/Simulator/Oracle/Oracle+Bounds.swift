@@ -38,7 +38,9 @@ extension Oracle {
       ("bytes of a write-ahead log", stores.log, OracleLimits.logBytesMax),
     ]
     for rule in rules where rule.is > rule.most {
-      report(.bounds, machine, nil, "holds \(rule.is) \(rule.what), at most \(rule.most) may be")
+      report(
+        .bounds, machine, nil, "holds \(rule.is) \(rule.what), at most \(rule.most) may be",
+        always: true)
     }
   }
 

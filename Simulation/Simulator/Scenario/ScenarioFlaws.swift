@@ -16,6 +16,7 @@ extension Scenario {
       flaws.append("\(id) never acts: the cluster has r0 to r\(cluster.replicas - 1)")
     }
     let spent = spentBudget
+    if let vain = vainOverBudget { flaws.append(vain) }
     if flaws.isEmpty, !overBudget, spent > cluster.faultsMax {
       flaws.append(
         "\(counted(spent, "replica is", "replicas are")) Byzantine or lost for good, which is more "
@@ -32,6 +33,14 @@ extension Scenario {
       flaws.append("'breaks' needs 'planted' or over-budget: within f nothing may break")
     }
     return flaws
+  }
+
+  /// What is wrong when safety may break though the faulty are no more than `f`.
+  var vainOverBudget: String? {
+    let spent = spentBudget
+    guard overBudget, spent <= cluster.faultsMax else { return nil }
+    return "over-budget: true is for more than f = \(cluster.faultsMax) faulty replicas, and "
+      + "\(counted(spent, "replica is", "replicas are")) Byzantine or lost for good: take it away"
   }
 
   private var named: [Who] {

@@ -65,7 +65,10 @@ extension World {
     guard machine.correct, case .sql(let executor)? = machine.ledger else { return }
     if isSound(machine), executor.isLevel {
       oracle.conserves(executor.totals, charged: nil, at: height, on: machine.index)
-      followCycles(upTo: height, machine, executor)
+      // Where there are two chains or two states, the books follow one of them.
+      if !oracle.broke(.agreement), !oracle.broke(.state) {
+        followCycles(upTo: height, machine, executor)
+      }
     }
     replaySerially(upTo: height, from: machine)
   }

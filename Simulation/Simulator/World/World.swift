@@ -29,6 +29,8 @@ final class World {
 
   let scenario: Scenario
   let options: RunOptions
+  /// More than `f` replicas are faulty, by intent.
+  let isOverBudget: Bool
   let genesis: Genesis
   let committee: Committee
   let signers: [Signer]
@@ -68,6 +70,7 @@ final class World {
   init(_ scenario: Scenario, _ options: RunOptions) {
     self.scenario = scenario
     self.options = options
+    isOverBudget = scenario.overBudget && scenario.spentBudget > scenario.cluster.faultsMax
     fired = scenario.faults.map { _ in nil }
     let seed = scenario.cluster.seed
     quorate_sqlite3_test_prng_seed(Int32(truncatingIfNeeded: seed) | 1, nil)
@@ -144,12 +147,9 @@ final class World {
   /// To the first violation; over the budget, until agreement broke and replicas know by whom.
   private var goesOn: Bool {
     oracle.violations.isEmpty
-      || isOverBudget
+      || isOverBudget && !oracle.brokeForGood
         && !(oracle.broke(.agreement) && oracle.accused.count > committee.faultsMax)
   }
-
-  /// More than `f` replicas are faulty, by intent.
-  var isOverBudget: Bool { scenario.overBudget }
 
   private func occur(_ entry: Entry) {
     switch entry {
