@@ -58,7 +58,7 @@ struct BankModel {
   ) -> String? {
     let isAlive =
       time <= call.expiry
-      && call.expiry.above(time) <= Limits.callLifetimeMax.milliseconds
+      && call.expiry.above(time) <= OracleLimits.callLifetime
     let isKnown = known.contains(name)
     if receipt != nil, isKnown { return "call \(name) is executed a second time at \(height)" }
     if receipt != nil, time > call.expiry {
@@ -76,7 +76,7 @@ struct BankModel {
   }
 
   private mutating func forget(before time: Moment) {
-    guard time.above(oldest) > Limits.callLifetimeMax.milliseconds else { return }
+    guard time.above(oldest) > OracleLimits.callLifetime else { return }
     oldest = time
     for calls in executed.forgetting(below: time) { known.subtract(calls) }
   }

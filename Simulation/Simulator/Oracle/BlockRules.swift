@@ -1,6 +1,6 @@
 import Wire
 
-/// What binds every finalized block whoever proposed it, restated: the bound `W` and its time.
+/// What binds every finalized block whoever proposed it, restated: the bound `W`, its time and its size.
 extension Oracle {
   /// `W`.
   static let uncertifiedHeightsMax: UInt64 = 16
@@ -25,6 +25,25 @@ extension Oracle {
         .bounds, machine, header.view,
         "finalizes a block whose time \(header.time) is above every clock that \(quorum) replicas "
           + "can have had")
+    }
+  }
+
+  /// What a block holds is bounded, whoever proposed it.
+  func judgeSize(_ block: Block, _ machine: Int) {
+    var steps: UInt64 = 0
+    for call in block.calls {
+      let (sum, over) = steps.addingReportingOverflow(call.call.stepLimit)
+      steps = over ? .max : sum
+    }
+    let bytes = block.calls.reduce(UInt64(0)) { $0 + UInt64($1.body.count) }
+    for (what, number, most) in [
+      ("calls", UInt64(block.calls.count), UInt64(OracleLimits.blockCallsMax)),
+      ("bytes of bodies", bytes, OracleLimits.blockBytesMax),
+      ("declared steps", steps, OracleLimits.blockStepsMax),
+    ] where number > most {
+      report(
+        .bounds, machine, block.header.view,
+        "executes height \(block.header.height) of \(number) \(what), at most \(most) may be")
     }
   }
 

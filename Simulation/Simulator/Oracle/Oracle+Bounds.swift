@@ -44,6 +44,11 @@ extension Oracle {
     }
   }
 
+  /// Views of which one replica may hold anything, whatever others say: rule R13.
+  func viewsMost(at view: View, _ floor: View) -> Int {
+    Int(clamping: view.above(floor) + OracleLimits.viewsBeside)
+  }
+
   /// What waits on the links to a machine lies in the queues of those who sent it, so it is bounded
   /// whoever the machine is.
   func bounds(underWay bytes: Int, to machine: Int) {

@@ -58,8 +58,8 @@ final class Oracle {
   private(set) var statesFloor: Height = 0
   /// What everybody was heard to say; kept over the fault budget only.
   var transcript = Transcript()
-  /// Machines whose disks gave back what nobody wrote: they may compute anything, and vote as if
-  /// they had never said what their logs no longer tell.
+  /// Machines whose disks gave back what nobody wrote: they may vote as if they had never said what
+  /// their logs no longer tell.
   private(set) var excused: Set<Int> = []
   /// Simulated microseconds; the world sets it before each event.
   var now: UInt64 = 0
@@ -113,7 +113,11 @@ final class Oracle {
   func excuse(_ machine: Int) {
     excused.insert(machine)
     guilty.insert(machines[machine].id)
+    goesAstray(machine)
   }
+
+  /// What it said while it was excused may convict it still.
+  func pardon(_ machine: Int) { excused.remove(machine) }
 
   /// Whether this check was seen broken.
   func broke(_ check: Check) -> Bool { violations.contains { $0.check == check } }

@@ -106,7 +106,7 @@ final class World {
     oracle.memoryMax = Int(clamping: scenario.expect.memory ?? Scenario.Expectation.memoryUsual)
     serial =
       scenario.cluster.execution == .sql
-      ? try? SerialReplay(disk: disk, genesis: genesis) : nil
+      ? try? SerialReplay(disk: disk, genesis: genesis, planted: scenario.planted) : nil
     if scenario.load?.ledger == true, scenario.cluster.execution == .sql {
       cycles = CycleBook(
         replicas: committee.size, administrators: setting.genesis.administrators.count)
@@ -130,6 +130,7 @@ final class World {
 
   func play() -> RunReport {
     var milestone = options.milestone == nil ? UInt64.max : Self.milestoneEvery
+    var boundsDue = OracleLimits.boundsEveryMicroseconds
     while goesOn, let next = agenda.next() {
       if next.time > faultEngine.deadline { break }
       now = next.time
@@ -139,6 +140,10 @@ final class World {
       statistics.events += 1
       occur(next.entry)
       if now >= milestone { milestone = passMilestone() }
+      if now >= boundsDue {
+        for machine in machines { checkBounds(machine) }
+        boundsDue = now + OracleLimits.boundsEveryMicroseconds
+      }
       if faultEngine.calmSince != nil, options.endsAtCalm || isOver() { break }
     }
     return conclude()
@@ -187,13 +192,14 @@ final class World {
   }
 
   /// One turn of a replica: an input, then its effects in order.
-  func take(_ input: Input, _ machine: Machine) {
+  /// - Parameter bytes: of the message that it came in.
+  func take(_ input: Input, _ machine: Machine, bytes: Int = 0) {
     guard machine.power != .paused else {
-      machine.inbox.append(input)
+      queue(input, machine, bytes)
       return
     }
     if machine.turnSpan != nil {
-      wait(input, machine)
+      wait(input, machine, bytes)
     } else {
       step(input, machine)
     }
