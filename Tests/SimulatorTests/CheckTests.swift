@@ -146,11 +146,16 @@ import Wire
     #expect(
       bank.apply(block([late], 5, time: 90), receipts: [receipt(late, 5)]).first?
         .contains("after its expiry") == true)
+    let long = self.call("d", 5, expiry: 600_093)
+    #expect(bank.apply(block([long], 6, time: 92), receipts: [nil]) == [])
+    #expect(
+      bank.apply(block([long], 6, time: 92), receipts: [receipt(long, 6)]).first?
+        .contains("longer than any may") == true)
     let lost = self.call("c", 5, expiry: 200)
     #expect(
       bank.apply(block([lost], 6, time: 95), receipts: [nil]).first?
         .contains("has no receipt") == true)
-    #expect(bank.transfers.keys.sorted() == ["a", "b"])
+    #expect(bank.transfers.keys.sorted() == ["a", "b", "d"])
   }
 
   @Test func `of effects counts the rows that a receipt says were accepted`() {

@@ -64,6 +64,9 @@ struct BankModel {
     if receipt != nil, time > call.expiry {
       return "call \(name) is executed at \(height), after its expiry"
     }
+    if receipt != nil, !isAlive {
+      return "call \(name) is executed at \(height), though it lives longer than any may"
+    }
     if receipt == nil, isAlive, !isKnown {
       return "call \(name) is ordered at \(height) and has no receipt"
     }
