@@ -279,7 +279,7 @@ import Wire
     let world = World(scenario, RunOptions())
     _ = world.run()
     let most = world.machines.map(\.bytesUnderWayMost)
-    #expect((most[1] > 4 * most[2]) == isLarge, "\(most)")
+    #expect((most[1] > 2 * most[2]) == isLarge, "\(most)")
   }
 
   @Test func `of bounds knows itself how many views may be held`() {
