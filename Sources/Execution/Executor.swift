@@ -66,7 +66,7 @@ package final class Executor {
       state: Self.genesisRoot(of: genesis), receipts: ReceiptTree.root(of: []),
       systemRoot: SystemFile.genesisRoot(of: genesis), leaves: [], routes: [],
       time: genesis.time)
-    reader = Reader(directory: directory, vfs: vfs, genesis: genesis)
+    reader = Reader(directory: directory, vfs: vfs, genesis: genesis, planted: planted)
     if planted.contains(.dedupeLostAtRestart) { system.ledger.blindThrough = height }
     try openKnown()
     if let stored = try storedOutcome(at: height) { latest = stored }

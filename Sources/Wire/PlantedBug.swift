@@ -68,6 +68,7 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
   case callerBudgetIgnored = "caller-budget-ignored"
   case frozenPipelineRuns = "frozen-pipeline-runs"
   case turnsIgnored = "turns-ignored"
+  case staleReads = "stale-reads"
 
   /// What the broken replica does, and the rule that it breaks.
   package var meaning: String {
@@ -133,6 +134,7 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
     case .callerBudgetIgnored: "callers burn more of a pipeline's cycles in a day than they may"
     case .frozenPipelineRuns: "a frozen pipeline runs updates, and pays with what keeps its rows"
     case .turnsIgnored: "calls that are too many for a block go in the order of their arrival"
+    case .staleReads: "certified reads are answered of the oldest height that is kept"
     }
   }
 }

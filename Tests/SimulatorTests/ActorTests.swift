@@ -254,6 +254,13 @@ private struct Rehearsal {
 }
 
 @Suite struct `Over the budget` {
+  @Test func `forks are tolerated, and what no fork brings about is not`() throws {
+    var scenario = Scenario.random(seed: 1, replicas: 4, blocks: 30, overBudget: true)
+    try scenario.plant("vote-before-sync")
+    let report = Simulation.run(scenario)
+    #expect(report.violations.first?.check == .durability, "\(report.text(file: nil))")
+  }
+
   @Test(arguments: [4, 7, 13])
   func `colluding replicas break agreement, and the evidence names them and nobody else`(
     replicas: Int

@@ -39,6 +39,39 @@ import Wire
     }
   }
 
+  @Test func `of votes binds who was excused again when its disk is empty`() {
+    let oracle = oracle()
+    let subnet = committee.subnet
+    oracle.excuse(1)
+    #expect(oracle.states.astray.contains(1))
+    oracle.wiped(1)
+    oracle.beginsAnew(1)
+    #expect(!oracle.states.astray.contains(1) && oracle.guilty.contains(1))
+    for block in [sha256([1]), sha256([2])] {
+      let ballot = Ballot.notarize(subnet: subnet, epoch: 0, view: 1, parentView: 0, block: block)
+      oracle.durable([.vote(Vote(ballot: ballot, signer: 1, signature: signature(1)))], on: 1)
+    }
+    #expect(oracle.violations.map(\.check) == [.oneNotarization])
+  }
+
+  @Test(arguments: [true, false])
+  func `of state judges who ends its quarantine, unless its disk goes on to lie`(isSound: Bool) {
+    let oracle = oracle()
+    oracle.durable([.finalized(height: 2, block: header.digest)], on: 0)
+    oracle.durable([.finalized(height: 2, block: header.digest)], on: 1)
+    let (root, other) = (sha256([1]), sha256([2]))
+    for height in [Height(1), 2] {
+      oracle.executed(BlockOutcome(height: height, stateRoot: root, receiptsRoot: .zero), by: 0)
+    }
+    oracle.excuse(1)
+    oracle.executed(BlockOutcome(height: 1, stateRoot: other, receiptsRoot: .zero), by: 1)
+    #expect(oracle.violations.isEmpty)
+    oracle.leavesQuarantine(
+      1, with: [BlockOutcome(height: 1, stateRoot: root, receiptsRoot: .zero)], isSound: isSound)
+    oracle.executed(BlockOutcome(height: 2, stateRoot: other, receiptsRoot: .zero), by: 1)
+    #expect(oracle.violations.map(\.check) == (isSound ? [.state] : []))
+  }
+
   // MARK: State
 
   @Test func `of state sees a replay that gives another root or other receipts`() {
@@ -113,11 +146,16 @@ import Wire
     #expect(
       bank.apply(block([late], 5, time: 90), receipts: [receipt(late, 5)]).first?
         .contains("after its expiry") == true)
+    let long = self.call("d", 5, expiry: 600_093)
+    #expect(bank.apply(block([long], 6, time: 92), receipts: [nil]) == [])
+    #expect(
+      bank.apply(block([long], 6, time: 92), receipts: [receipt(long, 6)]).first?
+        .contains("longer than any may") == true)
     let lost = self.call("c", 5, expiry: 200)
     #expect(
       bank.apply(block([lost], 6, time: 95), receipts: [nil]).first?
         .contains("has no receipt") == true)
-    #expect(bank.transfers.keys.sorted() == ["a", "b"])
+    #expect(bank.transfers.keys.sorted() == ["a", "b", "d"])
   }
 
   @Test func `of effects counts the rows that a receipt says were accepted`() {
@@ -161,7 +199,93 @@ import Wire
     }
   }
 
+  @Test func `of reads sees a range that lacks a row, or has one too many or too early`() {
+    let bank = paid([("a1", 5), ("a2", 6), ("b", 7)])
+    let rows = [BankRow("a1", "you", 5), BankRow("a2", "you", 6)]
+    for (read, height, isFine) in [
+      (rows, Height(1), true), ([rows[0]], 1, false), (rows + [BankRow("b", "you", 7)], 1, false),
+      (rows + [rows[0]], 1, false), (rows, 0, false), ([], 0, true),
+    ] {
+      let oracle = oracle()
+      oracle.read(read, from: "a", to: "a~", at: height, bank: bank, replayed: 1, 0)
+      #expect(oracle.violations.map(\.check) == (isFine ? [] : [.reads]), "\(read) at \(height)")
+    }
+  }
+
+  @Test func `of reads leaves none of them for after the run`() {
+    var scenario = Scenario(title: "Reads")
+    scenario.load = Scenario.Load()
+    scenario.load?.rate = 20
+    scenario.faults = [Fault(at: .time(.seconds(6)), .calm)]
+    scenario.expect.liveness = .seconds(20)
+    let world = World(scenario, RunOptions())
+    let report = world.run()
+    #expect(report.passed, "\(report.text(file: nil))")
+    #expect(report.statistics.reads > 20)
+    #expect(world.clients.allSatisfy { $0.toRead.isEmpty })
+  }
+
   // MARK: Cycles, evidence, bounds
+
+  @Test func `of bounds sees a block of too many calls, bytes or steps`() {
+    func flaws(calls: Int, steps: UInt64, bytes: Int) -> [Check] {
+      let body = [UInt8](repeating: 0, count: bytes)
+      let calls = (0..<calls).map { number in
+        SignedCall(
+          call: Call(
+            subnet: committee.subnet, pipeline: Bank.name, method: .procedure("pay"),
+            bodyDigest: .zero, bodyBytes: UInt32(bytes), idempotencyKey: "\(number)", sender: nil,
+            expiry: 1, stepLimit: steps), body: body, signature: nil)
+      }
+      let oracle = oracle()
+      oracle.judgeSize(
+        Block(header: header(1, calls: [], time: 1), calls: calls), 0)
+      return oracle.violations.map(\.check)
+    }
+    #expect(flaws(calls: 4, steps: 50_000_000, bytes: 1 << 20) == [])
+    #expect(flaws(calls: 2_048, steps: 1, bytes: 1) == [])
+    #expect(flaws(calls: 2_049, steps: 1, bytes: 1) == [.bounds])
+    #expect(flaws(calls: 4, steps: 50_000_001, bytes: 1) == [.bounds])
+    #expect(flaws(calls: 2, steps: .max, bytes: 1) == [.bounds])
+    #expect(flaws(calls: 5, steps: 1, bytes: 1 << 20) == [.bounds])
+  }
+
+  @Test func `of bounds looks at who finalizes nothing too, while it does not`() {
+    var scenario = Scenario(title: "Halves")
+    scenario.faults = [
+      Fault(at: .time(0), .split([.replicas([0, 1]), .replicas([2, 3])])),
+      Fault(at: .time(.seconds(8)), .calm),
+    ]
+    scenario.expect.memory = 10
+    let report = Simulation.run(scenario)
+    #expect(report.violations.first?.check == .bounds, "\(report.text(file: nil))")
+    #expect((report.violations.first?.time ?? .max) < 2_000_000)
+  }
+
+  @Test(arguments: [
+    ("pause: r1", true), ("cpu: { of: r1, takes: 100ms }", true), ("pause: r0", false),
+  ])
+  func `of bounds counts what a paused or slow machine has not taken in yet`(
+    fault: String, isLarge: Bool
+  ) throws {
+    let scenario = try ScenarioFile.parse(
+      """
+      quorate: 1
+      title: A pause
+      cluster: { replicas: 4, seed: 5 }
+      load: { clients: 2, rate: 10/s }
+      faults: [{ at: 1s, \(fault), for: 4s }, { at: 6s, calm: all }]
+      """, path: "a.yaml")
+    let world = World(scenario, RunOptions())
+    _ = world.run()
+    let most = world.machines.map(\.bytesUnderWayMost)
+    #expect((most[1] > 2 * most[2]) == isLarge, "\(most)")
+  }
+
+  @Test func `of bounds knows itself how many views may be held`() {
+    #expect(oracle().viewsMost(at: 9, 5) == 4 + 4 * 64 + 2 * 3)
+    #expect(oracle().viewsMost(at: 5, 9) == 4 * 64 + 2 * 3)
+  }
 
   @Test func `of cycles sees one that came or went, or that no receipt names`() {
     for (balances, burned, charged, isFine) in [

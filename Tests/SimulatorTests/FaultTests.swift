@@ -255,6 +255,38 @@ extension `A fault of messages` {
     #expect(report.reached.contains("state.quarantine-left"))
     #expect(world.machines[1].disk.paths.contains { $0.hasPrefix("r1/quarantined-") })
     #expect(!world.machines[1].disk.paths.contains { $0.hasPrefix("r1/rebuilt") })
+    #expect(world.isSound(world.machines[1]))
+    // What it tells is held against what the model says.
+    let first = try #require(world.serial?.bank.transfers.keys.min())
+    world.machines[1].alteredAmounts = [first: 1]
+    world.judge([], of: world.machines[1])
+    #expect(world.oracle.violations.map(\.check) == [.state])
+  }
+
+  /// What befalls r1, and whether it is judged at the end as any other.
+  @Test(arguments: [
+    ("wipe: r1, for: 1s", true), ("disk: { of: r1, is: full }, for: 1s", true),
+    ("disk: { of: r1, is: failing-sync }, for: 1s", true),
+    ("disk: { of: r1, is: flipped-bit }, for: 1s", false),
+    ("disk: { of: r1, is: flipped-bit }, for: 1s }, { at: 6s, wipe: r1, for: 1s", true),
+    ("disk: { of: r1, is: altered-rows }", false),
+  ])
+  func `exempts a replica as long as its files may hold what nobody wrote`(
+    fault: String, isSound: Bool
+  ) throws {
+    let scenario = try story(
+      """
+      load: { clients: 2, rate: 6/s }
+      faults: [{ at: 3s, \(fault) }, { at: 9s, calm: all }]
+      expect: { liveness: 20s }
+      """)
+    let world = World(scenario, RunOptions())
+    let report = world.run()
+    #expect(report.passed, "\(report.text(file: nil))")
+    let machine = world.machines[1]
+    #expect(world.isSound(machine) == isSound)
+    world.diskFailed(machine, "something later")
+    #expect(world.oracle.violations.map(\.check) == (isSound ? [.durability] : []))
   }
 
   @Test func `misdirects one write, to another place of a file that is there`() {

@@ -19,6 +19,18 @@ import Wire
     faults(text).contains { $0.line == line && $0.column > 1 && $0.message.contains(words) }
   }
 
+  @Test(arguments: [
+    ("faults: [{ at: 2s, split: [[r0, r1], [r2, r3]], for: 3s }]", false),
+    ("faults: [{ at: 2s, wipe: r1, for: 3s }]", false),
+    ("faults: [{ at: 2s, wipe: [r1, r2], for: 3s }]", true),
+    ("byzantine: [{ collude: [r0, r1] }]", true),
+  ])
+  func `where safety may break though no more than f are faulty`(faults: String, isFine: Bool) {
+    let text = "quorate: 1\ntitle: A\ncluster: { replicas: 4 }\nover-budget: true\n\(faults)\n"
+    #expect(self.faults(text).isEmpty == isFine, "\(self.faults(text))")
+    if !isFine { #expect(tells(text, line: 4, "is for more than f = 1 faulty replicas")) }
+  }
+
   // MARK: Numbers
 
   @Test(arguments: [

@@ -124,28 +124,33 @@ extension Oracle {
     let view = ballot.view
     let before = machines[machine].ballots.of(view)
     if view <= machines[machine].ballots.seenThrough {
-      report(.oneNotarization, machine, view, "votes in view \(view), which it saw finalized")
+      reportOwn(machine, view, "votes in view \(view), which it saw finalized")
     }
     switch ballot.kind {
     case .notarize:
       if before.notarized != nil {
-        report(.oneNotarization, machine, view, "notarizes two blocks in view \(view)")
+        reportOwn(machine, view, "notarizes two blocks in view \(view)")
       }
       if before.nullified {
-        report(.oneNotarization, machine, view, "notarizes in view \(view) after nullifying it")
+        reportOwn(machine, view, "notarizes in view \(view) after nullifying it")
       }
     case .nullify:
       if before.finalized != nil {
-        report(.oneNotarization, machine, view, "nullifies view \(view) after finalizing it")
+        reportOwn(machine, view, "nullifies view \(view) after finalizing it")
       }
     case .finalize:
       if before.nullified {
-        report(.oneNotarization, machine, view, "finalizes view \(view) after nullifying it")
+        reportOwn(machine, view, "finalizes view \(view) after nullifying it")
       }
       if before.finalized != nil {
-        report(.oneNotarization, machine, view, "finalizes two blocks in view \(view)")
+        reportOwn(machine, view, "finalizes two blocks in view \(view)")
       }
     }
+  }
+
+  /// What a correct replica said binds it whoever else is faulty.
+  private func reportOwn(_ machine: Int, _ view: View, _ text: String) {
+    report(.oneNotarization, machine, view, text, always: true)
   }
 
   /// What a vote rests on: known to someone by now, or the vote was wrong.

@@ -58,11 +58,14 @@ struct BankModel {
   ) -> String? {
     let isAlive =
       time <= call.expiry
-      && call.expiry.above(time) <= Limits.callLifetimeMax.milliseconds
+      && call.expiry.above(time) <= OracleLimits.callLifetime
     let isKnown = known.contains(name)
     if receipt != nil, isKnown { return "call \(name) is executed a second time at \(height)" }
     if receipt != nil, time > call.expiry {
       return "call \(name) is executed at \(height), after its expiry"
+    }
+    if receipt != nil, !isAlive {
+      return "call \(name) is executed at \(height), though it lives longer than any may"
     }
     if receipt == nil, isAlive, !isKnown {
       return "call \(name) is ordered at \(height) and has no receipt"
@@ -76,7 +79,7 @@ struct BankModel {
   }
 
   private mutating func forget(before time: Moment) {
-    guard time.above(oldest) > Limits.callLifetimeMax.milliseconds else { return }
+    guard time.above(oldest) > OracleLimits.callLifetime else { return }
     oldest = time
     for calls in executed.forgetting(below: time) { known.subtract(calls) }
   }

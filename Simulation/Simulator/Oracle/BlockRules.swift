@@ -1,6 +1,6 @@
 import Wire
 
-/// What binds every finalized block whoever proposed it, restated: the bound `W` and its time.
+/// What binds every finalized block whoever proposed it, restated: the bound `W`, its time and its size.
 extension Oracle {
   /// `W`.
   static let uncertifiedHeightsMax: UInt64 = 16
@@ -29,6 +29,25 @@ extension Oracle {
     }
   }
 
+  /// What a block holds is bounded, whoever proposed it.
+  func judgeSize(_ block: Block, _ machine: Int) {
+    var steps: UInt64 = 0
+    for call in block.calls where call.call.method.takesSteps {
+      let (sum, over) = steps.addingReportingOverflow(call.call.stepLimit)
+      steps = over ? .max : sum
+    }
+    let bytes = block.calls.reduce(UInt64(0)) { $0 + UInt64($1.body.count) }
+    for (what, number, most) in [
+      ("calls", UInt64(block.calls.count), UInt64(OracleLimits.blockCallsMax)),
+      ("bytes of bodies", bytes, OracleLimits.blockBytesMax),
+      ("declared steps", steps, OracleLimits.blockStepsMax),
+    ] where number > most {
+      report(
+        .bounds, machine, block.header.view,
+        "executes height \(block.header.height) of \(number) \(what), at most \(most) may be")
+    }
+  }
+
   /// A block is executed when its finalization is on the disk, not before.
   func judgeOrder(_ outcome: BlockOutcome, _ machine: Int) {
     guard machines[machine].correct, outcome.height > machines[machine].finalizedDurable else {
@@ -37,5 +56,15 @@ extension Oracle {
     report(
       .durability, machine, nil,
       "executes height \(outcome.height) before its finalization is on its disk")
+  }
+}
+
+extension Method {
+  /// Calls that run no SQL take nothing of a block's steps, whatever they declare.
+  fileprivate var takesSteps: Bool {
+    switch self {
+    case .ingest, .procedure, .deploy, .release: true
+    case .topUp, .transfer, .grant, .revoke, .prices, .engines: false
+    }
   }
 }

@@ -5,9 +5,16 @@ enum OracleLimits {
   static let retained: UInt64 = 512
   /// Forgetting is worth its while after so many views.
   static let forgetEvery: UInt64 = 256
-  /// A machine is looked at once in so many finalized heights.
+  /// A machine is looked at once in so many finalized heights, and in so many microseconds.
   static let boundsEvery: UInt64 = 4
+  static let boundsEveryMicroseconds: UInt64 = 500_000
 
+  /// Milliseconds of block time that a call may live.
+  static let callLifetime: UInt64 = 600_000
+  // A block: calls, bytes of all bodies, and the sum of the step limits that its calls declare.
+  static let blockCallsMax = 2_048
+  static let blockBytesMax: UInt64 = 4 << 20
+  static let blockStepsMax: UInt64 = 200_000_000
   /// Bytes of a call's body.
   static let callBytesMax: UInt64 = 1 << 20
 
@@ -15,6 +22,9 @@ enum OracleLimits {
   // as many after a jump.
   static let viewsAhead: UInt64 = 3
   static let viewsKept: UInt64 = 5 * 64
+  /// Views below the finalized one and after a jump that one replica may hold, besides those from
+  /// its last finalized to its current one.
+  static let viewsBeside: UInt64 = 4 * 64 + 2 * viewsAhead
   /// Blocks below the tip, and as many finalized ones above a gap.
   static let blocksKept = 16 + 1
   /// Headers that wait for bodies.

@@ -38,8 +38,15 @@ extension Oracle {
       ("bytes of a write-ahead log", stores.log, OracleLimits.logBytesMax),
     ]
     for rule in rules where rule.is > rule.most {
-      report(.bounds, machine, nil, "holds \(rule.is) \(rule.what), at most \(rule.most) may be")
+      report(
+        .bounds, machine, nil, "holds \(rule.is) \(rule.what), at most \(rule.most) may be",
+        always: true)
     }
+  }
+
+  /// Views of which one replica may hold anything, whatever others say: rule R13.
+  func viewsMost(at view: View, _ floor: View) -> Int {
+    Int(clamping: view.above(floor) + OracleLimits.viewsBeside)
   }
 
   /// What waits on the links to a machine lies in the queues of those who sent it, so it is bounded

@@ -20,7 +20,7 @@ struct CallBook {
   }
 
   mutating func forget(at now: UInt64) {
-    let life = 2 * Limits.callLifetimeMax.number
+    let life = 2 * OracleLimits.callLifetime * 1_000
     sent = sent.filter { now < $0.value.time + life }
   }
 }

@@ -71,6 +71,22 @@ extension Oracle {
     }
   }
 
+  /// A certified read of all transfers from one name to before another.
+  func read(
+    _ rows: [BankRow], from: String, to: String, at height: Height, bank: BankModel,
+    replayed: Height, _ machine: Int
+  ) {
+    guard height <= replayed else { return }
+    let there = bank.transfers.filter { $0.key >= from && $0.key < to && $0.value.height <= height }
+    let expected = there.map { BankRow($0.key, $0.value.to, $0.value.amount) }
+    if Set(rows) != Set(expected) || rows.count != expected.count {
+      report(
+        .reads, machine, nil,
+        "proves at height \(height) \(counted(rows.count, "transfer")) from \(from) to \(to), "
+          + "there are \(expected.count)")
+    }
+  }
+
   private func text(_ rows: [BankRow]) -> String {
     rows.isEmpty ? "not there" : rows.map { "\($0.number) to \($0.text)" }.joined(separator: ", ")
   }

@@ -58,8 +58,8 @@ final class Oracle {
   private(set) var statesFloor: Height = 0
   /// What everybody was heard to say; kept over the fault budget only.
   var transcript = Transcript()
-  /// Machines whose disks gave back what nobody wrote: they may compute anything, and vote as if
-  /// they had never said what their logs no longer tell.
+  /// Machines whose disks gave back what nobody wrote: they may vote as if they had never said what
+  /// their logs no longer tell.
   private(set) var excused: Set<Int> = []
   /// Simulated microseconds; the world sets it before each event.
   var now: UInt64 = 0
@@ -113,10 +113,17 @@ final class Oracle {
   func excuse(_ machine: Int) {
     excused.insert(machine)
     guilty.insert(machines[machine].id)
+    goesAstray(machine)
   }
+
+  /// What it said while it was excused may convict it still.
+  func pardon(_ machine: Int) { excused.remove(machine) }
 
   /// Whether this check was seen broken.
   func broke(_ check: Check) -> Bool { violations.contains { $0.check == check } }
+
+  /// Whether something was seen that nobody may break over the fault budget either.
+  private(set) var brokeForGood = false
 
   /// Sets aside what may break over the fault budget.
   func setAside(_ tolerated: (Violation) -> Bool) -> [Violation] {
@@ -125,14 +132,17 @@ final class Oracle {
     return aside
   }
 
+  /// - Parameter always: whether it binds over the fault budget too; nil: as its check does.
   func report(
-    _ check: Check, _ machine: Int?, _ view: View?, _ text: String, always: Bool = false
+    _ check: Check, _ machine: Int?, _ view: View?, _ text: String, always: Bool? = nil
   ) {
-    guard violations.count < Self.violationsMax else { return }
+    let always = always ?? check.bindsOverBudget
+    guard violations.count < Self.violationsMax || always && !brokeForGood else { return }
+    brokeForGood = brokeForGood || always
     violations.append(
       Violation(
         check: check, time: now, replica: machine.map { machines[$0].id }, view: view, text: text,
-        always: always || check == .evidence))
+        always: always))
   }
 
   /// These records are on disk now, all by one sync: what a vote rests on may stand beside it.
@@ -251,5 +261,18 @@ final class Oracle {
   ) -> Bool {
     guard let key = committee.members.first(where: { $0.id == signer })?.key else { return false }
     return verifier?.verifies(signature, of: statement, by: key) ?? true
+  }
+}
+
+extension Check {
+  /// Forks follow from more than `f` faulty replicas, and what follows from forks: two states, two
+  /// receipts. What a correct replica says, keeps and adds up is its own doing at any time.
+  fileprivate var bindsOverBudget: Bool {
+    switch self {
+    case .evidence, .durability, .cycles: true
+    case .agreement, .oneNotarization, .state, .exactlyOnce, .reads, .bounds, .liveness, .vacuity,
+      .never:
+      false
+    }
   }
 }

@@ -54,13 +54,19 @@ struct StateBook {
 }
 
 extension Oracle {
+  /// Its disk is empty and keeps what is written to it from now on: what it said still binds it,
+  /// and so does all that it does next.
+  func beginsAnew(_ machine: Int) {
+    pardon(machine)
+    states.rejoins(machine)
+  }
+
   /// Shares that were signed before the certificate came may still leave.
   static let sharesUnderWay: UInt64 = 8
 
   func executed(_ outcome: BlockOutcome, by machine: Int) {
     states.note(outcome, of: machine)
-    guard machines[machine].correct, !excused.contains(machine), !states.astray.contains(machine)
-    else { return }
+    guard machines[machine].correct, !states.astray.contains(machine) else { return }
     judgeOrder(outcome, machine)
     judgeStandstill(outcome, machine)
     let index = Int(outcome.height.number)
@@ -98,12 +104,15 @@ extension Oracle {
       always: true)
   }
 
-  /// Its files were altered: what it executes binds nobody until it ends its quarantine.
+  /// Its files may hold what nobody wrote: what it executes binds nobody until it ends its
+  /// quarantine, or begins anew on an empty disk.
   func goesAstray(_ machine: Int) { states.astray.insert(machine) }
 
   /// It ends its quarantine with what its log came to: that must be what the others have, and so
   /// must all that it executes and signs from now on.
-  func leavesQuarantine(_ machine: Int, with outcomes: [BlockOutcome]) {
+  ///
+  /// - Parameter isSound: false while the disk is one that may alter the new files too.
+  func leavesQuarantine(_ machine: Int, with outcomes: [BlockOutcome], isSound: Bool = true) {
     for outcome in outcomes {
       states.note(outcome, of: machine)
       let index = Int(outcome.height.number)
@@ -117,6 +126,7 @@ extension Oracle {
       }
     }
     states.rejoins(machine)
+    if !isSound { goesAstray(machine) }
   }
 
   func saw(_ certificate: StateCertificate, _ machine: Int) {

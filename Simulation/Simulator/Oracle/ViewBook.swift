@@ -126,7 +126,8 @@ extension Oracle {
       if signers.contains(id), !machines[place].ballots.holds(certificate.ballot) {
         report(
           .oneNotarization, machine, certificate.view,
-          "shows a certificate of view \(certificate.view) with a vote that \(id) never cast")
+          "shows a certificate of view \(certificate.view) with a vote that \(id) never cast",
+          always: true)
       }
     }
   }
@@ -159,7 +160,8 @@ extension Oracle {
     if holders < committee.members.count - quorum + 1 {
       report(
         .durability, machine, certificate.view,
-        "the bodies of finalized block \(block) are durable at \(holders) correct replicas")
+        "the bodies of finalized block \(block) are durable at \(holders) correct replicas",
+        always: false)
     }
   }
 }

@@ -22,6 +22,8 @@ package struct Scenario: Sendable, Hashable {
 
   package init(title: String) { self.title = title }
 
+  var planted: Set<PlantedBug> { brokenRule.map { [$0] } ?? [] }
+
   /// Calm comes after this span, whatever the story says of it.
   package mutating func beCalm(after span: Span) {
     cluster.duration = span

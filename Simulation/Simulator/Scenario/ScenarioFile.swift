@@ -37,7 +37,7 @@ package enum ScenarioFile {
     }
     var faults: [ScenarioFault] = []
     let scenario = Reading(root).scenario(&faults)
-    if let scenario, faults.isEmpty { faults += budgetFaults(of: scenario) }
+    if let scenario, faults.isEmpty { faults += budgetFaults(of: scenario, root) }
     guard let scenario, faults.isEmpty else {
       throw ScenarioFaults(path: path, faults: faults.sorted { $0.line < $1.line })
     }
@@ -56,9 +56,11 @@ package enum ScenarioFile {
       faults: [ScenarioFault(line: 1, column: 1, message: message, suggestion: nil)])
   }
 
-  private static func budgetFaults(of scenario: Scenario) -> [ScenarioFault] {
-    scenario.flaws.map {
-      ScenarioFault(line: 1, column: 1, message: $0, suggestion: nil)
+  private static func budgetFaults(of scenario: Scenario, _ root: Node) -> [ScenarioFault] {
+    scenario.flaws.map { flaw in
+      let place = flaw == scenario.vainOverBudget ? root["over-budget"]?.mark : nil
+      return ScenarioFault(
+        line: place?.line ?? 1, column: place?.column ?? 1, message: flaw, suggestion: nil)
     }
   }
 }

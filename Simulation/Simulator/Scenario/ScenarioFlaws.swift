@@ -16,6 +16,7 @@ extension Scenario {
       flaws.append("\(id) never acts: the cluster has r0 to r\(cluster.replicas - 1)")
     }
     let spent = spentBudget
+    if let vain = vainOverBudget { flaws.append(vain) }
     if flaws.isEmpty, !overBudget, spent > cluster.faultsMax {
       flaws.append(
         "\(counted(spent, "replica is", "replicas are")) Byzantine or lost for good, which is more "
@@ -81,6 +82,14 @@ extension Scenario {
     load?.misuse.removeAll { parts.contains(.misuse($0)) }
     byzantine = byzantine.indices.filter { !parts.contains(.actor($0)) }.map { byzantine[$0] }
     faults = faults.indices.filter { !parts.contains(.fault($0)) }.map { faults[$0] }
+  }
+
+  /// What is wrong when safety may break though the faulty are no more than `f`.
+  var vainOverBudget: String? {
+    let spent = spentBudget
+    guard overBudget, spent <= cluster.faultsMax else { return nil }
+    return "over-budget: true is for more than f = \(cluster.faultsMax) faulty replicas, and "
+      + "\(counted(spent, "replica is", "replicas are")) Byzantine or lost for good: take it away"
   }
 
   private var named: [Who] {

@@ -19,7 +19,8 @@ final class Machine {
   var incarnation = 0
   /// False until the very first start of the subnet's life is over.
   var startedBefore = false
-  /// The disk fails or is lost: this machine spends from the fault budget.
+  /// Its disk failed or was lost, or it is away: it spends from the fault budget, whatever becomes
+  /// of it later.
   var spent = false
   /// Its disk had a fault that it need not outlive.
   var isBroken = false
@@ -50,14 +51,17 @@ final class Machine {
   var journalAtWork: [(ticket: Ticket, records: [Record])] = []
   var executeQueue: [(height: Height, block: Block?)] = []
   var executing = false
-  /// What arrives during a pause.
-  var inbox: [Input] = []
+  /// What arrives during a pause or a long turn, with the bytes that it came in.
+  var inbox: [(input: Input, bytes: Int)] = []
   var clock = MachineClock()
   var crashOrder: CrashOrder?
   var inTurn = false
-  var bytesUnderWay = 0
+  /// Of messages on their way, and of those that wait in the inbox.
+  var bytesUnderWay = 0 { didSet { bytesUnderWayMost = max(bytesUnderWayMost, bytesUnderWay) } }
   var bytesUnderWayMost = 0
   var slowDisk = false
+  /// The amounts that were written behind its executor's back, by transfer, until it rebuilds.
+  var alteredAmounts: [String: Int64] = [:]
   /// How long each turn takes; nil: no time at all.
   var turnSpan: Span?
   /// Until when the turns that came take.
@@ -68,6 +72,8 @@ final class Machine {
   var view: View = 0
   var finalizedHeight: Height = 0
   var certifiedHeight: Height = 0
+  /// Heights whose certificates its reader was given, ascending: the highest few.
+  var certifiedHere: [Height] = []
 
   /// A crash that comes after so many more effects.
   struct CrashOrder {
@@ -126,6 +132,7 @@ final class Machine {
     executeQueue = []
     executing = false
     inbox = []
+    certifiedHere = []
     busyUntil = 0
     crashOrder = nil
     bytesUnderWay = 0

@@ -50,6 +50,7 @@ extension World {
       quarantine.rebuild == nil
     else { return restored }
     let (old, rebuilt) = (machine.name, "\(machine.name)/rebuilt")
+    let strayWrites = machine.disk.strayWrites
     var outcomes: [BlockOutcome] = []
     let rebuild = StateRebuild(
       of: quarantine, genesis: genesis, vfs: disk.name, planted: planted)
@@ -82,7 +83,8 @@ extension World {
     machine.disk.move("\(old)/system.sqlite", to: "\(aside)/system.sqlite")
     machine.disk.move("\(old)/pipelines/", to: "\(aside)/pipelines/")
     machine.disk.move("\(rebuilt)/", to: "\(old)/")
-    oracle.leavesQuarantine(machine.index, with: outcomes)
+    oracle.leavesQuarantine(machine.index, with: outcomes, isSound: strayWrites == 0)
+    judge(result.differences, of: machine)
     for difference in result.differences {
       recording?.add(.noticed("finds \(difference)"), machine.index)
       options.narrate?("\(self.now / 1_000) ms  \(machine.name) finds \(difference)")
@@ -102,7 +104,7 @@ extension World {
     return configuration
   }
 
-  private var planted: Set<PlantedBug> { scenario.brokenRule.map { [$0] } ?? [] }
+  private var planted: Set<PlantedBug> { scenario.planted }
 
   private func openLedger(_ machine: Machine) throws -> Ledger {
     guard scenario.cluster.execution == .sql else {
@@ -213,14 +215,20 @@ extension World {
     guard let block, let ledger = machine.ledger else {
       throw SimulatedFault("there is no block of height \(work.height) in the journal")
     }
+    if isSound(machine) { oracle.judgeSize(block, machine.index) }
     return try ledger.execute(block, digest: block.header.digest)
   }
 
   /// A replica whose disk fails stops; it is only wrong when nothing is wrong with the disk.
   func diskFailed(_ machine: Machine, _ what: String) {
-    let expected = machine.spent || machine.disk.bytesMax != nil || machine.disk.syncFails
+    let isAltered =
+      oracle.excused.contains(machine.index) || oracle.states.astray.contains(machine.index)
+    let expected = isAltered || machine.disk.bytesMax != nil || machine.disk.syncFails
     if !expected {
-      oracle.report(.durability, machine.index, nil, "its disk is sound, yet: \(what)")
+      // A replica stops when it is shown two chains, which takes more than `f`.
+      oracle.report(
+        .durability, machine.index, nil, "its disk is sound, yet: \(what)",
+        always: !oracle.broke(.agreement))
     }
     recording?.add(.noticed("stops: \(what)"), machine.index)
     machine.inTurn = false

@@ -104,6 +104,7 @@ extension World {
         crash(machine, .unsynced)
         machine.disk.wipe()
         oracle.wiped(machine.index)
+        if machine.disk.strayWrites == 0 { oracle.beginsAnew(machine.index) }
       case .disk(_, let kind): suffer(kind, machine)
       case .clock: setClock(machine)
       case .cpu(_, let span): machine.turnSpan = span
@@ -157,6 +158,7 @@ extension World {
     try? file.execute(
       "UPDATE \(Bank.table) SET amount=amount+1 WHERE transfer_id IN "
         + "(SELECT min(transfer_id) FROM \(Bank.table) GROUP BY to_account)")
+    noteAltered(of: machine, file)
   }
 
   func end(_ index: Int) {

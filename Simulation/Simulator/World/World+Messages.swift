@@ -79,7 +79,6 @@ extension World {
 
   private func plan(_ delivery: Delivery, to target: Machine, at time: UInt64) {
     target.bytesUnderWay += delivery.parcel.bytes.count
-    target.bytesUnderWayMost = max(target.bytesUnderWayMost, target.bytesUnderWay)
     agenda.plan(.delivery(delivery), at: time)
   }
 
@@ -107,9 +106,12 @@ extension World {
     if scenario.overBudget, machine.correct { oracle.heard(message, from: delivery.sender) }
     if case .calls(let calls) = message {
       let verified = delivery.parcel.verified(calls, by: verifier, subnet: committee.subnet)
-      take(.calls(permitted(verified, machine), from: delivery.sender), machine)
+      take(
+        .calls(permitted(verified, machine), from: delivery.sender), machine,
+        bytes: delivery.parcel.bytes.count)
     } else {
-      take(.received(message, from: delivery.sender), machine)
+      take(
+        .received(message, from: delivery.sender), machine, bytes: delivery.parcel.bytes.count)
     }
   }
 

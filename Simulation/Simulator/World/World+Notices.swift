@@ -28,7 +28,7 @@ extension World {
     case .accused(let evidence): oracle.accuse(evidence, by: machine.index)
     case .misbehaved(let peer, let what): noteMisbehaviour(peer, what, machine)
     case .quarantined(let share, _):
-      if machine.correct, !machine.spent {
+      if isSound(machine) {
         oracle.report(
           .state, machine.index, nil,
           "finds its own state of height \(share.statement.height) differing from the certificate")
@@ -102,9 +102,10 @@ extension World {
 
   /// Rule R13: what is held of views does not grow with what others say of them.
   private func checkViews(_ machine: Machine) {
-    guard machine.correct, let (count, most) = machine.replica?.viewsHeld, count > most else {
-      return
-    }
+    guard machine.correct, let replica = machine.replica else { return }
+    let count = replica.viewsHeld.count
+    let most = oracle.viewsMost(at: machine.view, replica.finalizedView)
+    guard count > most else { return }
     oracle.report(
       .bounds, machine.index, machine.view,
       "holds votes of \(count) views, of which it may hold \(most)")
@@ -120,7 +121,10 @@ extension World {
   private func noteMisbehaviour(_ peer: ReplicaID, _ what: String, _ machine: Machine) {
     statistics.misbehaviours += 1
     if machine.correct, !oracle.guilty.contains(peer) {
-      oracle.report(.evidence, machine.index, nil, "says that \(peer), which is correct, \(what)")
+      // Where there are two chains, what stands on the one offends the other.
+      oracle.report(
+        .evidence, machine.index, nil, "says that \(peer), which is correct, \(what)",
+        always: !oracle.broke(.agreement) && !oracle.broke(.oneNotarization))
     }
   }
 }

@@ -4,9 +4,9 @@ import Wire
 /// Processes that stand still, and those that are slow.
 extension World {
   /// A slow machine takes its inputs one after the other, each for its time.
-  func wait(_ input: Input, _ machine: Machine) {
+  func wait(_ input: Input, _ machine: Machine, _ bytes: Int) {
     guard let span = machine.turnSpan else { return }
-    machine.inbox.append(input)
+    queue(input, machine, bytes)
     machine.busyUntil = max(now, machine.busyUntil) + span.number
     agenda.plan(
       .turn(machine: machine.index, incarnation: machine.incarnation), at: machine.busyUntil)
@@ -14,7 +14,15 @@ extension World {
 
   func turn(_ machine: Machine) {
     guard machine.power == .up, !machine.inbox.isEmpty else { return }
-    step(machine.inbox.removeFirst(), machine)
+    let next = machine.inbox.removeFirst()
+    machine.bytesUnderWay -= next.bytes
+    step(next.input, machine)
+  }
+
+  /// What waits in the inbox counts among the bytes under way to the machine.
+  func queue(_ input: Input, _ machine: Machine, _ bytes: Int) {
+    machine.inbox.append((input, bytes))
+    machine.bytesUnderWay += bytes
   }
 
   func resume(_ machine: Machine) {
@@ -36,6 +44,9 @@ extension World {
     let waiting = machine.inbox
     machine.inbox = []
     let incarnation = machine.incarnation
-    for input in waiting where machine.incarnation == incarnation { take(input, machine) }
+    for (input, bytes) in waiting where machine.incarnation == incarnation {
+      machine.bytesUnderWay -= bytes
+      take(input, machine, bytes: bytes)
+    }
   }
 }

@@ -29,6 +29,8 @@ final class World {
 
   let scenario: Scenario
   let options: RunOptions
+  /// More than `f` replicas are faulty, by intent.
+  let isOverBudget: Bool
   let genesis: Genesis
   let committee: Committee
   let signers: [Signer]
@@ -68,6 +70,7 @@ final class World {
   init(_ scenario: Scenario, _ options: RunOptions) {
     self.scenario = scenario
     self.options = options
+    isOverBudget = scenario.overBudget && scenario.spentBudget > scenario.cluster.faultsMax
     fired = scenario.faults.map { _ in nil }
     let seed = scenario.cluster.seed
     quorate_sqlite3_test_prng_seed(Int32(truncatingIfNeeded: seed) | 1, nil)
@@ -103,7 +106,7 @@ final class World {
     oracle.memoryMax = Int(clamping: scenario.expect.memory ?? Scenario.Expectation.memoryUsual)
     serial =
       scenario.cluster.execution == .sql
-      ? try? SerialReplay(disk: disk, genesis: genesis) : nil
+      ? try? SerialReplay(disk: disk, genesis: genesis, planted: scenario.planted) : nil
     if scenario.load?.ledger == true, scenario.cluster.execution == .sql {
       cycles = CycleBook(
         replicas: committee.size, administrators: setting.genesis.administrators.count)
@@ -127,6 +130,7 @@ final class World {
 
   func play() -> RunReport {
     var milestone = options.milestone == nil ? UInt64.max : Self.milestoneEvery
+    var boundsDue = OracleLimits.boundsEveryMicroseconds
     while goesOn, let next = agenda.next() {
       if next.time > faultEngine.deadline { break }
       now = next.time
@@ -137,6 +141,10 @@ final class World {
       occur(next.entry)
       recordViolations()
       if now >= milestone { milestone = passMilestone() }
+      if now >= boundsDue {
+        for machine in machines { checkBounds(machine) }
+        boundsDue = now + OracleLimits.boundsEveryMicroseconds
+      }
       if faultEngine.calmSince != nil, options.endsAtCalm || isOver() { break }
     }
     return conclude()
@@ -151,12 +159,9 @@ final class World {
   /// To the first violation; over the budget, until agreement broke and replicas know by whom.
   private var goesOn: Bool {
     oracle.violations.isEmpty
-      || isOverBudget
+      || isOverBudget && !oracle.brokeForGood
         && !(oracle.broke(.agreement) && oracle.accused.count > committee.faultsMax)
   }
-
-  /// More than `f` replicas are faulty, by intent.
-  var isOverBudget: Bool { scenario.overBudget }
 
   private func occur(_ entry: Entry) {
     switch entry {
@@ -194,13 +199,14 @@ final class World {
   }
 
   /// One turn of a replica: an input, then its effects in order.
-  func take(_ input: Input, _ machine: Machine) {
+  /// - Parameter bytes: of the message that it came in.
+  func take(_ input: Input, _ machine: Machine, bytes: Int = 0) {
     guard machine.power != .paused else {
-      machine.inbox.append(input)
+      queue(input, machine, bytes)
       return
     }
     if machine.turnSpan != nil {
-      wait(input, machine)
+      wait(input, machine, bytes)
     } else {
       step(input, machine)
     }

@@ -19,6 +19,7 @@ package final class Reader: Sendable {
   private let directory: String
   private let vfs: String?
   private let state = Mutex(State())
+  private let planted: Set<PlantedBug>
 
   private struct State: Sendable {
     var views: [HeightView] = []
@@ -35,7 +36,8 @@ package final class Reader: Sendable {
     var metrics: [String: KnownMetrics] = [:]
   }
 
-  init(directory: String, vfs: String?, genesis: Genesis) {
+  init(directory: String, vfs: String?, genesis: Genesis, planted: Set<PlantedBug>) {
+    self.planted = planted
     self.directory = directory
     self.vfs = vfs
     administrators = SystemFile.administrators(of: genesis)
@@ -215,10 +217,12 @@ package final class Reader: Sendable {
     let range = heights
     let found = state.withLock { state -> HeightView? in
       guard let range else { return nil }
-      return state.views.last { view in
+      let isReadable = { (view: HeightView) in
         range.contains(view.height) && (height == nil || view.height == height)
           && (!proven || state.certificates.contains { $0.height == view.height })
       }
+      let isStale = proven && planted.contains(.staleReads)
+      return isStale ? state.views.first(where: isReadable) : state.views.last(where: isReadable)
     }
     if let found { return found }
     guard let range else {
