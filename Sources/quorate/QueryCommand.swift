@@ -118,26 +118,20 @@ struct QueryCommand: AsyncParsableCommand {
       recency: wanted)
   }
 
-  /// Arguments by the types that the query declares; those of a SELECT by how they look.
+  /// Arguments of a named query as texts, which it reads by their types, as a procedure does; those
+  /// of a SELECT by how they look.
   private func typed(_ session: Session) async throws -> [Certification.Argument] {
     guard !arguments.isEmpty else { return [] }
-    var fields: [CatalogField] = []
     if let name {
       let found = try await session.pipeline(pipeline)
       if let query = found.queries.first(where: { $0.name == name }) {
         try Self.check(arguments, against: query)
-        fields = query.fields
       }
     }
     return try arguments.map { text in
-      let (name, value) = try SubmitCommand.pair(text)
-      guard let type = fields.first(where: { $0.name == name })?.type else {
-        return .init(name: name, value: Int64(value).map { .int($0) } ?? .text(value))
-      }
-      guard let typed = ColumnType(name: type)?.value(from: value) else {
-        throw Failure("The argument '\(name)' is of type \(type); '\(value)' is none.")
-      }
-      return .init(name: name, value: typed)
+      let (argument, value) = try SubmitCommand.pair(text)
+      guard name == nil else { return .init(name: argument, value: .text(value)) }
+      return .init(name: argument, value: Int64(value).map { .int($0) } ?? .text(value))
     }
   }
 

@@ -324,15 +324,59 @@ import Wire
     let good = #"{"from":"2026-01-31","bank_id":"B1"}"#
     #expect(try decoder.decode(Array(good.utf8)) == [.text("B1"), .integer(20_484)])
     #expect(
-      try decoder.decode(texts: [("from", "2026-01-31"), ("bank_id", "B1")])
+      try decoder.decode([("from", .text("2026-01-31")), ("bank_id", .text("B1"))])
         == [.text("B1"), .integer(20_484)])
     let refusal = #expect(throws: Refusal.self) {
       try decoder.decode(Array(#"{"from":"31.1.26","bnk":1}"#.utf8))
     }
     #expect(
       refusal?.message == """
-        bank_id: missing; from: "31.1.26" is no date such as 2026-01-31 (QD23); \
+        bank_id: missing; from: no date, which is written "2026-01-31" (QD23); \
         no argument is called "bnk"; it takes bank_id text, from date
         """)
+  }
+
+  private static let money = ColumnType.decimal(precision: 6, scale: 2)
+
+  @Test(arguments: [
+    (ColumnType.int, StoredValue.integer(5), StoredValue.integer(5)),
+    (.int, .text("-5"), .integer(-5)),
+    // A number counts wholes, whoever asks.
+    (money, .integer(5), .integer(500)),
+    (money, .text("5.25"), .integer(525)),
+    (.date, .text("2026-01-31"), .integer(20_484)),
+    (.timestamp, .text("1970-01-01T00:00:01Z"), .integer(1_000)),
+    (.bool, .text("true"), .integer(1)),
+    (
+      .uuid, .text("123E4567-E89B-12D3-A456-426614174000"),
+      .text("123e4567-e89b-12d3-a456-426614174000")
+    ),
+    (.bytes, .blob([0, 255]), .blob([0, 255])),
+    (.text, .text("a \"quote\" \\ and more"), .text("a \"quote\" \\ and more")),
+    (.date, .null, .null),
+  ])
+  func `are the same as values and in JSON`(
+    type: ColumnType, given: StoredValue, stored: StoredValue
+  ) throws {
+    let decoder = try ArgumentDecoder([Argument(name: "a", type: type)])
+    #expect(try decoder.decode([("a", given)]) == [stored])
+  }
+
+  @Test(arguments: [
+    (money, StoredValue.integer(12_345)), (money, .text("1.234")), (.date, .integer(20_260_101)),
+    (.timestamp, .integer(99_999_999_999_999_999)), (.timestamp, .text("99999999999999999")),
+    (.uuid, .text("nonsense")), (.bool, .integer(7)), (.int, .text("seven")),
+    (.text, .integer(123_456_789)), (.text, .text("e\u{301}123456789")),
+  ])
+  func `of another type are refused without a word of what was sent`(
+    type: ColumnType, given: StoredValue
+  ) throws {
+    let decoder = try ArgumentDecoder([Argument(name: "ssn", type: type)])
+    let refusal = #expect(throws: Refusal.self) { try decoder.decode([("ssn", given)]) }
+    #expect(refusal?.code == "ARGUMENTS")
+    let told = refusal?.message ?? ""
+    #expect(told.hasPrefix("ssn: ") && told.contains("it takes ssn \(type)"), "\(told)")
+    let sent = given == .text("e\u{301}123456789") ? "123456789" : type.text(of: given) ?? ""
+    #expect(!told.contains(sent), "\(told)")
   }
 }
