@@ -217,7 +217,12 @@ import Wire
       .text("123e4567-e89b-12d3-a456-426614174000")
     ),
     (.bytes, .standard, "0x00fF", .blob([0, 255])),
-    (.bytes, .standard, "AP8=", .blob([0, 255])),
+    (.bytes, .standard, "0x", .blob([])),
+    (.bytes, .base64, "AP8=", .blob([0, 255])),
+    // Base64 that looks like the standard spelling.
+    (.bytes, .base64, "0xab", .blob([0xd3, 0x16, 0x9b])),
+    (.bytes, .base64, "0xQz", .blob([0xd3, 0x14, 0x33])),
+    (.bytes, .hex, "00fF", .blob([0, 255])),
     (.json, .standard, #" {"b": [1, "\u00e4"], "a" : null} "#, .text(#"{"a":null,"b":[1,"ä"]}"#)),
     (.text, .standard, "Zürich 東京", .text("Zürich 東京")),
   ])
@@ -251,7 +256,12 @@ import Wire
     (.timestamp, .epochSeconds, "99999999999999", "is no timestamp in whole seconds"),
     (.bool, .standard, "TRUE", "is none of true, false, 1, 0"),
     (.uuid, .standard, "123e4567e89b12d3a456426614174000", "is no UUID"),
-    (.bytes, .standard, "AP9=", "neither 0x with hexadecimal digits nor padded base64"),
+    (.bytes, .standard, "AP8=", "is no 0x with hexadecimal digits such as 0x00ff"),
+    (.bytes, .standard, "0xQz", "is no 0x with hexadecimal digits such as 0x00ff"),
+    (.bytes, .base64, "AP9=", "is no padded base64 such as AP8="),
+    (.bytes, .base64, "0xabc", "is no padded base64 such as AP8="),
+    (.bytes, .hex, "0x00ff", "is no hexadecimal digits such as 00ff"),
+    (.bytes, .hex, "AP8=", "is no hexadecimal digits such as 00ff"),
     (
       .json, .standard, "[99999999999999999999]",
       "\"99999999999999999999\" is no integer of 64 bits; write it as a string"
@@ -277,6 +287,18 @@ import Wire
   ])
   func `matches a GLOB as SQLite does`(pattern: String, text: String, matches: Bool) throws {
     #expect(try #require(Glob(pattern)).matches(text) == matches)
+  }
+
+  @Test func `is not matched where it is too long`() throws {
+    let source = Contracts.one(.text) {
+      $0.bytesMax = 4
+      $0.matches = "[a-z]*"
+    }
+    guard case .failure(let long) = try Contracts.value("ABCDE", source),
+      case .failure(let other) = try Contracts.value("ABCD", source)
+    else { return #expect(Bool(false), "taken") }
+    #expect(long.text.contains("5 bytes; at most 4 are allowed"), "\(long.text)")
+    #expect(other.text.contains("does not match"), "\(other.text)")
   }
 
   @Test func `is written back as it was read`() throws {
