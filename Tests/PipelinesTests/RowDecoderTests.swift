@@ -75,12 +75,25 @@ import Wire
     ("no;such\na;1\n", "CSV_HEADER", "no column reads the field \"no;such\""),
     ("id,amount\na\0,1\n", "NUL_BYTE", "line 2: a NUL byte"),
     ("", "EMPTY_BATCH", "the batch has no bytes"),
+    ("id,amount\n\na\n", "CSV_COLUMNS", "line 3, row 1: 1 fields, but the header has 2"),
   ])
   func `is refused whole when it is malformed`(text: String, code: String, message: String) throws {
     #expect(try Contracts.decode("id,amount\na,1\n").rowCount == 1)
     let refusal = #expect(throws: Refusal.self) { try Contracts.decode(text) }
     #expect(refusal?.code == code)
     #expect(refusal?.message.contains(message) == true, "\(refusal?.message ?? "")")
+  }
+
+  @Test func `may have empty lines, which are no rows`() throws {
+    let plain = try Contracts.decode("id,amount\na,1\nb,much\nc,3\n")
+    let spaced = try Contracts.decode("id,amount\n\na,1\n\r\n\nb,much\nc,3\n\n\r\n")
+    #expect(spaced.rowNumbers == [1, 3] && plain.rowNumbers == [1, 3])
+    #expect(spaced.rejected == plain.rejected)
+    #expect((0..<2).map { spaced.row($0) } == (0..<2).map { plain.row($0) })
+    // Of one column an empty line is an empty field, which is null here.
+    let needed = try Contracts.decode("x\na\n\n", Contracts.one(.text) { $0.required = true })
+    #expect(needed.rejected.map(\.errors) == ["x: an empty line"])
+    #expect(try Contracts.decode("x\na\n\n", Contracts.one(.text)).rowCount == 2)
   }
 
   @Test func `is refused when it is not UTF-8, with the line`() throws {
@@ -129,6 +142,19 @@ import Wire
     #expect((0..<2).map { json.row($0) } == (0..<2).map { csv.row($0) })
   }
 
+  @Test func `may have empty lines, which are no rows`() throws {
+    let good = #"{"id":"a","amount":1}"#
+    let text = "\n\(good)\r\n\r\n\n\(good.replacing("a\"", with: "b\""))\n\n"
+    let batch = try Contracts.decode(text, format: .ndjson)
+    #expect(batch.rowNumbers == [1, 2])
+    let late = #expect(throws: Refusal.self) {
+      try Contracts.decode("\(good)\n\n[1]\n", format: .ndjson)
+    }
+    #expect(late?.message.hasPrefix("line 3, byte 1: ") == true, "\(late?.message ?? "")")
+    let none = #expect(throws: Refusal.self) { try Contracts.decode("\n\r\n", format: .ndjson) }
+    #expect(none?.code == "EMPTY_BATCH")
+  }
+
   @Test func `quarantines kinds that do not suit, unknown keys and numbers with exponents`() throws
   {
     let batch = try Contracts.decode(
@@ -163,7 +189,7 @@ import Wire
     (#"{"id":"\ud800","amount":1}"#, "half of a surrogate pair"),
     (#"{"id":"a"#, "a string is not closed"),
     ("[1]", "expected a JSON object"),
-    ("", "expected a JSON object"),
+    (" ", "expected a JSON object"),
   ])
   func `is refused whole when a line is no strict JSON`(line: String, message: String) throws {
     let good = #"{"id":"ok","amount":1}"#
