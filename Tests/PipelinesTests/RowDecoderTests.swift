@@ -295,6 +295,8 @@ import Wire
     (.json, .standard, "{\"a\":1.5}", "\"1.5\" is no integer of 64 bits; write it as a string"),
     (.json, .standard, "{\"a\":1,\"a\":2}", "the key a stands twice"),
     (.text, .standard, "e\u{301}", "is not in Unicode form NFC"),
+    (.text, .standard, "\u{ac00}\u{11a8}", "is not in Unicode form NFC"),
+    (.text, .standard, "\u{1100}\u{1161}\u{11a8}", "is not in Unicode form NFC"),
   ])
   func `is refused when it is not of its type`(
     type: ColumnType, parse: ParseRule, text: String, message: String
