@@ -188,16 +188,22 @@ struct BankQuestion: CustomStringConvertible {
 
   var description: String { line }
 
-  /// As the Python file reads it.
+  /// As the Python file reads it: days are numbers.
   var line: String {
     let values = arguments.map { argument in
       switch argument.value {
-      case .int(let number): String(number)
-      case .text(let text): text
-      case .null, .bytes: ""
+      case .text(let text): Self.day(text).map { String($0) } ?? text
+      case .null, .int, .bytes: ""
       }
     }
     return ([query] + values).joined(separator: "|")
+  }
+
+  private static func day(_ text: String) -> Int64? {
+    guard case .int(let day)? = Pipelines.ColumnType.date.proven.value(from: text) else {
+      return nil
+    }
+    return day
   }
 }
 
