@@ -37,7 +37,7 @@ extension Routes {
   func namedQueries(_ request: Request, _ context: GatewayContext) async throws -> Response {
     let (body, permit) = try await jsonBody(request, context)
     defer { withExtendedLifetime(permit) {} }
-    let arguments = try queryArguments(body)
+    let arguments = try queryArguments(body, flag: { .text($0 ? "true" : "false") })
     return try await query(.named(try name("name", context)), arguments, request, context)
   }
 
@@ -51,7 +51,8 @@ extension Routes {
         "the body has a member \"sql\" of at most \(GatewayLimits.sqlBytesMax) bytes and, if it "
           + "takes any, \"arguments\"")
     }
-    let arguments = try queryArguments(body["arguments"] ?? .object([]))
+    let arguments = try queryArguments(
+      body["arguments"] ?? .object([]), flag: { .int($0 ? 1 : 0) })
     return try await query(.sql(text), arguments, request, context)
   }
 
@@ -176,7 +177,11 @@ extension Routes {
 }
 
 /// The arguments of a query: a JSON object of texts, whole numbers, booleans and nulls.
-func queryArguments(_ json: JSON) throws(Problem) -> [Argument] {
+/// - Parameter flag: a boolean as the query takes it. A named query, which knows the types of its
+///   arguments, is told the word, so that no number takes it; SQL of people the number.
+func queryArguments(
+  _ json: JSON, flag: (Bool) -> Value
+) throws(Problem) -> [Argument] {
   guard case .object(let members) = json, members.count <= AnswerLimits.argumentsMax else {
     throw Problem(
       400, "BAD_ARGUMENT",
@@ -187,7 +192,7 @@ func queryArguments(_ json: JSON) throws(Problem) -> [Argument] {
     let value: Value
     switch json {
     case .null: value = .null
-    case .flag(let flag): value = .int(flag ? 1 : 0)
+    case .flag(let given): value = flag(given)
     case .integer(let number): value = .int(number)
     case .text(let text): value = .text(text)
     case .natural, .real, .list, .object:

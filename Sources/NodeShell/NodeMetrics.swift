@@ -178,15 +178,28 @@ struct PrometheusText {
   /// - Parameter value: a number as Prometheus reads it.
   mutating func line(_ name: String, text value: String, _ labels: [String: String]) {
     let list = labels.sorted { $0.key < $1.key }.map { label, value in
-      "\(label)=\"\(Self.escaped(value).replacing("\"", with: "\\\""))\""
+      "\(label)=\"\(Self.escaped(value, isQuoted: true))\""
     }
     text +=
       "quorate_\(name)\(list.isEmpty ? "" : "{" + list.joined(separator: ",") + "}") "
       + "\(value)\n"
   }
 
-  private static func escaped(_ text: String) -> String {
-    text.replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
+  /// By scalars: to Swift a line feed behind a carriage return, or a quote under an accent, is part
+  /// of another character.
+  private static func escaped(_ text: String, isQuoted: Bool = false) -> String {
+    var escaped = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\n": escaped.append(contentsOf: #"\n"#.unicodeScalars)
+      case "\\",
+        "\"" where isQuoted:
+        escaped.append("\\")
+        escaped.append(scalar)
+      default: escaped.append(scalar)
+      }
+    }
+    return String(escaped)
   }
 
   mutating func gauge(_ name: String, _ help: String, _ value: UInt64) {

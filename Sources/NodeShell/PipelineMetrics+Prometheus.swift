@@ -105,6 +105,6 @@ extension PipelineMetrics.Reading {
   /// One line of plain text.
   fileprivate var help: String {
     let text = about.isEmpty ? "The metric \(name) of a pipeline." : about
-    return text.replacing("\n", with: " ")
+    return text.split(whereSeparator: \.isNewline).joined(separator: " ")
   }
 }

@@ -45,9 +45,12 @@ extension Client {
     public let saved: [UInt8]
   }
 
+  /// A value that a named query reads as a source reads its fields.
   public enum ArgumentValue: Sendable {
     case null
+    /// Of a decimal the wholes: 5 is 5.00.
     case int(Int64)
+    /// What else there is, as it is written: `2026-01-31`, `12.50`, `true`.
     case text(String)
   }
 

@@ -118,27 +118,19 @@ struct QueryCommand: AsyncParsableCommand {
       recency: wanted)
   }
 
-  /// Arguments by the types that the query declares; replicas read those of a SELECT as what they
-  /// are compared with.
+  /// Arguments of a named query as texts, which it reads by their types, as a procedure does; those
+  /// of a SELECT are read as what they are compared with.
   private func typed(_ session: Session) async throws -> [Certification.Argument] {
     guard !arguments.isEmpty else { return [] }
-    var fields: [CatalogField] = []
     if let name {
       let found = try await session.pipeline(pipeline)
       if let query = found.queries.first(where: { $0.name == name }) {
         try Self.check(arguments, against: query)
-        fields = query.fields
       }
     }
     return try arguments.map { text in
-      let (name, value) = try SubmitCommand.pair(text)
-      guard let type = fields.first(where: { $0.name == name })?.type else {
-        return .init(name: name, value: Self.plain(value))
-      }
-      guard let typed = ColumnType(name: type)?.value(from: value) else {
-        throw Failure("The argument '\(name)' is of type \(type); '\(value)' is none.")
-      }
-      return .init(name: name, value: typed)
+      let (argument, value) = try SubmitCommand.pair(text)
+      return .init(name: argument, value: name == nil ? Self.plain(value) : .text(value))
     }
   }
 

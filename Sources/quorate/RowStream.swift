@@ -116,18 +116,22 @@ final class RowStream: AsyncSequence, Sendable {
   ) -> Int? {
     guard let handle = try? open(path) else { return nil }
     defer { try? handle.close() }
-    var (line, row, isQuoted) = (1, hasHeader ? 0 : 1, false)
-    while row < wanted {
-      guard let chunk = try? handle.read(upToCount: 1 << 18), !chunk.isEmpty else { return nil }
+    var (line, row, isQuoted, begins) = (1, hasHeader ? -1 : 0, false, true)
+    while let chunk = try? handle.read(upToCount: 1 << 18), !chunk.isEmpty {
       for byte in chunk {
+        // An empty line is no row.
+        if begins, byte != 0x0a, byte != 0x0d {
+          begins = false
+          row += 1
+          if row == wanted { return line }
+        }
         if byte == UInt8(ascii: "\""), format == .csv { isQuoted.toggle() }
         guard byte == 0x0a else { continue }
         line += 1
-        if !isQuoted { row += 1 }
-        if row == wanted { return line }
+        begins = !isQuoted
       }
     }
-    return line
+    return nil
   }
 
   /// What the intention of this place in the order was.

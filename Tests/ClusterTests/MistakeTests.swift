@@ -135,7 +135,7 @@ extension Mistake {
     Mistake(
       testDescription: "a missing argument", command: "quorate query my_pipeline busiest",
       says: [
-        "at_least is missing: it is int",
+        "at_least: missing; it takes at_least int",
         "Next: quorate query my_pipeline busiest --arg at_least=VALUE",
       ]),
     Mistake(

@@ -188,16 +188,22 @@ struct BankQuestion: CustomStringConvertible {
 
   var description: String { line }
 
-  /// As the Python file reads it.
+  /// As the Python file reads it: days are numbers.
   var line: String {
     let values = arguments.map { argument in
       switch argument.value {
-      case .int(let number): String(number)
-      case .text(let text): text
-      case .null, .bytes: ""
+      case .text(let text): Self.day(text).map { String($0) } ?? text
+      case .null, .int, .bytes: ""
       }
     }
     return ([query] + values).joined(separator: "|")
+  }
+
+  private static func day(_ text: String) -> Int64? {
+    guard case .int(let day)? = Pipelines.ColumnType.date.proven.value(from: text) else {
+      return nil
+    }
+    return day
   }
 }
 
@@ -234,17 +240,22 @@ enum BankDays {
         BankQuestion(
           query: "auto_match_report",
           arguments: [
-            .init(name: "bank_id", value: .text(bank)), .init(name: "from", value: .int(from)),
-            .init(name: "to", value: .int(from + 19)),
+            .init(name: "bank_id", value: .text(bank)), .init(name: "from", value: day(from)),
+            .init(name: "to", value: day(from + 19)),
           ]))
     }
     // The first leaves out what comes later, the second what is over a year old, the third nothing.
-    for day in [first + 40, first + 400, first + 200] {
+    for number in [first + 40, first + 400, first + 200] {
       all.append(
         BankQuestion(
-          query: "top_3_transactions", arguments: [.init(name: "as_of", value: .int(day))]))
+          query: "top_3_transactions", arguments: [.init(name: "as_of", value: day(number))]))
     }
     return all
+  }
+
+  /// A day as an argument spells it.
+  private static func day(_ number: Int64) -> Value {
+    .text(date.text(of: .integer(number)) ?? "")
   }
 }
 

@@ -44,6 +44,23 @@ extension Subnet {
     }
   }
 
+  @Test func `tells which texts are in form NFC`() throws {
+    #expect(EngineProbe.answers(toForms: EngineProbe.composed).allSatisfy { $0.rows == [1] })
+    #expect(EngineProbe.answers(toForms: EngineProbe.decomposed).allSatisfy { $0.rows == [0] })
+    // One table of Unicode more, or less, is another fingerprint.
+    let known = EngineProbe.answers(toForms: EngineProbe.recent)
+    var other = known
+    other[0].rows = [1 - known[0].rows[0]]
+    #expect(EngineProbe.digest(of: known) != EngineProbe.digest(of: other))
+    #expect(try EngineFingerprint.computed().probe == wholeProbe())
+  }
+
+  private func wholeProbe() throws -> Digest {
+    EngineProbe.digest(
+      of: try EngineProbe.answers(to: EngineProbe.answered + EngineProbe.failing)
+        + EngineProbe.answers(toForms: EngineProbe.forms))
+  }
+
   @Test func `is another one where a plan takes other steps, or rows or faults differ`() throws {
     // The same row: looked up by its key, and found by a scan.
     let answers = try EngineProbe.answers(to: [

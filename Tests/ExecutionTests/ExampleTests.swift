@@ -171,7 +171,9 @@ private func filled(_ folder: String) throws -> (Subnet, String) {
     var withRows = 0
     for query in package.queries {
       let arguments = try query.args.map {
-        Certification.Argument(name: $0.name, value: try value(of: $0, subnet, name))
+        let stored = try value(of: $0, subnet, name)
+        return Certification.Argument(
+          name: $0.name, value: $0.type.proven.text(of: stored).map { .text($0) } ?? .null)
       }.sorted { $0.name < $1.name }
       let answers = try [Trust.replica, .quorum].map { trust in
         try subnet.executor.reader.query(

@@ -98,6 +98,35 @@ private func metric(_ name: String, _ select: String, unit: String = "", shown: 
     }
   }
 
+  /// `/metrics` shows the value as it is, under the names of all pipelines.
+  @Test(arguments: [
+    "max(j ->> '$.score')", "max(json_extract(j, '$.score'))", "max(id)",
+    "cast(max(j ->> '$.score') as text)",
+  ])
+  func `that may be no number is refused`(value: String) throws {
+    let source = Source(
+      name: "scores",
+      columns: [
+        SourceColumn(name: "id", type: .text, required: true), SourceColumn(name: "j", type: .json),
+      ], primaryKey: ["id"])
+    func deploy(_ value: String) throws -> Receipt.Status {
+      let package = Package(
+        name: "shop", version: "1", sources: [source],
+        models: [
+          Model(
+            name: "facts", layer: .silver, kind: .view,
+            sql: sql("select id, j from {{ source('scores') }}"))
+        ], metrics: [metric("worst", "select \(value) as x from {{ ref('facts') }}")])
+      let subnet = try Subnet()
+      return try subnet.run(subnet.deploy(package)).status
+    }
+    guard case .refused(let refusal) = try deploy(value) else {
+      return #expect(Bool(false), "\(value) was taken")
+    }
+    #expect(refusal.message.contains("a metric is one number"), "\(refusal)")
+    #expect(try deploy("max(cast(j ->> '$.score' as integer))") == .applied)
+  }
+
   @Test func `is answered by name to whom it is shown`() throws {
     let subnet = try prepared([
       metric("orders", "select count(*) as n from {{ ref('copies') }}"),

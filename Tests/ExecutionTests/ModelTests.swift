@@ -133,6 +133,40 @@ private func prepared(_ package: Package) throws -> Subnet {
     #expect(try subnet.rows("tagged").count == 3)
   }
 
+  /// What SQLite makes of a constant hangs on the column beside it, so a changed row is to compare
+  /// as the row itself does.
+  @Test func `stages changed rows in columns that compare as their own do`() throws {
+    let copies = Model(
+      name: "copies", layer: .silver, kind: .view,
+      sql: sql(
+        "select id, customer, amount, day, length(id) as size from {{ source('orders') }}"))
+    let mapped = Model(
+      name: "mapped", layer: .silver, kind: .incremental, primaryKey: ["id"],
+      refresh: Refresh(
+        by: ["id"],
+        map: [UpstreamQuery(upstream: "copies", sql: sql("select c.id from {{ changed }} c"))]),
+      sql: sql("select id, amount from {{ ref('copies') }}"),
+      tests: [.custom(name: "none", sql: sql("select id from {{ changed }} where amount < 0"))])
+    let subnet = try prepared(.shop(models: [copies, mapped]))
+    try subnet.run(subnet.ingest("orders", header + "5,5,0.05,1970-01-06\n"))
+    let connection = try #require(subnet.executor.pipelines["shop"]).engine.connection
+    for (table, columns) in [
+      ("bronze_orders", ["id", "customer", "amount", "day"]),
+      ("copies", ["id", "customer", "amount", "day", "size"]), ("mapped", ["id", "amount"]),
+    ] {
+      let list = columns.joined(separator: ", ")
+      try connection.execute(
+        "INSERT INTO changed_\(table)(\(list)) SELECT \(list) FROM \(table)")
+      let compared = columns.flatMap { column in
+        ["5", "'5'", "x'35'", "'05'"].flatMap { ["\(column) = \($0)", "\(column) < \($0)"] }
+      }.joined(separator: ", ")
+      let own = try subnet.rows(table, columns: "\(list), \(compared)")
+      #expect(own.count == 1)
+      #expect(
+        try subnet.rows("changed_\(table)", columns: "\(list), \(compared)") == own, "\(table)")
+    }
+  }
+
   @Test func `whose key stands twice refuses the update and changes nothing`() throws {
     let bad = Model(
       name: "bad", layer: .silver, kind: .full, primaryKey: ["customer"],

@@ -292,6 +292,21 @@ private func spelled(_ day: ParseRule = .yymmdd, sides: [String] = ["IN", "OUT"]
         == [#"a|20463|1700000000000|2|"5""#])
   }
 
+  /// What base64 says may look like the spelling in which typed bytes are kept.
+  @Test(arguments: [
+    (RowFormat.ndjson, #"{"id":"a","customer":"anna","data":"0xab"}"#),
+    (.csv, "id,customer,data\na,anna,0xab"),
+  ])
+  func `is base64 where the column says so`(format: RowFormat, rows: String) throws {
+    var source = spelled()
+    source.columns[5].parse = .base64
+    let subnet = try prepared(.shop(sources: [source, shops]))
+    let receipt = try subnet.run(subnet.ingest("orders", rows + "\n", format: format))
+    #expect(receipt.tally.quarantined == 1)
+    try letIn(subnet, "anna")
+    #expect(try subnet.rows("bronze_orders", columns: "id, hex(data)") == ["a|D3169B"])
+  }
+
   @Test func `is JSON whole, in a row that was held for another reason`() throws {
     let subnet = try held(
       """

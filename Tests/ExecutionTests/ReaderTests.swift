@@ -54,6 +54,20 @@ extension Subnet {
     #expect(answer.stateRoot == (try subnet.executor.outcome(at: answer.height)?.stateRoot))
   }
 
+  @Test func `reads arguments as a procedure does`() throws {
+    let subnet = try prepared()
+    for value in [Value.int(2), .text("2"), .text("2.00")] {
+      let answer = try subnet.ask(.named("large"), [.init(name: "least", value: value)])
+      #expect(answer.result.texts.map { $0[0] } == ["b", "c"], "\(value)")
+    }
+    for value in [Value.text("2.001"), .text("much"), .int(.max), .bytes([2])] {
+      let refusal = #expect(throws: Refusal.self) {
+        try subnet.ask(.named("large"), [.init(name: "least", value: value)])
+      }
+      #expect(refusal?.code == "ARGUMENTS", "\(value)")
+    }
+  }
+
   @Test func `answers SQL of the owner, and refuses strangers`() throws {
     let subnet = try prepared()
     let question = QueryRequest.Question.sql("select sum(amount) as total from ledger")

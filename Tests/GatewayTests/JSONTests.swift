@@ -1,5 +1,8 @@
-import Gateway
+import Certification
 import Testing
+import Wire
+
+@testable import Gateway
 
 @Suite struct `A JSON text` {
   @Test(arguments: [
@@ -32,5 +35,14 @@ import Testing
     #expect(nearest(to: "ordrs", among: ["orders", "banks"]) == "orders")
     #expect(nearest(to: "zzzz", among: ["orders", "banks"]) == nil)
     #expect(nearest(to: "a", among: []) == nil)
+  }
+}
+
+@Suite struct `Arguments of a query` {
+  @Test func `tell a boolean from a number where the query knows types`() throws {
+    let json = try JSON(parsing: Array(#"{"a":true,"b":1,"c":"x","d":null,"e":false}"#.utf8))
+    let named = try queryArguments(json, flag: { .text($0 ? "true" : "false") })
+    #expect(named.map(\.name) == ["a", "b", "c", "d", "e"])
+    #expect(named.map(\.value) == [.text("true"), .int(1), .text("x"), .null, .text("false")])
   }
 }

@@ -244,6 +244,26 @@ import Wire
     }
   }
 
+  /// A carriage return before a line feed, and an accent on a quote, make other characters of them.
+  @Test func `are escaped scalar by scalar`() throws {
+    var text = PrometheusText()
+    text.head("x", "gauge", "one\r\nquorate_view 9")
+    text.line("x", 1, ["name": "a\"\u{301} 1\r\nquorate_view 9", "other": "\\\u{301}"])
+    let lines = text.text.utf8.split(separator: 0x0a).map { String($0) ?? "" }
+    try #require(lines.count == 3)
+    #expect(lines[0] == "# HELP quorate_x one\r\\nquorate_view 9")
+    #expect(
+      lines[2]
+        == "quorate_x{name=\"a\\\"\u{301} 1\r\\nquorate_view 9\",other=\"\\\\\u{301}\"} 1")
+    var metrics = PipelineMetrics()
+    metrics.readings = [
+      PipelineMetrics.Reading(
+        pipeline: "shop", name: "n", unit: "", about: "one\r\nquorate_view 9", value: "1",
+        failures: 0)
+    ]
+    #expect(metrics.prometheus(at: 1).hasPrefix("# HELP quorate_metric_n one quorate_view 9\n"))
+  }
+
   @Test func `name each peer but the replica itself`() {
     let metrics = NodeMetrics(
       replica: 0, view: 7, finalized: 5, executed: 4, certified: 3, peersUp: 1,

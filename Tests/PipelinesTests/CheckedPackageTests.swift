@@ -226,6 +226,14 @@ enum Chain {
       "parse: is for dates and timestamps; buyer is text"
     ),
     (
+      "type: text, pii: direct", "type: timestamp, parse: base64",
+      "parse: base64 is for bytes; buyer is timestamp"
+    ),
+    (
+      "type: text, pii: direct", "type: text, matches: \"\(String(repeating: "a", count: 51))\"",
+      "matches: the pattern has 51 bytes; at most 50 are allowed"
+    ),
+    (
       "type: text, pii: direct", "type: date, default: 1.1.26",
       "buyer: \"1.1.26\" is no date such as 2026-01-31"
     ),

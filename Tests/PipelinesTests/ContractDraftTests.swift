@@ -36,7 +36,7 @@ import Wire
 
   @Test(arguments: [
     (",", "a,b\n1,2\n"), (";", "a;b\n1,5;2\n"), ("\t", "a\tb\n1\t2\n"), ("|", "a|b\n1|2\n"),
-    (";", "\"a;x\";b\n\"1,1\";2\n"),
+    (";", "\"a;x\";b\n\"1,1\";2\n"), (",", "a,b\n\n1,2\n\r\n"),
   ])
   func `finds the delimiter`(delimiter: String, text: String) throws {
     #expect(try draft(text).source.csv.delimiter == delimiter.utf8.first)

@@ -68,6 +68,17 @@ import Wire
     #expect(whole.map(\.rowCount).reduce(0, +) == 5)
   }
 
+  @Test(arguments: [",", ";"])
+  func `leaves out empty lines, unless they may be fields`(delimiter: String) throws {
+    let stream = "k,a\n1,\n\r\n2,\n\n3,\n\n".replacing(",", with: delimiter)
+    let batches = try Self.cut([Array(stream.utf8)], rows: 2)
+    #expect(
+      batches.map { String(decoding: $0.bytes, as: UTF8.self) }
+        == ["k,a\n1,\n2,\n", "k,a\n3,\n"].map { $0.replacing(",", with: delimiter) })
+    #expect(batches.map(\.firstRow) == [1, 3])
+    #expect(try Self.cut([Array("k\n1\n\n2\n".utf8)], rows: 9).map(\.rowCount) == [3])
+  }
+
   @Test func `keeps within the bytes, and refuses a record that cannot`() throws {
     #expect(try Self.cut([Self.stream], rows: 100, bytes: 9).map(\.rowCount) == [1, 1, 3])
     #expect(throws: Refusal.self) { try Self.cut([Self.stream], rows: 100, bytes: 6) }

@@ -22,7 +22,8 @@ private struct Bytes: RandomNumberGenerator {
     source.unknownFields = .capture
     source.columns += [
       SourceColumn(name: "t", type: .timestamp), SourceColumn(name: "u", type: .uuid),
-      SourceColumn(name: "b", type: .bytes), SourceColumn(name: "j", type: .json),
+      SourceColumn(name: "b", type: .bytes), SourceColumn(name: "c", type: .bytes, parse: .base64),
+      SourceColumn(name: "j", type: .json),
       SourceColumn(name: "o", type: .bool, matches: nil), SourceColumn(name: "n", type: .int),
       SourceColumn(name: "y", type: .date, parse: .yymmddTime),
     ]
@@ -31,7 +32,8 @@ private struct Bytes: RandomNumberGenerator {
       "id,amount,booked,side,t,u,b,j,o,n,y\na,1,2026-01-31,IN,2026-01-31T10:00:00Z,,0x00,{},1,2,\n"
         .utf8)
     let json = Array(
-      #"{"id":"a","amount":1.5,"j":{"k":[1,"\u00e4",null]},"b":"AP8=","o":true,"n":-2}"#.utf8)
+      #"{"id":"a","amount":1.5,"j":{"k":[1,"\u00e4",null]},"b":"0x00","c":"AP8=","o":true,"n":-2}"#
+        .utf8)
     #expect(try decoder.decode(csv, format: .csv).rowCount == 1)
     #expect(try decoder.decode(json, format: .ndjson).rowCount == 1)
     let palette = Array("\"\\,;:{}[]\r\n-.0123456789eEtfnuTZ+ä€x ".utf8)

@@ -75,12 +75,25 @@ import Wire
     ("no;such\na;1\n", "CSV_HEADER", "no column reads the field \"no;such\""),
     ("id,amount\na\0,1\n", "NUL_BYTE", "line 2: a NUL byte"),
     ("", "EMPTY_BATCH", "the batch has no bytes"),
+    ("id,amount\n\na\n", "CSV_COLUMNS", "line 3, row 1: 1 fields, but the header has 2"),
   ])
   func `is refused whole when it is malformed`(text: String, code: String, message: String) throws {
     #expect(try Contracts.decode("id,amount\na,1\n").rowCount == 1)
     let refusal = #expect(throws: Refusal.self) { try Contracts.decode(text) }
     #expect(refusal?.code == code)
     #expect(refusal?.message.contains(message) == true, "\(refusal?.message ?? "")")
+  }
+
+  @Test func `may have empty lines, which are no rows`() throws {
+    let plain = try Contracts.decode("id,amount\na,1\nb,much\nc,3\n")
+    let spaced = try Contracts.decode("id,amount\n\na,1\n\r\n\nb,much\nc,3\n\n\r\n")
+    #expect(spaced.rowNumbers == [1, 3] && plain.rowNumbers == [1, 3])
+    #expect(spaced.rejected == plain.rejected)
+    #expect((0..<2).map { spaced.row($0) } == (0..<2).map { plain.row($0) })
+    // Of one column an empty line is an empty field, which is null here.
+    let needed = try Contracts.decode("x\na\n\n", Contracts.one(.text) { $0.required = true })
+    #expect(needed.rejected.map(\.errors) == ["x: an empty line"])
+    #expect(try Contracts.decode("x\na\n\n", Contracts.one(.text)).rowCount == 2)
   }
 
   @Test func `is refused when it is not UTF-8, with the line`() throws {
@@ -129,6 +142,19 @@ import Wire
     #expect((0..<2).map { json.row($0) } == (0..<2).map { csv.row($0) })
   }
 
+  @Test func `may have empty lines, which are no rows`() throws {
+    let good = #"{"id":"a","amount":1}"#
+    let text = "\n\(good)\r\n\r\n\n\(good.replacing("a\"", with: "b\""))\n\n"
+    let batch = try Contracts.decode(text, format: .ndjson)
+    #expect(batch.rowNumbers == [1, 2])
+    let late = #expect(throws: Refusal.self) {
+      try Contracts.decode("\(good)\n\n[1]\n", format: .ndjson)
+    }
+    #expect(late?.message.hasPrefix("line 3, byte 1: ") == true, "\(late?.message ?? "")")
+    let none = #expect(throws: Refusal.self) { try Contracts.decode("\n\r\n", format: .ndjson) }
+    #expect(none?.code == "EMPTY_BATCH")
+  }
+
   @Test func `quarantines kinds that do not suit, unknown keys and numbers with exponents`() throws
   {
     let batch = try Contracts.decode(
@@ -163,7 +189,7 @@ import Wire
     (#"{"id":"\ud800","amount":1}"#, "half of a surrogate pair"),
     (#"{"id":"a"#, "a string is not closed"),
     ("[1]", "expected a JSON object"),
-    ("", "expected a JSON object"),
+    (" ", "expected a JSON object"),
   ])
   func `is refused whole when a line is no strict JSON`(line: String, message: String) throws {
     let good = #"{"id":"ok","amount":1}"#
@@ -217,7 +243,12 @@ import Wire
       .text("123e4567-e89b-12d3-a456-426614174000")
     ),
     (.bytes, .standard, "0x00fF", .blob([0, 255])),
-    (.bytes, .standard, "AP8=", .blob([0, 255])),
+    (.bytes, .standard, "0x", .blob([])),
+    (.bytes, .base64, "AP8=", .blob([0, 255])),
+    // Base64 that looks like the standard spelling.
+    (.bytes, .base64, "0xab", .blob([0xd3, 0x16, 0x9b])),
+    (.bytes, .base64, "0xQz", .blob([0xd3, 0x14, 0x33])),
+    (.bytes, .hex, "00fF", .blob([0, 255])),
     (.json, .standard, #" {"b": [1, "\u00e4"], "a" : null} "#, .text(#"{"a":null,"b":[1,"ä"]}"#)),
     (.text, .standard, "Zürich 東京", .text("Zürich 東京")),
   ])
@@ -251,7 +282,12 @@ import Wire
     (.timestamp, .epochSeconds, "99999999999999", "is no timestamp in whole seconds"),
     (.bool, .standard, "TRUE", "is none of true, false, 1, 0"),
     (.uuid, .standard, "123e4567e89b12d3a456426614174000", "is no UUID"),
-    (.bytes, .standard, "AP9=", "neither 0x with hexadecimal digits nor padded base64"),
+    (.bytes, .standard, "AP8=", "is no 0x with hexadecimal digits such as 0x00ff"),
+    (.bytes, .standard, "0xQz", "is no 0x with hexadecimal digits such as 0x00ff"),
+    (.bytes, .base64, "AP9=", "is no padded base64 such as AP8="),
+    (.bytes, .base64, "0xabc", "is no padded base64 such as AP8="),
+    (.bytes, .hex, "0x00ff", "is no hexadecimal digits such as 00ff"),
+    (.bytes, .hex, "AP8=", "is no hexadecimal digits such as 00ff"),
     (
       .json, .standard, "[99999999999999999999]",
       "\"99999999999999999999\" is no integer of 64 bits; write it as a string"
@@ -259,6 +295,8 @@ import Wire
     (.json, .standard, "{\"a\":1.5}", "\"1.5\" is no integer of 64 bits; write it as a string"),
     (.json, .standard, "{\"a\":1,\"a\":2}", "the key a stands twice"),
     (.text, .standard, "e\u{301}", "is not in Unicode form NFC"),
+    (.text, .standard, "\u{ac00}\u{11a8}", "is not in Unicode form NFC"),
+    (.text, .standard, "\u{1100}\u{1161}\u{11a8}", "is not in Unicode form NFC"),
   ])
   func `is refused when it is not of its type`(
     type: ColumnType, parse: ParseRule, text: String, message: String
@@ -277,6 +315,18 @@ import Wire
   ])
   func `matches a GLOB as SQLite does`(pattern: String, text: String, matches: Bool) throws {
     #expect(try #require(Glob(pattern)).matches(text) == matches)
+  }
+
+  @Test func `is not matched where it is too long`() throws {
+    let source = Contracts.one(.text) {
+      $0.bytesMax = 4
+      $0.matches = "[a-z]*"
+    }
+    guard case .failure(let long) = try Contracts.value("ABCDE", source),
+      case .failure(let other) = try Contracts.value("ABCD", source)
+    else { return #expect(Bool(false), "taken") }
+    #expect(long.text.contains("5 bytes; at most 4 are allowed"), "\(long.text)")
+    #expect(other.text.contains("does not match"), "\(other.text)")
   }
 
   @Test func `is written back as it was read`() throws {
@@ -324,15 +374,59 @@ import Wire
     let good = #"{"from":"2026-01-31","bank_id":"B1"}"#
     #expect(try decoder.decode(Array(good.utf8)) == [.text("B1"), .integer(20_484)])
     #expect(
-      try decoder.decode(texts: [("from", "2026-01-31"), ("bank_id", "B1")])
+      try decoder.decode([("from", .text("2026-01-31")), ("bank_id", .text("B1"))])
         == [.text("B1"), .integer(20_484)])
     let refusal = #expect(throws: Refusal.self) {
       try decoder.decode(Array(#"{"from":"31.1.26","bnk":1}"#.utf8))
     }
     #expect(
       refusal?.message == """
-        bank_id: missing; from: "31.1.26" is no date such as 2026-01-31 (QD23); \
+        bank_id: missing; from: no date, which is written "2026-01-31" (QD23); \
         no argument is called "bnk"; it takes bank_id text, from date
         """)
+  }
+
+  private static let money = ColumnType.decimal(precision: 6, scale: 2)
+
+  @Test(arguments: [
+    (ColumnType.int, StoredValue.integer(5), StoredValue.integer(5)),
+    (.int, .text("-5"), .integer(-5)),
+    // A number counts wholes, whoever asks.
+    (money, .integer(5), .integer(500)),
+    (money, .text("5.25"), .integer(525)),
+    (.date, .text("2026-01-31"), .integer(20_484)),
+    (.timestamp, .text("1970-01-01T00:00:01Z"), .integer(1_000)),
+    (.bool, .text("true"), .integer(1)),
+    (
+      .uuid, .text("123E4567-E89B-12D3-A456-426614174000"),
+      .text("123e4567-e89b-12d3-a456-426614174000")
+    ),
+    (.bytes, .blob([0, 255]), .blob([0, 255])),
+    (.text, .text("a \"quote\" \\ and more"), .text("a \"quote\" \\ and more")),
+    (.date, .null, .null),
+  ])
+  func `are the same as values and in JSON`(
+    type: ColumnType, given: StoredValue, stored: StoredValue
+  ) throws {
+    let decoder = try ArgumentDecoder([Argument(name: "a", type: type)])
+    #expect(try decoder.decode([("a", given)]) == [stored])
+  }
+
+  @Test(arguments: [
+    (money, StoredValue.integer(12_345)), (money, .text("1.234")), (.date, .integer(20_260_101)),
+    (.timestamp, .integer(99_999_999_999_999_999)), (.timestamp, .text("99999999999999999")),
+    (.uuid, .text("nonsense")), (.bool, .integer(7)), (.int, .text("seven")),
+    (.text, .integer(123_456_789)), (.text, .text("e\u{301}123456789")),
+  ])
+  func `of another type are refused without a word of what was sent`(
+    type: ColumnType, given: StoredValue
+  ) throws {
+    let decoder = try ArgumentDecoder([Argument(name: "ssn", type: type)])
+    let refusal = #expect(throws: Refusal.self) { try decoder.decode([("ssn", given)]) }
+    #expect(refusal?.code == "ARGUMENTS")
+    let told = refusal?.message ?? ""
+    #expect(told.hasPrefix("ssn: ") && told.contains("it takes ssn \(type)"), "\(told)")
+    let sent = given == .text("e\u{301}123456789") ? "123456789" : type.text(of: given) ?? ""
+    #expect(!told.contains(sent), "\(told)")
   }
 }

@@ -1,4 +1,5 @@
 import CSQLite
+import Pipelines
 import Signing
 import Storage
 import Wire
@@ -72,6 +73,12 @@ enum EngineProbe {
     }
   }
 
+  /// Whether texts are in form NFC by the Unicode tables of this machine, which are not SQLite's:
+  /// where replicas differ in that, one quarantines a row that another takes.
+  static func answers(toForms texts: [String]) -> [Answer] {
+    texts.map { Answer(sql: $0, rows: [Normalization.isComposed($0) ? 1 : 0]) }
+  }
+
   static func digest(of answers: [Answer]) -> Digest {
     var encoder = Encoder()
     for answer in answers {
@@ -100,7 +107,9 @@ extension EngineFingerprint {
         while try listed.step() { options.text(listed.text(0)) }
       }
     }
-    let answers = try EngineProbe.answers(to: EngineProbe.answered + EngineProbe.failing)
+    let answers =
+      try EngineProbe.answers(to: EngineProbe.answered + EngineProbe.failing)
+      + EngineProbe.answers(toForms: EngineProbe.forms)
     return EngineFingerprint(
       source: String(cString: sqlite3_sourceid()).cut(to: Limits.engineSourceBytesMax),
       options: sha256(options.bytes), probe: EngineProbe.digest(of: answers))

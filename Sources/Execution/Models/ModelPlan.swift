@@ -177,6 +177,15 @@ extension CheckedPackage {
     return found.sorted()
   }
 
+  /// Whether changed rows of an upstream are ever staged: those of a table, and of a view that
+  /// gives them row by row. Of another view all rows may have changed.
+  func tellsChanges(of upstream: Upstream) -> Bool {
+    guard case .model(let name) = upstream, let view = model(name), view.model.kind == .view
+    else { return true }
+    guard let query = view.query, query.isRowwise, view.upstreams.count == 1 else { return false }
+    return tellsChanges(of: view.upstreams[0])
+  }
+
   func has(_ names: [String], in upstream: Upstream) -> Bool {
     let columns = columns(of: upstream)
     return names.allSatisfy { name in columns.contains { $0.name == name } }

@@ -427,13 +427,24 @@ struct ChangedTable {
 
   static func name(of upstream: Upstream) -> String { "changed_\(upstream.table)" }
 
-  /// Makes the table that a package's refresh maps and views need.
+  /// Makes the table that a package's refresh maps, views and tests need.
+  ///
+  /// SQLite reads what stands beside a column by the column's affinity, so staged columns take
+  /// those of the upstream's: CREATE TABLE … AS declares them
+  /// (https://sqlite.org/lang_createtable.html#create_table_as_select_statements).
   static func create(
-    _ upstream: Upstream, columns: [String], on engine: Engine
+    _ upstream: Upstream, of package: CheckedPackage, on engine: Engine
   ) throws(StorageFault) {
-    let list = columns.map { "\(quoted($0)) ANY" }.joined(separator: ", ")
+    let name = quoted(name(of: upstream))
+    let columns = package.columns(of: upstream).map { quoted($0.name) }
+    try engine.connection.execute("DROP TABLE IF EXISTS \(name)")
+    guard package.tellsChanges(of: upstream) else {
+      let list = columns.map { "\($0) ANY" }.joined(separator: ", ")
+      return try engine.connection.execute("CREATE TABLE \(name)(\(list)) STRICT")
+    }
     try engine.connection.execute(
-      "CREATE TABLE IF NOT EXISTS \(quoted(name(of: upstream)))(\(list)) STRICT")
+      "CREATE TABLE \(name) AS SELECT \(columns.joined(separator: ", ")) "
+        + "FROM \(quoted(upstream.table)) WHERE 0")
   }
 
   static func stage(

@@ -17,7 +17,7 @@ package struct PipelineMetrics: Sendable {
     package let name: String
     package let unit: String
     package let about: String
-    /// A whole number or a decimal, as text; nil where the SELECT gives null, no row, or failed.
+    /// A whole number or a decimal, as text; nil where the SELECT gives null or no row, or failed.
     package internal(set) var value: String?
     /// How often computing it failed since this replica started.
     package internal(set) var failures: UInt64
@@ -111,8 +111,9 @@ extension Reader {
     }
     guard let value = table.rows.first?.first else { return nil }
     switch value {
-    case .null, .bytes: return nil
-    case .text(let text): return text
+    case .null: return nil
+    // What stands in /metrics is never a text that somebody sent.
+    case .text, .bytes: throw Refusal("QD48", "\(metric.name) gives \(value.kind), no number")
     case .int(let number):
       guard case .decimal = table.columns[0].type else { return String(number) }
       return table.columns[0].type.text(of: value)

@@ -72,7 +72,9 @@ extension Asked {
     switch request.question {
     case .named(let wanted):
       if let metric = pipeline.checked.metric(wanted) {
-        _ = try Self.values(request.arguments, of: [])
+        if let argument = request.arguments.first {
+          throw Refusal("ARGUMENTS", "no argument is called \(argument.name): \(wanted) takes none")
+        }
         self.init(metric, of: pipeline, caller: request.caller, request.trust != .replica)
       } else {
         self = try Self.named(wanted, request, pipeline)
@@ -119,7 +121,7 @@ extension Asked {
       columns: query.columns.map { .init(name: $0.name, type: $0.type.proven) },
       withheld: zip(query.columns, query.select.columns).map { declared, found in
         request.caller != pipeline.owner && (declared.pii != nil || found.pii)
-      }, values: try values(request.arguments, of: query.query.args),
+      }, values: try values(request.arguments, of: query.arguments),
       rowsMax: min(Int(query.query.rowsMax), AnswerLimits.rowsMax), pipeline: pipeline,
       grants: query.query.allow, mustAgree: request.trust != .replica)
   }
@@ -142,33 +144,12 @@ extension Asked {
 
   // MARK: Arguments
 
+  /// As a procedure reads the members of its JSON object.
   private static func values(
-    _ given: [Certification.Argument], of wanted: [Pipelines.Argument]
+    _ given: [Certification.Argument], of decoder: ArgumentDecoder
   ) throws(Refusal) -> [(name: String, value: Value)] {
-    for argument in given where !wanted.contains(where: { $0.name == argument.name }) {
-      throw Refusal("ARGUMENTS", "no argument is called \(argument.name)")
-    }
-    var values: [(name: String, value: Value)] = []
-    for argument in wanted {
-      guard let found = given.first(where: { $0.name == argument.name }) else {
-        throw Refusal("ARGUMENTS", "\(argument.name) is missing: it is \(argument.type)")
-      }
-      guard let value = fitted(found.value, argument.type) else {
-        throw Refusal(
-          "ARGUMENTS", "\(argument.name) is \(argument.type), and \(found.value.shown) is none")
-      }
-      values.append((argument.name, value))
-    }
-    return values
-  }
-
-  /// A value as it is stored, given so or as people write it.
-  private static func fitted(_ value: Value, _ type: Pipelines.ColumnType) -> Value? {
-    switch (value, type.storage) {
-    case (.null, _), (.int, .integer), (.bytes, .blob), (.text, .text): value
-    case (.text(let text), .integer), (.text(let text), .blob): type.proven.value(from: text)
-    default: nil
-    }
+    let values = try decoder.decode(given.map { (name: $0.name, value: $0.value.stored) })
+    return zip(decoder.arguments, values).map { ($0.name, $1.value) }
   }
 
   // MARK: SQL of people

@@ -337,10 +337,7 @@ extension PipelineFile {
     }
     try machine { () throws(StorageFault) in
       for upstream in package.staged {
-        try engine.connection.execute(
-          "DROP TABLE IF EXISTS \(quoted(ChangedTable.name(of: upstream)))")
-        try ChangedTable.create(
-          upstream, columns: package.columns(of: upstream).map(\.name), on: engine)
+        try ChangedTable.create(upstream, of: package, on: engine)
       }
     }
   }

@@ -138,6 +138,17 @@ extension Pipelines.ColumnType {
   }
 }
 
+extension Value {
+  var stored: StoredValue {
+    switch self {
+    case .null: .null
+    case .int(let number): .integer(number)
+    case .text(let text): .text(text)
+    case .bytes(let bytes): .blob(bytes)
+    }
+  }
+}
+
 extension StoredValue {
   var value: Value {
     switch self {

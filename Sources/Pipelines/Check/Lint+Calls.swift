@@ -136,8 +136,14 @@ extension Lint {
     checkName(metric.name, part)
     let upstreams = upstreams(of: metric.sql)
     guard let select = checked(metric.sql, .test, catalog(for: nil)) else { return }
-    guard select.columns.count == 1, select.columns[0].type.family != .text else {
+    guard select.columns.count == 1 else {
       fault(part, "a metric is one number; its SELECT gives \(select.columns.count) columns")
+      return
+    }
+    guard select.columns[0].type.family == .integer else {
+      fault(
+        part, "a metric is one number; its SELECT gives \(select.columns[0].type.spoken)",
+        fix: "cast(… as integer) as \(select.columns[0].name)")
       return
     }
     if package.queries.contains(where: { $0.name == metric.name }) {

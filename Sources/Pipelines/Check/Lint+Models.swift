@@ -142,6 +142,7 @@ extension Lint {
     var integers = names.map { _ in true }
     var nullable = names.map { _ in false }
     while try scanner.next(span) {
+      if scanner.isBlank, names.count > 1 { continue }
       for place in 0..<min(scanner.count, names.count) {
         let field = scanner.fields[place]
         if field.range.isEmpty, !field.quoted {

@@ -41,7 +41,10 @@ extension Lint {
       fault(own, "from: is the name of a field; it is empty or holds a NUL")
     }
     switch (column.parse, column.type) {
-    case (.standard, _), (_, .timestamp): break
+    case (.standard, _), (.base64, .bytes), (.hex, .bytes): break
+    case (.base64, _), (.hex, _):
+      fault(own, "parse: \(column.parse.rawValue) is for bytes; \(column.name) is \(column.type)")
+    case (_, .timestamp): break
     case (.epochSeconds, .date), (.epochMilliseconds, .date):
       fault(own, "parse: \(column.parse.rawValue) gives a timestamp", fix: "type: timestamp")
     case (_, .date): break
@@ -56,6 +59,12 @@ extension Lint {
     }
     if column.matches != nil, column.type != .text {
       fault(own, "matches: is for text; \(column.name) is \(column.type)")
+    }
+    if let count = column.matches?.utf8.count, count > PackageLimits.globBytesMax {
+      fault(
+        own,
+        "matches: the pattern has \(count) bytes; at most \(PackageLimits.globBytesMax) are allowed"
+      )
     }
     for value in Self.twins(column.acceptedValues) {
       fault(own, "accepted_values: \(value) stands twice")

@@ -71,7 +71,9 @@ package struct ContractDraft: Sendable {
       let span = bytes.span
       scanner.skipMark(span)
       var counts: [Int] = []
-      while counts.count < 50, (try? scanner.next(span)) == true { counts.append(scanner.count) }
+      while counts.count < 50, (try? scanner.next(span)) == true {
+        if !scanner.isBlank { counts.append(scanner.count) }
+      }
       guard let first = counts.first, counts.allSatisfy({ $0 == first }), first > best.fields
       else { continue }
       best = (candidate, first)
@@ -176,6 +178,7 @@ private struct Sample {
     }
     if !hasHeader { try add(first, scanner.recordLine) }
     while try scanner.next(span) {
+      if scanner.isBlank, guesses.count > 1 { continue }
       guard rows < InferLimits.rowsMax, scanner.at <= InferLimits.bytesMax else {
         isWhole = false
         break

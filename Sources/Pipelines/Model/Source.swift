@@ -224,9 +224,9 @@ package struct SourceColumn: Hashable, Canonical {
   }
 }
 
-/// How the text of a date or timestamp is read.
+/// How the text of a date, a timestamp or bytes is read.
 package enum ParseRule: String, CanonicalCase {
-  /// ISO 8601: `2026-01-31`, `2026-01-31T10:00:00.000Z`.
+  /// ISO 8601: `2026-01-31`, `2026-01-31T10:00:00.000Z`; of bytes `0x00ff`.
   case standard
   /// Two-digit years: 70 to 99 are 1970 to 1999, 00 to 69 are 2000 to 2069.
   case yymmdd
@@ -236,9 +236,14 @@ package enum ParseRule: String, CanonicalCase {
   case yyyymmdd
   case epochSeconds = "epoch_s"
   case epochMilliseconds = "epoch_ms"
+  /// RFC 4648, padded.
+  case base64
+  /// Digits alone.
+  case hex
 
   package static let allCases: [ParseRule] = [
     .standard, .yymmdd, .yymmddTime, .ddmmyyyy, .yyyymmdd, .epochSeconds, .epochMilliseconds,
+    .base64, .hex,
   ]
 }
 

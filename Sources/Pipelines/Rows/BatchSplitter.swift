@@ -3,7 +3,8 @@ import Wire
 /// Cuts a stream of CSV or NDJSON into batches at exact record boundaries, each with the header.
 ///
 /// The same stream and the same sizes give the same batches, however it comes in, so an ingest
-/// that broke off is taken up again under the same idempotency keys.
+/// that broke off is taken up again under the same idempotency keys. Empty lines, which are no
+/// rows, are left out.
 ///
 /// - Bound: holds one batch and one record; a record over `bytesMax` is refused.
 package struct BatchSplitter: Sendable {
@@ -20,6 +21,7 @@ package struct BatchSplitter: Sendable {
   private let hasHeader: Bool
   private let rowsMax: Int
   private let bytesMax: Int
+  private let delimiters: [UInt8]
 
   private var header: [UInt8] = []
   private var headerSeen = false
@@ -27,6 +29,10 @@ package struct BatchSplitter: Sendable {
   private var batchRows = 0
   private var record: [UInt8] = []
   private var quoted = false
+  /// Whether a record was seen, and whether more than one field stands in the first: an empty line
+  /// may be one empty field.
+  private var recordSeen = false
+  private var hasFields = false
   private var rowsCut = 0
   private var batchesCut = 0
 
@@ -37,6 +43,7 @@ package struct BatchSplitter: Sendable {
     self.rowsMax = rowsMax
     self.bytesMax = bytesMax
     hasHeader = format == .csv && csv.header
+    delimiters = [csv.delimiter, UInt8(ascii: ","), UInt8(ascii: ";"), 0x09, UInt8(ascii: "|")]
   }
 
   /// Takes the next bytes of the stream and gives the batches that they complete.
@@ -46,6 +53,7 @@ package struct BatchSplitter: Sendable {
     for index in chunk.indices {
       let byte = chunk[index]
       if byte == UInt8(ascii: "\""), format == .csv { quoted.toggle() }
+      if !recordSeen, !quoted, delimiters.contains(byte) { hasFields = true }
       guard byte == 0x0a, !quoted else { continue }
       record.append(contentsOf: chunk[start...index])
       start = index + 1
@@ -72,9 +80,13 @@ package struct BatchSplitter: Sendable {
     return done
   }
 
-  /// Adds the record; gives the batch before it, if the record does not fit in.
+  /// Adds the record, unless it is an empty line; gives the batch before it, if the record does not
+  /// fit in.
   private mutating func endRecord() throws(Refusal) -> Batch? {
     defer { record.removeAll(keepingCapacity: true) }
+    let isBlank = record == [0x0a] || record == [0x0d, 0x0a] || record == [0x0d]
+    guard !isBlank || format == .csv && !hasFields else { return nil }
+    recordSeen = true
     if hasHeader, !headerSeen {
       headerSeen = true
       header = record

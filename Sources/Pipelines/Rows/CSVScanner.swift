@@ -23,6 +23,9 @@ struct CSVScanner {
   /// How many of `fields` the current record has.
   private(set) var count = 0
 
+  /// Whether the current record is a line without a byte.
+  var isBlank: Bool { count == 1 && !fields[0].quoted && fields[0].range.isEmpty }
+
   init(delimiter: UInt8) { self.delimiter = delimiter }
 
   /// A byte order mark is passed over.

@@ -33,6 +33,7 @@ struct ColumnReader: Sendable {
   /// The name in the batch, as bytes.
   let field: [UInt8]
   private let bytesMax: Int
+  /// Of a text alone.
   private let glob: Glob?
   private let acceptedTexts: [[UInt8]]
   private let acceptedIntegers: [Int64]
@@ -72,22 +73,23 @@ struct ColumnReader: Sendable {
     }
   }
 
-  /// The same rules over the standard spelling of a date or timestamp.
+  /// The same rules over the standard spelling of a date, a timestamp or bytes.
   var standard: ColumnReader {
     var other = self
     other.column.parse = .standard
     return other
   }
 
-  /// Whether a kept text is that of a typed value: a date or timestamp in its standard spelling,
-  /// where the column has another. No text is both.
+  /// Whether a kept text is that of a typed value: a date, a timestamp or bytes in their standard
+  /// spelling, where the column has another. Only of base64 may a text be both.
   func isTyped(_ text: [UInt8]) -> Bool {
     guard column.parse != .standard else { return false }
     let span = text.span
     switch column.type {
     case .date: return (try? FieldParser.date(span, span.indices, .standard)) != nil
     case .timestamp: return (try? FieldParser.timestamp(span, span.indices, .standard)) != nil
-    case .text, .int, .decimal, .bool, .uuid, .bytes, .json: return false
+    case .bytes: return (try? FieldParser.blob(span, span.indices, .standard)) != nil
+    case .text, .int, .decimal, .bool, .uuid, .json: return false
     }
   }
 
@@ -129,7 +131,6 @@ struct ColumnReader: Sendable {
   func read(
     _ bytes: Bytes, _ range: Range<Int>, inPlace: Bool, spill: inout Spill
   ) throws(FieldFault) -> Cell {
-    if let glob, !glob.matches(bytes, range) { throw notMatching(bytes, range) }
     switch column.type {
     case .text:
       try checkText(bytes, range)
@@ -159,6 +160,7 @@ struct ColumnReader: Sendable {
 
   private func checkText(_ bytes: Bytes, _ range: Range<Int>) throws(FieldFault) {
     try checkLength(range.count)
+    if let glob, !glob.matches(bytes, range) { throw notMatching(bytes, range) }
     guard Normalization.isComposed(bytes, range) else {
       throw FieldFault(
         "nfc",
@@ -211,7 +213,7 @@ struct ColumnReader: Sendable {
   private func readBlob(
     _ bytes: Bytes, _ range: Range<Int>, spill: inout Spill
   ) throws(FieldFault) -> Cell {
-    let decoded = try FieldParser.blob(bytes, range)
+    let decoded = try FieldParser.blob(bytes, range, column.parse)
     try checkLength(decoded.count)
     guard acceptedTexts.isEmpty || acceptedTexts.contains(decoded) else {
       throw notAccepted(bytes, range)

@@ -120,7 +120,7 @@ enum FieldParser {
         ? shortDate(bytes, range.lowerBound..<range.lowerBound + 6) : nil
     case .ddmmyyyy: days = plainDate(bytes, range, order: (4, 2, 0))
     case .yyyymmdd: days = plainDate(bytes, range, order: (0, 4, 6))
-    case .epochSeconds, .epochMilliseconds: days = nil
+    case .epochSeconds, .epochMilliseconds, .base64, .hex: days = nil
     }
     guard let days else {
       throw .type("\(quoted(bytes, range)) is no date \(shape(of: rule, time: false))")
@@ -154,6 +154,7 @@ enum FieldParser {
     case .yyyymmdd:
       milliseconds = plainDate(bytes, range, order: (0, 4, 6))
         .map { $0 * Calendar.dayMilliseconds }
+    case .base64, .hex: milliseconds = nil
     }
     guard let milliseconds, momentRange.contains(milliseconds) else {
       throw .type("\(quoted(bytes, range)) is no timestamp \(shape(of: rule, time: true))")
@@ -170,7 +171,7 @@ enum FieldParser {
     case .standard: time ? "such as 2026-01-31T10:00:00.000Z" : "such as 2026-01-31"
     case .epochSeconds: "in whole seconds since 1970"
     case .epochMilliseconds: "in whole milliseconds since 1970"
-    case .yymmdd, .yymmddTime, .ddmmyyyy, .yyyymmdd: "of the form \(rule.rawValue)"
+    case .yymmdd, .yymmddTime, .ddmmyyyy, .yyyymmdd, .base64, .hex: "of the form \(rule.rawValue)"
     }
   }
 
@@ -291,17 +292,22 @@ enum FieldParser {
     return upper
   }
 
-  /// Bytes written as `0x` and hexadecimal digits, or as base64 (RFC 4648, padded).
-  static func blob(_ bytes: Bytes, _ range: Range<Int>) throws(FieldFault) -> [UInt8] {
-    let start = range.lowerBound
-    let isHex =
-      range.count >= 2 && bytes[start] == 0x30 && bytes[start + 1] == UInt8(ascii: "x")
-    let decoded =
-      isHex ? hex(bytes, start + 2..<range.upperBound) : base64(bytes, range)
-    guard let decoded else {
-      throw .type(
-        "\(quoted(bytes, range)) is neither 0x with hexadecimal digits nor padded base64")
+  /// Bytes in the one spelling of their column: what begins with `0x` may be base64 too.
+  static func blob(
+    _ bytes: Bytes, _ range: Range<Int>, _ rule: ParseRule
+  ) throws(FieldFault) -> [UInt8] {
+    let (decoded, shape): ([UInt8]?, String)
+    switch rule {
+    case .base64: (decoded, shape) = (base64(bytes, range), "padded base64 such as AP8=")
+    case .hex: (decoded, shape) = (hex(bytes, range), "hexadecimal digits such as 00ff")
+    default:
+      let start = range.lowerBound
+      let isMarked =
+        range.count >= 2 && bytes[start] == 0x30 && bytes[start + 1] == UInt8(ascii: "x")
+      decoded = isMarked ? hex(bytes, start + 2..<range.upperBound) : nil
+      shape = "0x with hexadecimal digits such as 0x00ff; the column may say parse: base64 or hex"
     }
+    guard let decoded else { throw .type("\(quoted(bytes, range)) is no \(shape)") }
     return decoded
   }
 

@@ -8,24 +8,34 @@ extension RowDecoder {
     var rows = RowCollector(columnCount: columnCount, base: bytes.count)
     rows.reserve(rows: min(bytes.count / 48, Int(defaults.batchRowsMax)))
     var start = 0
+    var line = 0
     var members = JSONMembers()
     while start < bytes.count {
-      guard rows.row < defaults.batchRowsMax else { throw tooManyRows() }
+      line += 1
       var end = start
       while end < bytes.count, span[end] != 0x0a { end += 1 }
+      // An empty line is no row.
+      guard end > start, end > start + 1 || span[start] != 0x0d else {
+        start = end + 1
+        continue
+      }
+      guard rows.row < defaults.batchRowsMax else { throw tooManyRows() }
       rows.begin()
       do {
         try members.read(span, start..<end, readers)
       } catch {
         throw Refusal(
           "JSON_SYNTAX",
-          "line \(rows.row), byte \(error.offset - start + 1): \(error.message). "
+          "line \(line), byte \(error.offset - start + 1): \(error.message). "
             + "Write one JSON object a line. No row of the batch was taken")
       }
       for index in readers.indices { readJSON(span, members.tokens[index], index, &rows) }
       treatUnknown(span, members, &rows)
       endRow(&rows, span) { kept(span, members) }
       start = end + 1
+    }
+    guard rows.row > 0 else {
+      throw Refusal("EMPTY_BATCH", "the batch has empty lines alone; send at least one row")
     }
     return rows.finish(arena: bytes)
   }

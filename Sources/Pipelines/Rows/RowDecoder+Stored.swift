@@ -156,12 +156,18 @@ package struct ArgumentDecoder: Sendable {
       )
     }
     rows.begin()
-    for (index, reader) in decoder.readers.enumerated() {
-      guard let token = members.tokens[index] else {
+    for (reader, token) in zip(decoder.readers, members.tokens) {
+      guard let token else {
         rows.reject(FieldFault("required", "missing"), column: reader.column.name)
         continue
       }
-      decoder.readJSON(json.span, token, index, &rows)
+      guard token.kind != .null || reader.column.type == .json else {
+        rows.add(.null)
+        continue
+      }
+      do { rows.add(try reader.read(json.span, token, spill: &rows.spill)) } catch {
+        rows.reject(reader.expected(error), column: reader.column.name)
+      }
     }
     for unknown in members.unknown {
       rows.rejectRow(
@@ -176,24 +182,54 @@ package struct ArgumentDecoder: Sendable {
     return batch.row(0)
   }
 
-  /// Reads arguments given as texts by name, as a command line or a URL does.
-  package func decode(texts: [(name: String, text: String)]) throws(Refusal) -> [StoredValue] {
-    for (name, _) in texts where !arguments.contains(where: { $0.name == name }) {
-      throw Refusal("ARGUMENTS", "no argument is called \"\(name)\"")
+  /// Reads arguments given by name as `decode(_:)` reads the members of an object: a number is a
+  /// JSON number, a text a JSON string, and bytes are a string of hexadecimal digits.
+  package func decode(_ given: [(name: String, value: StoredValue)]) throws(Refusal)
+    -> [StoredValue]
+  {
+    let members = given.map { name, value in
+      let spelled: [UInt8] =
+        switch value {
+        case .null: Array("null".utf8)
+        case .integer(let number): Array(String(number).utf8)
+        case .text(let text): CanonicalJSON.quoted(Array(text.utf8))
+        case .blob(let bytes): CanonicalJSON.quoted(Array("0x\(bytes.hex)".utf8))
+        }
+      return (key: Array(name.utf8), value: spelled)
     }
-    var values: [StoredValue] = []
-    for argument in arguments {
-      let given = texts.filter { $0.name == argument.name }
-      guard given.count == 1 else {
-        let what = given.isEmpty ? "missing" : "given twice"
-        throw Refusal("ARGUMENTS", "\(argument.name): \(what); it takes \(argument.type)")
-      }
-      do {
-        values.append(try argument.type.value(of: given[0].text))
-      } catch {
-        throw Refusal("ARGUMENTS", "\(argument.name): \(error.message)")
-      }
+    return try decode(CanonicalJSON.object(members))
+  }
+}
+
+extension ColumnReader {
+  /// The fault of an argument: what was expected, and nothing of what was sent, since anybody may
+  /// read it in a receipt.
+  fileprivate func expected(_ fault: FieldFault) -> FieldFault {
+    switch fault.rule {
+    case "max_bytes": fault
+    case "nfc": FieldFault("nfc", "not in Unicode form NFC; normalize it (QD24)")
+    default:
+      FieldFault(
+        fault.rule, "no \(column.type), which is written \(column.type.argumentForm)",
+        hazard: fault.hazard)
     }
-    return values
+  }
+}
+
+extension ColumnType {
+  /// How JSON spells one, for messages.
+  fileprivate var argumentForm: String {
+    switch self {
+    case .text: "as a string"
+    case .int: "as a whole number of 64 bits"
+    case .decimal(let precision, let scale):
+      "with at most \(precision - scale) digits before the point and \(scale) after it"
+    case .date: "\"2026-01-31\""
+    case .timestamp: "\"2026-01-31T10:00:00Z\""
+    case .bool: "true or false"
+    case .uuid: "\"123e4567-e89b-12d3-a456-426614174000\""
+    case .bytes: "\"0x00ff\""
+    case .json: "with whole numbers of 64 bits, and with no key twice"
+    }
   }
 }

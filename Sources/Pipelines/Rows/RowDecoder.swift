@@ -89,6 +89,8 @@ package struct RowDecoder: Sendable {
     var rows = RowCollector(columnCount: columnCount, base: bytes.count)
     rows.reserve(rows: min(bytes.count / 24, Int(defaults.batchRowsMax)))
     while try scanner.next(span) {
+      // An empty line is no row, but where it may be an empty field.
+      if scanner.isBlank, layout.fieldCount > 1 { continue }
       guard rows.row < defaults.batchRowsMax else { throw tooManyRows() }
       guard scanner.count == layout.fieldCount else {
         throw Refusal(
@@ -125,7 +127,10 @@ package struct RowDecoder: Sendable {
       }
       rows.add(try reader.read(span, field.range, inPlace: true, spill: &rows.spill))
     } catch {
-      rows.reject(reader.told(error), column: reader.column.name)
+      let isMissing = scanner.isBlank && error.rule == "required"
+      rows.reject(
+        isMissing ? FieldFault("required", "an empty line") : reader.told(error),
+        column: reader.column.name)
     }
   }
 
