@@ -21,6 +21,8 @@ struct RowColumn: Sendable {
   let pii: Bool
   let lineage: [Lineage]
   let indirect: [Lineage]
+  /// The whole number that is written for it.
+  var number: Int64?
   /// Joined by USING on the right: only its qualified name means it.
   var isMerged = false
 }
