@@ -484,7 +484,12 @@ extension Checker {
     _ operation: BinaryOperator, _ a: Typed, _ b: Typed, at place: Place
   ) -> Typed {
     let isNumber = [a, b].allSatisfy { $0.type.family == .integer && $0.type != .bool }
-    if operation == .times, isNumber {
+    // What is written out can be reckoned here.
+    let isKnown =
+      a.number.flatMap { first in
+        b.number.map { !first.multipliedReportingOverflow(by: $0).overflow }
+      } ?? false
+    if operation == .times, isNumber, !isKnown {
       warn(
         "QD22", at: place, "a product may overflow", because: "the update is refused then",
         fix: "mul_div(a, b, c), which multiplies in 128 bits")

@@ -464,7 +464,7 @@ struct Hazard: Sendable, CustomTestStringConvertible {
     let text = "select 1000000 * amount / (amount * amount) as x from {{ ref('slv_transactions') }}"
     let thrown = #expect(throws: Diagnostics.self) { try Example.check(text) }
     let found = try #require(thrown?.list.first)
-    #expect(found.place.column == 8 && found.message.hasPrefix("takes / of decimal(18,2)"))
+    #expect(found.place.column == 25 && found.message.hasPrefix("takes / of decimal(18,2)"))
     #expect(
       found.fix == "cast(… as integer) * 100 of the decimal(18,2), "
         + "cast(… as integer) of the decimal(18,4)")
