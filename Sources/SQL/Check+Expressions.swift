@@ -322,7 +322,8 @@ extension Checker {
         if level < scopes.count - 1 { scopes[level].crossings.append((element, place)) }
         return Typed(
           type: column.type, nullable: column.nullable, pii: column.pii,
-          lineage: Set(column.lineage), indirect: Set(column.indirect), number: column.number)
+          lineage: Set(column.lineage), indirect: Set(column.indirect),
+          number: column.written.number, rescaled: column.written.rescaled)
       }
     }
     unknownColumn(qualifier, name, isQuoted, at: place)
@@ -549,7 +550,7 @@ extension Checker {
     let shape = query(&inner)
     var typed = Typed(
       type: shape.columns.first?.type ?? .unknown, nullable: true, indirect: shape.deciding,
-      number: shape.columns.first?.number)
+      number: shape.columns.first?.written.number)
     for column in shape.columns {
       typed.pii = typed.pii || column.pii
       typed.lineage.formUnion(column.lineage)
@@ -581,6 +582,7 @@ extension Checker {
     }
     return Typed(
       type: column.type, nullable: true, pii: column.pii, lineage: Set(column.lineage),
-      indirect: shape.deciding.union(column.indirect), number: column.number)
+      indirect: shape.deciding.union(column.indirect), number: column.written.number,
+      rescaled: column.written.rescaled)
   }
 }

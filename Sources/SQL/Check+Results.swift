@@ -195,7 +195,7 @@ extension Checker {
           OutputColumn(
             name: name, type: typed.type, nullable: typed.nullable, pii: typed.pii,
             lineage: typed.lineage.sorted(), indirect: typed.indirect.sorted(),
-            number: typed.type == .integer ? typed.number : nil))
+            written: typed.written))
         outputs.elements.append(numbered(expression, &outputs) ?? rowElement(expression))
         scopes[scopes.count - 1].aliases.append((name, expression))
       }
@@ -224,7 +224,7 @@ extension Checker {
       outputs.columns.append(
         OutputColumn(
           name: alias, type: column.type, nullable: column.nullable, pii: column.pii,
-          lineage: column.lineage, indirect: column.indirect, number: column.number))
+          lineage: column.lineage, indirect: column.indirect, written: column.written))
       outputs.elements.append(element)
     }
     if items.isEmpty, let name {

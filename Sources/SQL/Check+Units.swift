@@ -89,7 +89,25 @@ struct Rescaled: Sendable, Hashable {
   var shift = 0
 }
 
+/// What is known of a column's whole numbers beside their type.
+struct Written: Sendable, Hashable {
+  /// The one that stands in the text.
+  var number: Int64?
+  var rescaled: Rescaled?
+}
+
 extension Typed {
+  /// One of a column's values, for its type alone.
+  fileprivate init(_ column: OutputColumn) {
+    self.init(
+      type: column.type, nullable: column.nullable, number: column.written.number,
+      rescaled: column.written.rescaled)
+  }
+
+  var written: Written {
+    type == .integer ? Written(number: number, rescaled: rescaled) : Written()
+  }
+
   /// A power of ten, as 100: who multiplies or divides by it may mean another scale, so that
   /// nothing is known of what the result counts.
   fileprivate var rescales: Bool { zeros > 0 }
@@ -280,14 +298,13 @@ extension Checker {
     var columns: [OutputColumn] = []
     for (index, (first, second)) in zip(a.columns, b.columns).enumerated() {
       let typed = joined(
-        Typed(type: first.type, nullable: first.nullable, number: first.number),
-        Typed(type: second.type, nullable: second.nullable, number: second.number),
+        Typed(first), Typed(second),
         at: arm.place(ofItem: index))
       var column = OutputColumn(
         name: first.name, type: typed.type, nullable: typed.nullable,
         pii: first.pii || second.pii, lineage: Set(first.lineage + second.lineage).sorted(),
         indirect: Set(first.indirect + second.indirect).sorted())
-      column.number = typed.number
+      column.written = typed.written
       columns.append(column)
     }
     let whole = [Array(columns.indices)]

@@ -21,8 +21,7 @@ struct RowColumn: Sendable {
   let pii: Bool
   let lineage: [Lineage]
   let indirect: [Lineage]
-  /// The whole number that is written for it.
-  var number: Int64?
+  var written = Written()
   /// Joined by USING on the right: only its qualified name means it.
   var isMerged = false
 }

@@ -163,6 +163,12 @@ struct Hazard: Sendable, CustomTestStringConvertible {
       accepted: "select 1000000 * amount / amount as x \(rows)"),
     Hazard(
       rule: "QD23",
+      refused: "with t as (select 1000000 * amount as x, amount * amount as y \(rows)) "
+        + "select x / y as z from t",
+      accepted: "with t as (select 1000000 * amount as x, amount as y \(rows)) "
+        + "select x / y as z from t"),
+    Hazard(
+      rule: "QD23",
       refused: "select sum(-1000000 * amount) / sum(amount * amount) as x \(rows)",
       accepted: "select sum(-1000000 * amount) / sum(amount) as x \(rows)"),
     Hazard(
