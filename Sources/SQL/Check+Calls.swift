@@ -34,6 +34,9 @@ extension Checker {
     }
     if ["like", "glob"].contains(call.name), let pattern = call.arguments.first {
       patternIsShort(pattern)
+      if typed.count > 1 {
+        digitsAreNoText(typed[1], "\(call.name)()", at: call.arguments[1].place)
+      }
     }
     if call.over != nil { windowOrder(call, at: place) }
     var found = result(of: signature, call, typed, at: place)
@@ -47,7 +50,7 @@ extension Checker {
   ) -> [Typed] {
     var typed: [Typed] = []
     let apart = call.placeApart
-    var mixes = call.name == "nullif"
+    var mixes = ["nullif", "add_exact"].contains(call.name)
     if case .common = signature.result { mixes = true }
     guard mixes else {
       for index in call.arguments.indices {
@@ -218,10 +221,12 @@ extension Checker {
     textsAreWhole(call, typed, at: place)
     trimsLittle(call)
     datesFit(call, typed)
+    countsArePlain(call, typed)
     partsStayWhole(call, typed, at: place)
     scaleFits(call, typed)
     if call.name == "nullif", typed.count == 2 { compare(typed[0], typed[1], at: place) }
-    let type = arithmeticType(call, typed, at: place) ?? plainType(of: signature, call, typed)
+    let found = arithmeticResult(call, typed, at: place)
+    let type = found?.type ?? plainType(of: signature, call, typed)
     if typed.contains(where: { $0.type == .real }) { usesReal = true }
     var nullable = signature.keepsNotNull ? all.nullable : true
     if signature.kind == .aggregate, call.isAggregate || call.over != nil, call.name != "count" {
@@ -230,7 +235,11 @@ extension Checker {
     }
     if call.name == "count" { nullable = false }
     if ["coalesce", "ifnull"].contains(call.name) { nullable = typed.allSatisfy(\.nullable) }
-    return all.with(type, nullable: nullable)
+    var result = all.with(type, nullable: nullable)
+    if type == .integer {
+      result.rescaled = found == nil ? typed.compactMap(\.rescaled).first : found?.rescaled
+    }
+    return result
   }
 
   private mutating func plainType(

@@ -10,8 +10,10 @@ struct Typed: Sendable {
   var indirect: Set<Lineage> = []
   /// A literal, an argument or a variable: it takes on the type of what it is compared with.
   var isGiven = false
-  /// Of a whole number that is given in the text.
+  /// Of a whole number that is given in the text, or of a column that is one.
   var number: Int64?
+  /// Of a decimal that was multiplied or divided by a power of ten.
+  var rescaled: Rescaled?
 
   static let unknown = Typed(type: .unknown, nullable: true)
 
@@ -125,8 +127,9 @@ extension Checker {
 
   private func negated(_ typed: Typed, _ operation: UnaryOperator) -> Typed {
     var result = typed.with([.null, .bool].contains(typed.type) ? .integer : typed.type)
+    result.rescaled = typed.rescaled
     guard let number = typed.number, operation == .minus else { return result }
-    result.isGiven = true
+    result.isGiven = typed.isGiven
     result.number = 0 &- number
     return result
   }
@@ -197,12 +200,7 @@ extension Checker {
   ) -> Typed {
     var (value, pattern, escape) = (match.value, match.pattern, match.escape)
     var typed = walk(&value, in: position)
-    if typed.type.unit != nil {
-      refuse(
-        "QD23", at: value.place, "\(match.glob ? "GLOB" : "LIKE") of \(typed.type)",
-        because: "it is stored as a whole number, whose digits are no text",
-        fix: "compare it, as in x >= … and x < …")
-    }
+    digitsAreNoText(typed, match.glob ? "GLOB" : "LIKE", at: value.place)
     typed = typed.mixed(with: walk(&pattern, in: position))
     if var mark = escape {
       typed = typed.mixed(with: walk(&mark, in: position))
@@ -214,6 +212,14 @@ extension Checker {
         value: value, pattern: pattern, escape: escape, glob: match.glob, negated: match.negated))
     expression = rebuilt(expression, kind)
     return typed.with(.bool)
+  }
+
+  mutating func digitsAreNoText(_ typed: Typed, _ what: String, at place: Place) {
+    guard typed.type.unit != nil else { return }
+    refuse(
+      "QD23", at: place, "\(what) of \(typed.type)",
+      because: "it is stored as a whole number, whose digits are no text",
+      fix: "compare it, as in x >= … and x < …")
   }
 
   mutating func patternIsShort(_ pattern: Expression) {
@@ -267,8 +273,10 @@ extension Checker {
       expression,
       .choice(CaseExpression(operand: operand, branches: branches, otherwise: otherwise)))
     let out = result ?? .unknown
-    return out.mixed(with: read).with(
+    var typed = out.mixed(with: read).with(
       out.type, nullable: otherwise == nil || out.nullable)
+    typed.rescaled = out.rescaled
+    return typed
   }
 
   // MARK: Names
@@ -314,7 +322,8 @@ extension Checker {
         if level < scopes.count - 1 { scopes[level].crossings.append((element, place)) }
         return Typed(
           type: column.type, nullable: column.nullable, pii: column.pii,
-          lineage: Set(column.lineage), indirect: Set(column.indirect))
+          lineage: Set(column.lineage), indirect: Set(column.indirect),
+          number: column.written.number, rescaled: column.written.rescaled)
       }
     }
     unknownColumn(qualifier, name, isQuoted, at: place)
@@ -452,9 +461,9 @@ extension Checker {
     case .plus, .minus, .times, .divide, .remainder:
       arithmetic(first, at: place)
       arithmetic(second, at: place)
-      return both.with(
-        result(operation, first, second, at: place),
-        nullable: both.nullable || operation == .divide || operation == .remainder)
+      var typed = result(operation, first, second, at: place)
+      if operation == .divide || operation == .remainder { typed.nullable = true }
+      return typed
     }
   }
 
@@ -474,9 +483,14 @@ extension Checker {
 
   private mutating func result(
     _ operation: BinaryOperator, _ a: Typed, _ b: Typed, at place: Place
-  ) -> SQLType {
+  ) -> Typed {
     let isNumber = [a, b].allSatisfy { $0.type.family == .integer && $0.type != .bool }
-    if operation == .times, isNumber {
+    // What is written out can be reckoned here.
+    let isKnown =
+      a.number.flatMap { first in
+        b.number.map { !first.multipliedReportingOverflow(by: $0).overflow }
+      } ?? false
+    if operation == .times, isNumber, !isKnown {
       warn(
         "QD22", at: place, "a product may overflow", because: "the update is refused then",
         fix: "mul_div(a, b, c), which multiplies in 128 bits")
@@ -535,7 +549,8 @@ extension Checker {
   private mutating func subquery(_ inner: inout Query) -> Typed {
     let shape = query(&inner)
     var typed = Typed(
-      type: shape.columns.first?.type ?? .unknown, nullable: true, indirect: shape.deciding)
+      type: shape.columns.first?.type ?? .unknown, nullable: true, indirect: shape.deciding,
+      number: shape.columns.first?.written.number)
     for column in shape.columns {
       typed.pii = typed.pii || column.pii
       typed.lineage.formUnion(column.lineage)
@@ -567,6 +582,7 @@ extension Checker {
     }
     return Typed(
       type: column.type, nullable: true, pii: column.pii, lineage: Set(column.lineage),
-      indirect: shape.deciding.union(column.indirect))
+      indirect: shape.deciding.union(column.indirect), number: column.written.number,
+      rescaled: column.written.rescaled)
   }
 }

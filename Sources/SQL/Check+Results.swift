@@ -194,7 +194,8 @@ extension Checker {
         outputs.columns.append(
           OutputColumn(
             name: name, type: typed.type, nullable: typed.nullable, pii: typed.pii,
-            lineage: typed.lineage.sorted(), indirect: typed.indirect.sorted()))
+            lineage: typed.lineage.sorted(), indirect: typed.indirect.sorted(),
+            written: typed.written))
         outputs.elements.append(numbered(expression, &outputs) ?? rowElement(expression))
         scopes[scopes.count - 1].aliases.append((name, expression))
       }
@@ -223,7 +224,7 @@ extension Checker {
       outputs.columns.append(
         OutputColumn(
           name: alias, type: column.type, nullable: column.nullable, pii: column.pii,
-          lineage: column.lineage, indirect: column.indirect))
+          lineage: column.lineage, indirect: column.indirect, written: column.written))
       outputs.elements.append(element)
     }
     if items.isEmpty, let name {
@@ -384,8 +385,10 @@ extension Checker {
     }
     window.order = terms
     if let frame = window.frame {
-      span(frame.start)
-      if let end = frame.end { span(end) }
+      let ordered = frame.unit == .range ? rangedOver(window) : nil
+      let start = span(frame.start, ordered)
+      window.frame = WindowFrame(
+        unit: frame.unit, start: start, end: frame.end.map { span($0, ordered) })
     }
     return origins
   }
@@ -396,15 +399,39 @@ extension Checker {
     return place.flatMap { $0 < top.windowOrigins.count ? top.windowOrigins[$0] : nil } ?? []
   }
 
+  /// What a RANGE of this window is measured in: the one term that it is ordered by.
+  private func rangedOver(_ window: WindowSpecification) -> Typed? {
+    (effective(.specified(window))?.order.first?.expression).map(quietly)
+  }
+
   /// A frame reaches as far as a number says.
-  private mutating func span(_ bound: WindowFrame.Bound) {
-    var distance: Expression
+  /// - Parameter ordered: of RANGE, what the number is taken from.
+  private mutating func span(
+    _ bound: WindowFrame.Bound, _ ordered: Typed?
+  ) -> WindowFrame.Bound {
     switch bound {
-    case .preceding(let far), .following(let far): distance = far
-    case .unboundedPreceding, .currentRow, .unboundedFollowing: return
+    case .preceding(var far):
+      reach(&far, ordered)
+      return .preceding(far)
+    case .following(var far):
+      reach(&far, ordered)
+      return .following(far)
+    case .unboundedPreceding, .currentRow, .unboundedFollowing: return bound
+    }
+  }
+
+  private mutating func reach(_ distance: inout Expression, _ ordered: Typed?) {
+    if let ordered, case .parts = ordered.type.unit, case .literal(.real) = distance.kind,
+      constant(&distance, as: ordered.type, true) != nil
+    {
+      return
     }
     switch distance.kind {
-    case .literal(.integer), .parameter, .variable: _ = walk(&distance, in: .row)
+    case .literal(.integer), .parameter, .variable:
+      let typed = walk(&distance, in: .row)
+      guard let ordered else { return }
+      partsAreMeant(ordered, typed, "reaches over", at: distance.place)
+      millisecondsAreMeant(ordered, typed, "reaches over", at: distance.place, isFrame: true)
     default:
       refuse(
         "SQL04", at: distance.place, "a frame by an expression",

@@ -60,7 +60,7 @@ extension Checker {
     let qualified = columns.map {
       RowColumn(
         qualifier: alias, name: $0.name, type: $0.type, nullable: $0.nullable, pii: $0.pii,
-        lineage: $0.lineage, indirect: $0.indirect)
+        lineage: $0.lineage, indirect: $0.indirect, written: $0.written)
     }
     // The row that a LEFT JOIN makes up is NULL in every column, so only a key that is never NULL
     // tells it from the others; an empty key tells nothing.

@@ -21,6 +21,9 @@ extension SQLType {
   /// A number that counts nothing but itself.
   var isPlain: Bool { unit == nil && (family == .integer || family == .real) }
 
+  /// Counted from 1970-01-01.
+  fileprivate var isTime: Bool { self == .date || self == .timestamp }
+
   /// Both say what they count, and it is not the same: 1.00 is stored as 100, 1.0000 as 10000.
   package func clashes(with other: SQLType) -> Bool {
     guard let unit, let their = other.unit else { return false }
@@ -28,7 +31,7 @@ extension SQLType {
   }
 
   /// A decimal with room for whatever comes out.
-  private static func decimal(scale: Int) -> SQLType {
+  fileprivate static func decimal(scale: Int) -> SQLType {
     .decimal(precision: SQLLimits.decimalDigitsMax, scale: scale)
   }
 
@@ -54,7 +57,8 @@ extension SQLType {
     case (.divide, .parts(let first), .parts(let second)):
       first == second ? .integer : .decimal(scale: max(0, first - second))
     case (.plus, .parts(let scale), _), (.minus, .parts(let scale), _),
-      (.remainder, .parts(let scale), _), (.times, .parts(let scale), nil),
+      (.remainder, .parts(let scale), _), (.remainder, nil, .parts(let scale)),
+      (.times, .parts(let scale), nil),
       (.divide, .parts(let scale), nil),
       (.plus, nil, .parts(let scale)), (.minus, nil, .parts(let scale)),
       (.times, nil, .parts(let scale)):
@@ -78,13 +82,80 @@ extension SQLType {
   }
 }
 
+/// A decimal of these places, multiplied by a power of ten: either it has more places now, or it is
+/// larger.
+struct Rescaled: Sendable, Hashable {
+  let scale: Int
+  var shift = 0
+}
+
+/// What is known of a column's whole numbers beside their type.
+struct Written: Sendable, Hashable {
+  /// The one that stands in the text.
+  var number: Int64?
+  var rescaled: Rescaled?
+}
+
 extension Typed {
+  /// One of a column's values, for its type alone.
+  fileprivate init(_ column: OutputColumn) {
+    self.init(
+      type: column.type, nullable: column.nullable, number: column.written.number,
+      rescaled: column.written.rescaled)
+  }
+
+  var written: Written {
+    type == .integer ? Written(number: number, rescaled: rescaled) : Written()
+  }
+
   /// A power of ten, as 100: who multiplies or divides by it may mean another scale, so that
   /// nothing is known of what the result counts.
-  fileprivate var rescales: Bool {
-    guard var rest = number?.magnitude, rest > 1 else { return false }
-    while rest % 10 == 0 { rest /= 10 }
-    return rest == 1
+  fileprivate var rescales: Bool { zeros > 0 }
+
+  /// Of the power of ten that is given; 0 of all else.
+  private var zeros: Int {
+    guard var rest = number?.magnitude, rest > 1 else { return 0 }
+    var zeros = 0
+    while rest % 10 == 0 { (rest, zeros) = (rest / 10, zeros + 1) }
+    return rest == 1 ? zeros : 0
+  }
+
+  /// The places that it has, or had before it was rescaled.
+  fileprivate var parts: Rescaled? {
+    if let rescaled { return rescaled }
+    if case .parts(let scale) = type.unit { return Rescaled(scale: scale) }
+    return nil
+  }
+
+  /// What `self operation other` was before a power of ten; nil where its type says it.
+  fileprivate func rescaled(_ operation: BinaryOperator, _ other: Typed) -> Rescaled? {
+    switch operation {
+    case .times:
+      guard rescaled != nil || other.rescaled != nil || rescales || other.rescales else {
+        return nil
+      }
+      guard let first = parts else { return other.parts?.moved(by: zeros) }
+      guard let second = other.parts else { return first.moved(by: other.zeros) }
+      return Rescaled(
+        scale: first.scale + second.scale, shift: first.shift + second.shift)
+    case .divide:
+      guard other.parts == nil, rescaled != nil || other.rescales else { return nil }
+      return parts?.moved(by: -other.zeros)
+    default: return rescaled ?? other.rescaled
+    }
+  }
+
+  /// The same of another type, as a sum is.
+  func kept(as type: SQLType) -> Typed {
+    var result = with(type)
+    result.rescaled = rescaled
+    return result
+  }
+}
+
+extension Rescaled {
+  fileprivate func moved(by zeros: Int) -> Rescaled {
+    Rescaled(scale: scale, shift: shift + zeros)
   }
 }
 
@@ -127,20 +198,51 @@ extension Checker {
   /// Tells what a whole number means beside a decimal: 100 is 1.00 of a decimal(18,2).
   mutating func partsAreMeant(_ a: Typed, _ b: Typed, _ what: String, at place: Place) {
     let (decimal, other) = a.type.unit == nil ? (b, a) : (a, b)
-    guard case .parts(let scale) = decimal.type.unit, scale > 0, other.isGiven,
-      other.type == .integer, other.number != 0
+    guard case .parts(let scale) = decimal.type.unit, scale > 0, other.type == .integer,
+      other.isGiven || other.number != nil, other.number != 0
     else { return }
     let given = other.number.map(String.init) ?? "an int"
     let value = other.number.map { "\($0) is \(Decimals.shown($0, scale: scale))" }
     let example = value ?? "100 is \(Decimals.shown(100, scale: scale))"
-    let message = "\(what) \(decimal.type) with \(given)"
-    let reason = "it counts the smallest parts: \(example)"
     let fix =
       other.number.map { number in
+        let whole = "\(number).\(Decimals.one(scale: scale).dropFirst())"
         let parts = Decimals.shown(number, scale: scale)
-        return "\(number).\(Decimals.one(scale: scale).dropFirst()), or \(parts) if that is meant"
+        guard other.isGiven else {
+          let zeros = Decimals.one(scale: scale).dropFirst()
+          return "cast(\(number)\(zeros) as integer) for \(whole), "
+            + "cast(\(number) as integer) if \(parts) is meant"
+        }
+        return "\(whole), or \(parts) if that is meant"
       } ?? "declare the argument as \(decimal.type)"
-    // Nobody reads the notes of a query that a person types.
+    note(
+      "\(what) \(decimal.type) with \(given)",
+      because: "it counts the smallest parts: \(example)", fix: fix, at: place)
+  }
+
+  /// Tells that a number beside a timestamp counts milliseconds, unless it makes whole seconds.
+  mutating func millisecondsAreMeant(
+    _ a: Typed, _ b: Typed, _ what: String, at place: Place, isFrame: Bool = false
+  ) {
+    let (timestamp, other) = a.type.unit == nil ? (b, a) : (a, b)
+    guard timestamp.type == .timestamp, other.type == .integer, let number = other.number,
+      number % 1_000 != 0
+    else { return }
+    let (days, overflows) = number.multipliedReportingOverflow(by: 86_400_000)
+    // A frame takes no expression.
+    let fix =
+      isFrame
+      ? "\(overflows ? number : days) for \(number) days"
+      : "\(number) * 86400000 for \(number) days, or cast(\(number) as integer) if that is meant"
+    note(
+      "\(what) timestamp with \(number)", because: "a timestamp counts milliseconds", fix: fix,
+      at: place)
+  }
+
+  /// Nobody reads the notes of a query that a person types, so there it is refused.
+  private mutating func note(
+    _ message: String, because reason: String, fix: String, at place: Place
+  ) {
     if profile == .adhoc {
       refuse("QD23", at: place, message, because: reason, fix: fix)
     } else {
@@ -159,8 +261,9 @@ extension Checker {
       familiesFit(first.type, second.type, at: place)
     }
     var result = both.with(first.type.joined(with: second.type))
-    if first.isGiven, second.isGiven {
-      result.isGiven = true
+    result.rescaled = first.rescaled ?? second.rescaled
+    result.isGiven = first.isGiven && second.isGiven
+    if first.number != nil, second.number != nil {
       result.number = first.number == 0 ? second.number : first.number
     }
     return result
@@ -195,13 +298,14 @@ extension Checker {
     var columns: [OutputColumn] = []
     for (index, (first, second)) in zip(a.columns, b.columns).enumerated() {
       let typed = joined(
-        Typed(type: first.type, nullable: first.nullable),
-        arm.constant(ofItem: index, second), at: arm.place(ofItem: index))
-      columns.append(
-        OutputColumn(
-          name: first.name, type: typed.type, nullable: typed.nullable,
-          pii: first.pii || second.pii, lineage: Set(first.lineage + second.lineage).sorted(),
-          indirect: Set(first.indirect + second.indirect).sorted()))
+        Typed(first), Typed(second),
+        at: arm.place(ofItem: index))
+      var column = OutputColumn(
+        name: first.name, type: typed.type, nullable: typed.nullable,
+        pii: first.pii || second.pii, lineage: Set(first.lineage + second.lineage).sorted(),
+        indirect: Set(first.indirect + second.indirect).sorted())
+      column.written = typed.written
+      columns.append(column)
     }
     let whole = [Array(columns.indices)]
     var shape = ResultShape(columns: columns, keys: [])
@@ -218,15 +322,18 @@ extension Checker {
 
   // MARK: Functions
 
-  /// The type of what an arithmetic function gives; nil of all others.
-  mutating func arithmeticType(
+  /// What an arithmetic function gives; nil of all others.
+  mutating func arithmeticResult(
     _ call: FunctionCall, _ typed: [Typed], at place: Place
-  ) -> SQLType? {
+  ) -> Typed? {
     guard let first = typed.first else { return nil }
     switch call.name {
-    case "sum": return first.type.total
-    case "mul_div" where typed.count > 2: return multiplied(first, typed[1], by: typed[2])
-    case "abs": return first.type == .bool || first.type == .null ? .integer : first.type
+    case "sum": return first.kept(as: first.type.total)
+    case "mul_div" where typed.count > 2:
+      return multiplied(first, typed[1], by: typed[2], at: place)
+    case "abs":
+      return first.kept(
+        as: first.type == .bool || first.type == .null ? .integer : first.type)
     case "add_exact" where typed.count == 2:
       return combined(first, .plus, typed[1], at: place)
     case "mul_exact" where typed.count == 2:
@@ -236,56 +343,114 @@ extension Checker {
     }
   }
 
-  /// The type of `mul_div(a, b, c)`: a's where b / c is a mere ratio.
-  private func multiplied(_ a: Typed, _ b: Typed, by c: Typed) -> SQLType {
-    guard case .parts = a.type.unit else { return a.type.total }
-    if let unit = b.type.unit, unit == c.type.unit { return a.type.total }
-    let isRescaled = [b, c].contains { factor in
-      if case .parts = factor.type.unit { true } else { factor.rescales }
+  /// `mul_div(a, b, c)` is a * b / c.
+  private mutating func multiplied(
+    _ a: Typed, _ b: Typed, by c: Typed, at place: Place
+  ) -> Typed {
+    guard [a, b, c].contains(where: { $0.type.unit != nil || $0.rescaled != nil }) else {
+      return a.with(a.type.total)
     }
-    return isRescaled ? .integer : a.type.total
+    return combined(combined(a, .times, b, at: place), .divide, c, at: place)
   }
 
   /// `exact(a, b, c, '+-')` is (a + b) - c.
   private mutating func chained(
     _ call: FunctionCall, _ typed: [Typed], at place: Place
-  ) -> SQLType {
+  ) -> Typed {
     var total = typed[0]
     var signs: [Character] = []
     if case .literal(.text(let text))? = call.arguments.last?.kind { signs = Array(text) }
     for (index, next) in typed.dropLast().dropFirst().enumerated() {
       let sign = index < signs.count ? BinaryOperator(rawValue: String(signs[index])) : nil
-      total = total.with(combined(total, sign ?? .plus, next, at: place))
+      total = combined(total, sign ?? .plus, next, at: place)
     }
-    return total.type
+    return total
   }
 
-  /// The type of `a operation b`; refuses numbers that count different things.
+  /// What `a operation b` gives; refuses numbers that count different things.
   mutating func combined(
     _ a: Typed, _ operation: BinaryOperator, _ b: Typed, at place: Place
+  ) -> Typed {
+    var result = a.mixed(with: b)
+    result = result.with(type(of: a, operation, b, at: place))
+    if result.type == .integer { result.rescaled = a.rescaled(operation, b) }
+    return result
+  }
+
+  private mutating func type(
+    of a: Typed, _ operation: BinaryOperator, _ b: Typed, at place: Place
   ) -> SQLType {
     if profile.allowsReal, !partsMeetWhole(a, operation, b, at: place) { return .integer }
     if a.type == .real || b.type == .real {
       usesReal = true
       return .real
     }
+    let what = "takes \(operation.rawValue) of"
+    guard calendarFits(a, operation, b, at: place) else { return .integer }
     switch operation {
-    case .plus, .minus, .remainder:
-      guard unitsFit(a, b, "takes \(operation.rawValue) of", at: place) else { return .integer }
-      if operation != .remainder {
-        partsAreMeant(a, b, "takes \(operation.rawValue) of", at: place)
+    case .plus, .minus:
+      guard unitsFit(a, b, what, at: place) else { return .integer }
+      partsAreMeant(a, b, what, at: place)
+      millisecondsAreMeant(a, b, what, at: place)
+    case .remainder:
+      guard unitsFit(a, b, what, at: place), remainderFits(a, b, at: place) else {
+        return .integer
       }
     case .divide:
-      if case .parts(let few) = b.type.unit, case .parts(let many) = a.type.unit, many > few {
-        break
-      }
-      guard unitsFit(a, b, "takes / of", at: place) else { return .integer }
+      guard ratioFits(a, b, at: place) else { return .integer }
     default: break
     }
-    if operation == .times && a.rescales || [.times, .divide].contains(operation) && b.rescales {
-      return .integer
-    }
+    let isScaled = [.times, .divide].contains(operation)
+    if isScaled, b.rescales || a.rescaled != nil || b.rescaled != nil { return .integer }
+    if operation == .times, a.rescales { return .integer }
     return a.type.result(operation, b.type)
+  }
+
+  /// A date has a difference from another, but no sum and no product with it.
+  private mutating func calendarFits(
+    _ a: Typed, _ operation: BinaryOperator, _ b: Typed, at place: Place
+  ) -> Bool {
+    let products: [BinaryOperator] = [.times, .divide, .remainder]
+    let areTimes = a.type.isTime && b.type.isTime && a.type == b.type
+    let isProduct =
+      operation == .times && a.type.unit != nil && b.type.unit != nil
+      && (a.type.isTime || b.type.isTime)
+    guard isProduct || areTimes && (operation == .plus || products.contains(operation)) else {
+      return true
+    }
+    let time = a.type.isTime ? a.type : b.type
+    refuse(
+      "QD23", at: place, "takes \(operation.rawValue) of \(a.type) and \(b.type)",
+      because: "a \(time) is counted from 1970-01-01, so that the result means nothing",
+      fix: operation == .plus
+        ? "a - b, which is the time between them" : "cast(… as integer), if that is what is meant")
+    return false
+  }
+
+  /// 7 % 2.5000 would be the remainder of 7 parts.
+  private mutating func remainderFits(_ a: Typed, _ b: Typed, at place: Place) -> Bool {
+    guard case .parts(let scale) = b.type.unit, scale > 0, a.type == .integer,
+      let number = a.number, number != 0
+    else { return true }
+    refuse(
+      "QD23", at: place, "takes % of \(number) and \(b.type)",
+      because:
+        "it counts the smallest parts: \(number) is \(Decimals.shown(number, scale: scale))",
+      fix: "\(number).\(Decimals.one(scale: scale).dropFirst())")
+    return false
+  }
+
+  /// A decimal divided by one of fewer places keeps the others; what was multiplied by a power of
+  /// ten must be of the divisor's places before or after it.
+  private mutating func ratioFits(_ a: Typed, _ b: Typed, at place: Place) -> Bool {
+    guard let first = a.parts, let second = b.parts else {
+      return unitsFit(a, b, "takes / of", at: place)
+    }
+    if a.rescaled == nil, b.rescaled == nil, first.scale > second.scale { return true }
+    if first.scale + first.shift == second.scale + second.shift { return true }
+    return unitsFit(
+      a.with(.decimal(scale: first.scale)), b.with(.decimal(scale: second.scale)), "takes / of",
+      at: place)
   }
 
   /// A decimal's parts times or beside a floating-point number would be shown as whole ones.
@@ -331,6 +496,21 @@ extension Checker {
       fix: "fmt_decimal(\(call.arguments[0].plainName ?? "…"), \(scale))")
   }
 
+  /// How many months, places or rows is a whole number, and no decimal's parts or date's days.
+  mutating func countsArePlain(_ call: FunctionCall, _ typed: [Typed]) {
+    let places = [
+      "add_months": [1], "lag": [1], "lead": [1], "nth_value": [1], "ntile": [0], "substr": [1, 2],
+    ]
+    for index in places[call.name] ?? []
+    where index < typed.count && typed[index].type.unit != nil {
+      refuse(
+        "QD23", at: call.arguments[index].place,
+        "\(call.name)() by \(typed[index].type)",
+        because: "it takes how many, and a \(typed[index].type) stores something else",
+        fix: "a plain whole number, as 12, or cast(… as integer)")
+    }
+  }
+
   /// Dates are days: of a timestamp's milliseconds their functions would fail in every run.
   mutating func datesFit(_ call: FunctionCall, _ typed: [Typed]) {
     let wanted: SQLType
@@ -363,18 +543,6 @@ extension Checker {
 }
 
 extension Select {
-  /// Its result of this number, with the whole number that is written there.
-  fileprivate func constant(ofItem index: Int, _ column: OutputColumn) -> Typed {
-    var typed = Typed(type: column.type, nullable: column.nullable)
-    if index < items.count, case .expression(let expression, _) = items[index],
-      case .literal(.integer(let number)) = expression.kind
-    {
-      typed.isGiven = true
-      typed.number = number
-    }
-    return typed
-  }
-
   /// Where its result of this number stands.
   fileprivate func place(ofItem index: Int) -> Place {
     guard index < items.count, case .expression(let expression, _) = items[index] else {

@@ -96,7 +96,7 @@ struct ResultShape: Sendable {
     columns.map {
       RowColumn(
         qualifier: qualifier, name: $0.name, type: $0.type, nullable: $0.nullable, pii: $0.pii,
-        lineage: $0.lineage, indirect: $0.indirect)
+        lineage: $0.lineage, indirect: $0.indirect, written: $0.written)
     }
   }
 }
@@ -237,7 +237,7 @@ struct Checker {
       shape.columns = zip(shape.columns, table.columns).map { column, name in
         OutputColumn(
           name: name, type: column.type, nullable: column.nullable, pii: column.pii,
-          lineage: column.lineage, indirect: column.indirect)
+          lineage: column.lineage, indirect: column.indirect, written: column.written)
       }
       shape.keys = shape.keys.filter { $0.allSatisfy { $0 < shape.columns.count } }
     }
@@ -274,6 +274,8 @@ struct Checker {
       }
     }
     shape.keys = []
+    // Its steps make other numbers of it.
+    for index in shape.columns.indices { shape.columns[index].written = Written() }
     shape = spread(shape, through: table.query.rest.map(\.select), of: table)
     commons.append((table.name, shape))
     for index in table.query.rest.indices {

@@ -10,6 +10,8 @@ package struct OutputColumn: Sendable, Hashable {
   /// Ascending; columns that only decide of which rows, and in which order, the values are made:
   /// in OVER, in FILTER, in the conditions of inner SELECTs. A mark does not spread from them.
   package let indirect: [Lineage]
+  /// Of its whole numbers, beside their type.
+  var written = Written()
 }
 
 /// A SELECT that passed every rule of its profile, ready to be printed.

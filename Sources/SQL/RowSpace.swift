@@ -21,6 +21,7 @@ struct RowColumn: Sendable {
   let pii: Bool
   let lineage: [Lineage]
   let indirect: [Lineage]
+  var written = Written()
   /// Joined by USING on the right: only its qualified name means it.
   var isMerged = false
 }

@@ -93,7 +93,7 @@ package enum BinaryOperator: String, Sendable {
   var compares: Bool { [4, 5].contains(strength) }
 
   /// What stands on its sides counts the same.
-  var meets: Bool { compares || self == .plus || self == .minus }
+  var meets: Bool { compares || [.plus, .minus, .remainder].contains(self) }
 
   var readsJSON: Bool { self == .arrow || self == .arrowText }
 

@@ -257,6 +257,18 @@ extension Rule {
       23, "select id, 1 as x FROM where amount % 500 = amount * amount",
       "select id, 1 as x FROM where amount % 500 = amount * amount / 100"),
     text(
+      23, "select id, 1 as x FROM where mul_div(3, amount * amount, 1) > amount",
+      "select id, 1 as x FROM where mul_div(3, amount, 1) > amount"),
+    text(
+      23, "select id, 1 as x FROM where 1000000 * amount / (amount * amount) > 5",
+      "select id, 1 as x FROM where 1000000 * amount / max(amount, 1) > 5"),
+    text(
+      23, "select id, 1 as x FROM where day + day > 5",
+      "select id, 1 as x FROM where day - day > 5"),
+    text(
+      23, "select id, add_months(day, amount) as x FROM",
+      "select id, add_months(day, 12) as x FROM"),
+    text(
       23, "select id, coalesce(nullif(amount, 0), mul_exact(amount, amount)) as x FROM",
       "select id, coalesce(nullif(amount, 0), mul_exact(amount, 2)) as x FROM"),
     text(

@@ -145,6 +145,66 @@ struct Hazard: Sendable, CustomTestStringConvertible {
       rule: "QD23", refused: "select side \(rows) where amount % 500 = amount * amount",
       accepted: "select side \(rows) where amount % 500 = amount"),
     Hazard(
+      rule: "QD23", refused: "select amount + mul_div(3, amount * amount, 1) as x \(rows)",
+      accepted: "select amount + mul_div(3, amount, 1) as x \(rows)"),
+    Hazard(
+      rule: "QD23", refused: "select mul_div(amount, 1000000, amount * amount) as x \(rows)",
+      accepted: "select mul_div(amount, 1000000, amount) as x \(rows)"),
+    Hazard(
+      rule: "QD23", refused: "select mul_div(value_date, amount, 1) as x \(rows)",
+      accepted: "select mul_div(value_date - due_date, amount, 1) as x \(rows)"),
+    // A power of ten may move the point, or make a share of a million.
+    Hazard(
+      rule: "QD23", refused: "select 1000000 * amount / (amount * amount) as x \(rows)",
+      accepted: "select 1000000 * (cast(amount as integer) * 100) / (amount * amount) as x "
+        + rows),
+    Hazard(
+      rule: "QD23", refused: "select 1000000 * (amount * amount) / amount as x \(rows)",
+      accepted: "select 1000000 * amount / amount as x \(rows)"),
+    Hazard(
+      rule: "QD23",
+      refused: "with t as (select 1000000 * amount as x, amount * amount as y \(rows)) "
+        + "select x / y as z from t",
+      accepted: "with t as (select 1000000 * amount as x, amount as y \(rows)) "
+        + "select x / y as z from t"),
+    Hazard(
+      rule: "QD23",
+      refused: "select sum(-1000000 * amount) / sum(amount * amount) as x \(rows)",
+      accepted: "select sum(-1000000 * amount) / sum(amount) as x \(rows)"),
+    Hazard(
+      rule: "QD23",
+      refused: "select case when side = 'a' then 1000 * amount else 0 end / (amount * amount) "
+        + "as x \(rows)",
+      accepted: "select case when side = 'a' then 1000 * amount else 0 end / amount as x "
+        + rows),
+    Hazard(
+      rule: "QD23", refused: "select value_date + due_date as x \(rows)",
+      accepted: "select value_date - due_date as x \(rows)"),
+    Hazard(
+      rule: "QD23", refused: "select value_date + '2026-11-01' as x \(rows)",
+      accepted: "select value_date - '2026-11-01' as x \(rows)"),
+    Hazard(
+      rule: "QD23", refused: "select value_date * amount as x \(rows)",
+      accepted: "select value_date * 86400000 as x \(rows)"),
+    Hazard(
+      rule: "QD23", refused: "select add_months(value_date, amount) as x \(rows)",
+      accepted: "select add_months(value_date, length(side)) as x \(rows)"),
+    Hazard(
+      rule: "QD23", refused: "select substr(side, value_date) as x \(rows)",
+      accepted: "select substr(side, year(value_date)) as x \(rows)"),
+    Hazard(
+      rule: "QD23", refused: "select 7 % amount as x \(rows)",
+      accepted: "select 7.00 % amount as x \(rows)"),
+    Hazard(
+      rule: "QD23", refused: "select side \(rows) where like('1%', amount)",
+      accepted: "select side \(rows) where like('1%', cast(amount as text))"),
+    Hazard(
+      rule: "QD23", refused: "select side \(rows) where glob('2*', value_date)",
+      accepted: "select side \(rows) where glob('2*', side)"),
+    Hazard(
+      rule: "QD23", refused: "select add_exact(amount, amount * amount) as x \(rows)",
+      accepted: "select add_exact(amount, 1.00) as x \(rows)"),
+    Hazard(
       rule: "QD23", refused: "select fmt_decimal(amount * amount, 2) as x \(rows)",
       accepted: "select fmt_decimal(amount, 2) as x \(rows)", profile: .query),
     Hazard(
@@ -347,6 +407,73 @@ struct Hazard: Sendable, CustomTestStringConvertible {
     #expect(found.fix?.hasPrefix(fix) == true, "\(found.fix ?? "")")
     let other = condition.replacing("amount", with: "cast(amount as integer)")
     #expect(try warnings(other).isEmpty)
+  }
+
+  private static let audit = "from {{ ref('slv_audit') }}"
+  private static let shares = "from {{ ref('slv_transactions') }}"
+
+  @Test(arguments: [
+    (
+      "select at - 30 as x \(audit)", "select at - 30 * 86400000 as x \(audit)",
+      "30 * 86400000 for 30 days, or cast(30 as integer) if that is meant"
+    ),
+    (
+      "select 86400 + at as x \(audit)", "select 86400000 + at as x \(audit)",
+      "86400 * 86400000 for 86400 days, or cast(86400 as integer) if that is meant"
+    ),
+    (
+      "select count(*) over (order by at range between 29 preceding and current row) as x "
+        + audit,
+      "select count(*) over (order by at range between 2505600000 preceding and current row) "
+        + "as x \(audit)", "2505600000 for 29 days"
+    ),
+    (
+      "select count(*) over (w range 7 preceding) as x \(audit) window w as (order by at)",
+      "select count(*) over (w rows 7 preceding) as x \(audit) "
+        + "window w as (order by at, audit_id)", "604800000 for 7 days"
+    ),
+    (
+      "select count(*) over (order by amount range 5 preceding) as x \(shares)",
+      "select count(*) over (order by amount range 5.00 preceding) as x \(shares)",
+      "5.00, or 0.05 if that is meant"
+    ),
+    (
+      "select 50 as x \(shares) union all select amount \(shares)",
+      "select cast(5000 as integer) as x \(shares) union all select amount \(shares)",
+      "cast(5000 as integer) for 50.00, cast(50 as integer) if 0.50 is meant"
+    ),
+    (
+      "with t as (select 50 as least) select side \(shares) cross join t where amount > t.least",
+      "with t as (select 0 as least) select side \(shares) cross join t where amount > t.least",
+      "cast(5000 as integer) for 50.00, cast(50 as integer) if 0.50 is meant"
+    ),
+    (
+      "select side \(shares) where amount > (select -5)",
+      "select side \(shares) where amount > (select 0)",
+      "cast(-500 as integer) for -5.00, cast(-5 as integer) if -0.05 is meant"
+    ),
+  ])
+  func `of a bare number is noted, and refused where nobody reads notes`(
+    noted: String, silent: String, fix: String
+  ) throws {
+    let found = try #require(try Example.check(noted).warnings.first)
+    #expect(found.rule == "QD23" && found.fix == fix, "\(found)")
+    #expect(try Example.check(silent).warnings.isEmpty)
+    func typed(_ text: String) -> String {
+      text.replacing("{{ ref('", with: "").replacing("') }}", with: "")
+    }
+    #expect(Example.rules(typed(noted), .adhoc, form: .adhoc) == ["QD23"])
+    #expect(Example.rules(typed(silent), .adhoc, form: .adhoc) == [])
+  }
+
+  @Test func `of scales that a power of ten hides is told with its place and a fix`() throws {
+    let text = "select 1000000 * amount / (amount * amount) as x from {{ ref('slv_transactions') }}"
+    let thrown = #expect(throws: Diagnostics.self) { try Example.check(text) }
+    let found = try #require(thrown?.list.first)
+    #expect(found.place.column == 25 && found.message.hasPrefix("takes / of decimal(18,2)"))
+    #expect(
+      found.fix == "cast(… as integer) * 100 of the decimal(18,2), "
+        + "cast(… as integer) of the decimal(18,4)")
   }
 
   @Test func `guesses the name that was meant`() {
