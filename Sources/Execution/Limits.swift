@@ -23,6 +23,10 @@ package enum ExecutionLimits {
   package static let stepsPerDeploy: UInt64 = 200_000_000
   /// Rows that one deploy may write.
   package static let rowsPerDeploy: UInt64 = 1_000_000
+  /// Bytes that one call may put into a pipeline's file: rows, their index entries, and what SQLite
+  /// keeps beside each. On the disk they take up to four times as much, where each row spills over
+  /// into a page of its own, and all of it twice until the log begins anew.
+  package static let bytesTakenPerUpdate: UInt64 = 256 << 20
   /// Rows whose price a deploy sets aside beforehand.
   package static let rowsReservedPerDeploy: UInt64 = 10_000
   /// How long receipts of transfers, top-ups, deploys and administrators' calls answer a
@@ -57,7 +61,7 @@ package enum ExecutionLimits {
   /// Rows of one model that are computed at once, and rows that a procedure gives.
   package static let rowsPerModelMax = 1_000_000
   /// Bytes of these rows: they are held in memory.
-  package static let rowBytesPerModelMax = 512 << 20
+  package static let rowBytesPerModelMax = 256 << 20
   /// Pages that a writer keeps in memory; more dirty ones are written before the commit.
   package static let writerCacheKibibytes = 8_192
   /// Heights whose roots the tries keep: more than may be uncertified.
