@@ -101,7 +101,10 @@ package enum ExecutionLimits {
   package static let differencesShownMax = 5
   /// Accepted engines that are named where another one is refused, the newest.
   static let enginesShownMax = 4
-  /// Bytes of a pipeline's file that is copied for a plan or a check.
+  /// Milliseconds of one plan or check.
+  package static let workshopMillisecondsMax: UInt64 = 60_000
+  /// Bytes of a pipeline's file that is copied for a plan or a check, and of what is written to the
+  /// copy.
   package static let copyBytesMax: Int64 = 512 << 20
   /// Owners whose pipelines stay readable for snapshots, one each, until the next barrier.
   package static let snapshotsHeld = 4

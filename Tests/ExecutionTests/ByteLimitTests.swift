@@ -1,6 +1,8 @@
 import Certification
 import Pipelines
+import Signing
 import Storage
+import Synchronization
 import Testing
 import Wire
 
@@ -147,5 +149,86 @@ private func copies(_ rows: Int) -> Package {
     #expect((1..<1_000).contains(file.data.rowsWritten))
     #expect(file.account.cycles.balance >= reserve)
     #expect(subnet.executor.totals.isConserved)
+  }
+}
+
+@Suite struct `A plan that goes too far` {
+  private func workshop(
+    _ package: Package, on subnet: Subnet, by person: KeyPair = Subnet.owner
+  ) throws -> Workshop {
+    let reader = subnet.executor.reader
+    return Workshop(
+      reader: reader, view: try reader.view(at: nil, proven: false),
+      request: QueryRequest(
+        subnet: subnet.genesis.subnet, pipeline: package.name,
+        question: .plan(package.canonicalBytes), caller: person.publicKey, expiry: 1))
+  }
+
+  @Test(arguments: [false, true])
+  func `takes no more memory than a copy may have`(isThere: Bool) throws {
+    let subnet = isThere ? try prepared() : try Subnet()
+    try subnet.execute([])
+    try subnet.certify()
+    var workshop = try workshop(copies(150), on: subnet)
+    workshop.bytesMax = 4 << 20
+    let refused = #expect(throws: Refusal.self) { _ = try workshop.answer() }
+    #expect(refused?.code == "TOO_LARGE")
+    #expect(refused?.message.contains("deploy with a step limit instead") == true)
+    workshop.bytesMax = 32 << 20
+    let total = try #require(try workshop.answer()?.rows.last)
+    #expect(total[2] == .text(isThere ? "upgrade" : "deploy"))
+  }
+
+  @Test func `is told that it would be refused at the limit of a deploy`() throws {
+    let subnet = try prepared()
+    try subnet.certify()
+    // Of two models, since one may not come to so much at once.
+    var package = copies(Int(ExecutionLimits.bytesTakenPerUpdate) / long.utf8.count / 2 + 10)
+    package.models.append(package.models[2])
+    package.models[3].name = "more_copies"
+    let total = try #require(try workshop(package, on: subnet).answer()?.rows.last)
+    #expect(total[2] == .text("refused"))
+    guard case .text(let detail) = total[7] else {
+      Issue.record("no reason is given")
+      return
+    }
+    #expect(detail.contains("BYTE_LIMIT"))
+  }
+
+  @Test func `is stopped by the clock`() throws {
+    let subnet = try Subnet()
+    try subnet.execute([])
+    try subnet.certify()
+    var package = copies(300)
+    package.models[2] = Model(
+      name: "pairs", layer: .silver, kind: .full, primaryKey: ["k"],
+      sql: sql(
+        "select a.k as k, count(*) as c from {{ ref('numbers') }} as a "
+          + "join {{ ref('numbers') }} as b on b.k = a.k group by a.k"))
+    #expect(try workshop(package, on: subnet).answer() != nil)
+    let clock = Mutex(UInt64(0))
+    subnet.executor.reader.brake {
+      clock.withLock { now in
+        now += 25_000
+        return now
+      }
+    }
+    let refused = #expect(throws: Refusal.self) { _ = try workshop(package, on: subnet).answer() }
+    #expect(refused?.code == "TIME_LIMIT")
+    // It left the workshop, and nobody is in it.
+    subnet.executor.reader.brake { 0 }
+    #expect(try workshop(package, on: subnet).answer() != nil)
+  }
+
+  @Test func `is not for those who could not pay the least of it`() throws {
+    let subnet = try Subnet()
+    try subnet.execute([])
+    try subnet.certify()
+    let nobody = Subnet.pair(77)
+    let refused = #expect(throws: Refusal.self) {
+      _ = try workshop(.shop(), on: subnet, by: nobody).answer()
+    }
+    #expect(refused?.code == "INSUFFICIENT_CYCLES")
+    #expect(try workshop(.shop(), on: subnet, by: Subnet.stranger).answer() != nil)
   }
 }

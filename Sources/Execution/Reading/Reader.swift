@@ -145,9 +145,12 @@ package final class Reader: Sendable {
   }
 
   /// Whether a query that begins now has run too long; nil without a clock.
-  var brake: (() -> Bool)? {
+  var brake: (() -> Bool)? { brake(after: ExecutionLimits.queryMillisecondsMax) }
+
+  /// Whether work that begins now took longer than so many milliseconds; nil without a clock.
+  func brake(after milliseconds: UInt64) -> (() -> Bool)? {
     guard let clock = state.withLock({ $0.clock }) else { return nil }
-    let end = clock() + ExecutionLimits.queryMillisecondsMax
+    let end = clock() + milliseconds
     return { clock() > end }
   }
 
@@ -246,15 +249,7 @@ package final class Reader: Sendable {
 
   /// The balance of a person's account at the newest height that can be read.
   package func balance(of owner: PublicKey) throws(Refusal) -> Cycles {
-    let view = try view(at: nil, proven: false)
-    return try answering { () throws(Stop) in
-      try view.system.with { engine throws(Stop) in
-        let bytes = try machine { () throws(StorageFault) in
-          try engine.ledgerEntry(.account, owner.bytes)
-        }
-        return bytes.flatMap { try? Cycles(canonicalBytes: $0) } ?? 0
-      }
-    }
+    try balance(of: owner, in: try view(at: nil, proven: false))
   }
 
   /// The balance of a pipeline at the newest height that can be read.
