@@ -27,6 +27,10 @@ package enum ExecutionLimits {
   /// keeps beside each. On the disk they take up to four times as much, where each row spills over
   /// into a page of its own, and all of it twice until the log begins anew.
   package static let bytesTakenPerUpdate: UInt64 = 256 << 20
+  /// Bytes that a call writes between two looks at the disk.
+  static let bytesBetweenLooks: UInt64 = 4 << 20
+  /// From so many bytes on, what a refused call left in a log is cut off at once.
+  static let bytesLeftInLogMax: UInt64 = 8 << 20
   /// Rows whose price a deploy sets aside beforehand.
   package static let rowsReservedPerDeploy: UInt64 = 10_000
   /// How long receipts of transfers, top-ups, deploys and administrators' calls answer a

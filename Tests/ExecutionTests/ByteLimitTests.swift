@@ -1,4 +1,5 @@
 import Certification
+import Foundation
 import Pipelines
 import Signing
 import Storage
@@ -148,6 +149,63 @@ private func copies(_ rows: Int) -> Package {
     #expect(receipt.refusalCode == "OUT_OF_CYCLES")
     #expect((1..<1_000).contains(file.data.rowsWritten))
     #expect(file.account.cycles.balance >= reserve)
+    #expect(subnet.executor.totals.isConserved)
+  }
+}
+
+@Suite struct `A call that wrote much and is undone` {
+  private func logBytes(_ subnet: Subnet) throws -> Int {
+    let found = try FileManager.default.attributesOfItem(
+      atPath: subnet.path + "/pipelines/shop.sqlite-wal")
+    return try #require(found[.size] as? Int)
+  }
+
+  @Test func `leaves no long log behind where it is refused`() throws {
+    let subnet = try prepared()
+    let body = copies(700).canonicalBytes
+    let receipt = try subnet.run(subnet.call("shop", .deploy, body: body, steps: 100_000))
+    #expect(receipt.refusalCode == "OUT_OF_CYCLES")
+    #expect(try logBytes(subnet) < 1 << 20)
+    let root = subnet.root()
+    #expect(try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n")).status == .applied)
+    #expect(subnet.root() != root)
+    try subnet.reopen()
+    #expect(try subnet.rows("bronze_orders").count == 1)
+  }
+
+  /// With a log that begins anew in this very block, and with one that goes on.
+  @Test(arguments: [false, true])
+  func `leaves no long log behind where the disk has no room, and is run later`(
+    isFresh: Bool
+  ) throws {
+    let subnet = try prepared()
+    if isFresh { _ = try subnet.executor.checkpoint() }
+    let call = subnet.deploy(copies(500))
+    let looks = Mutex(0)
+    // There is room when the block begins, and for 16 MiB more.
+    subnet.executor.hasRoom = {
+      looks.withLock { count in
+        count += 1
+        return count <= 5
+      }
+    }
+    let (block, digest) = subnet.block([call])
+    let root = subnet.root()
+    for _ in 0..<2 {
+      let fault = #expect(throws: ExecutionFault.self) {
+        try subnet.executor.execute(block, digest: digest)
+      }
+      #expect(fault?.kind == .full)
+      #expect(try logBytes(subnet) < 1 << 20)
+    }
+    // The sixth look was inside of the block, the seventh before it.
+    #expect(looks.withLock { $0 } == 7)
+    #expect(try subnet.executor.receipt(of: call.call.digest) == nil)
+    #expect(subnet.root() == root)
+    subnet.executor.hasRoom = { true }
+    _ = try subnet.executor.execute(block, digest: digest)
+    #expect(try subnet.executor.receipt(of: call.call.digest)?.receipt.status == .applied)
+    #expect(try subnet.rows("copies", columns: "n").count == 500)
     #expect(subnet.executor.totals.isConserved)
   }
 }

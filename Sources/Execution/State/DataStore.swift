@@ -30,6 +30,9 @@ final class DataStore {
   /// What any update may put into the file.
   var bytesTakenMax = ExecutionLimits.bytesTakenPerUpdate
   private var paid: PaidBytes?
+  /// Whether the machine lets execution write on; nil where nobody looks.
+  var hasRoom: (() -> Bool)?
+  private var looked: UInt64 = 0
   /// Old and new rows of tables that models read, while an update runs.
   private(set) var tracked: [String: [RowChange]] = [:]
   var tracking: Set<String> = []
@@ -205,6 +208,9 @@ final class DataStore {
             + "may: send smaller batches, keep less in a row, or let several deploys add the models"
         ))
     }
+    guard let hasRoom, bytesTaken - looked >= ExecutionLimits.bytesBetweenLooks else { return }
+    looked = bytesTaken
+    guard hasRoom() else { throw .failed(.noRoom) }
   }
 
   private func entries(of row: StoredRow, _ size: Int, in table: StoredTable) -> Int {
@@ -340,7 +346,7 @@ final class DataStore {
   func begin(rowsLimit: UInt64, paid: PaidBytes? = nil) {
     self.rowsLimit = rowsLimit
     self.paid = paid
-    bytesTaken = 0
+    (bytesTaken, looked) = (0, 0)
     rowsWritten = 0
     bytesWritten = 0
     indexEntries = 0
