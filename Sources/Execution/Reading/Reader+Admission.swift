@@ -180,7 +180,7 @@ extension Reader {
     return sender
   }
 
-  func balance(of owner: PublicKey, in view: HeightView) throws(Refusal) -> Cycles {
+  private func balance(of owner: PublicKey, in view: HeightView) throws(Refusal) -> Cycles {
     try answering { () throws(Stop) in
       try view.system.with { engine throws(Stop) in
         let bytes = try machine { () throws(StorageFault) in

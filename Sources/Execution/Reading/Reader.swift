@@ -249,7 +249,15 @@ package final class Reader: Sendable {
 
   /// The balance of a person's account at the newest height that can be read.
   package func balance(of owner: PublicKey) throws(Refusal) -> Cycles {
-    try balance(of: owner, in: try view(at: nil, proven: false))
+    let view = try view(at: nil, proven: false)
+    return try answering { () throws(Stop) in
+      try view.system.with { engine throws(Stop) in
+        let bytes = try machine { () throws(StorageFault) in
+          try engine.ledgerEntry(.account, owner.bytes)
+        }
+        return bytes.flatMap { try? Cycles(canonicalBytes: $0) } ?? 0
+      }
+    }
   }
 
   /// The balance of a pipeline at the newest height that can be read.

@@ -173,7 +173,14 @@ struct Workshop {
   /// who could pay the least that it costs.
   private func refusePoor(_ caller: PublicKey) throws(Refusal) {
     let least = view.prices.deploy(Usage(), first: true)
-    let balance = try reader.balance(of: caller, in: view)
+    let balance = try reader.answering { () throws(Stop) in
+      try view.system.with { engine throws(Stop) in
+        let bytes = try machine { () throws(StorageFault) in
+          try engine.ledgerEntry(.account, caller.bytes)
+        }
+        return bytes.flatMap { try? Cycles(canonicalBytes: $0) } ?? 0
+      }
+    }
     guard balance < least else { return }
     throw Refusal(
       "INSUFFICIENT_CYCLES",
