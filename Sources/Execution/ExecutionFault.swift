@@ -23,6 +23,9 @@ package struct ExecutionFault: Error, CustomStringConvertible {
     self.description = description
   }
 
+  static let noRoom = ExecutionFault(
+    .full, "the disk has no more room than this replica's journal needs")
+
   package init(_ fault: StorageFault) {
     kind = fault.isFull ? .full : .environment
     description =

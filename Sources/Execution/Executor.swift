@@ -28,6 +28,13 @@ package final class Executor {
   /// Rules broken on purpose; empty in every real replica.
   private let planted: Set<PlantedBug>
   private let order: KeyOrder
+  /// Whether this machine's disk has more room than what else writes to it needs. Where it has
+  /// not, a block ends in a fault of the kind `full`, before and while it is written.
+  package var hasRoom: (@Sendable () -> Bool)? {
+    didSet {
+      for name in pipelines.keys.sorted() { pipelines[name]?.data.hasRoom = hasRoom }
+    }
+  }
 
   /// Opens a replica's files, or makes them from genesis.
   ///
@@ -112,6 +119,7 @@ package final class Executor {
       name: name, path: path(of: name), vfs: vfs, prices: system.schedule.newest,
       retaining: ExecutionLimits.heightsRetained, order: order)
     if planted.contains(.dedupeLostAtRestart) { file.ledger.blindThrough = file.height }
+    file.data.hasRoom = hasRoom
     pipelines[name] = file
     return file
   }
@@ -145,13 +153,33 @@ package final class Executor {
     }
     if calls.isEmpty {
       latest = latest.carried(to: context)
-    } else if system.height >= header.height {
-      latest = try replay(calls, context)
     } else {
-      latest = try perform(calls, context)
+      do throws(ExecutionFault) { latest = try run(calls, context) } catch {
+        if error.kind == .full { trimLogs() }
+        throw error
+      }
     }
     try conclude(context)
     return latest.outcome(at: height)
+  }
+
+  private func run(
+    _ calls: [OrderedCall], _ context: BlockContext
+  ) throws(ExecutionFault) -> StoredOutcome {
+    guard hasRoom?() != false else { throw .noRoom }
+    return system.height >= context.height
+      ? try replay(calls, context) : try perform(calls, context)
+  }
+
+  /// Gives back what the block that found no room has written: others need it, the journal first.
+  private func trimLogs() {
+    for connection in connections {
+      // The log itself tells how long it is, but where its pages do not fit into the file.
+      let counted = try? connection.checkpoint(.passive).pagesInLog
+      let pages = counted ?? connection.log.pages
+      guard pages > 0 || counted == 0 else { continue }
+      try? connection.trimLog(to: pages)
+    }
   }
 
   private func conclude(_ context: BlockContext) throws(ExecutionFault) {

@@ -23,6 +23,14 @@ package enum ExecutionLimits {
   package static let stepsPerDeploy: UInt64 = 200_000_000
   /// Rows that one deploy may write.
   package static let rowsPerDeploy: UInt64 = 1_000_000
+  /// Bytes that one call may put into a pipeline's file: rows, their index entries, and what SQLite
+  /// keeps beside each. On the disk they take up to four times as much, where each row spills over
+  /// into a page of its own, and all of it twice until the log begins anew.
+  package static let bytesTakenPerUpdate: UInt64 = 256 << 20
+  /// Bytes that a call writes between two looks at the disk.
+  static let bytesBetweenLooks: UInt64 = 4 << 20
+  /// From so many bytes on, what a refused call left in a log is cut off at once.
+  static let bytesLeftInLogMax: UInt64 = 8 << 20
   /// Rows whose price a deploy sets aside beforehand.
   package static let rowsReservedPerDeploy: UInt64 = 10_000
   /// How long receipts of transfers, top-ups, deploys and administrators' calls answer a
@@ -57,7 +65,7 @@ package enum ExecutionLimits {
   /// Rows of one model that are computed at once, and rows that a procedure gives.
   package static let rowsPerModelMax = 1_000_000
   /// Bytes of these rows: they are held in memory.
-  package static let rowBytesPerModelMax = 512 << 20
+  package static let rowBytesPerModelMax = 256 << 20
   /// Pages that a writer keeps in memory; more dirty ones are written before the commit.
   package static let writerCacheKibibytes = 8_192
   /// Heights whose roots the tries keep: more than may be uncertified.
@@ -97,7 +105,10 @@ package enum ExecutionLimits {
   package static let differencesShownMax = 5
   /// Accepted engines that are named where another one is refused, the newest.
   static let enginesShownMax = 4
-  /// Bytes of a pipeline's file that is copied for a plan or a check.
+  /// Milliseconds of one plan or check.
+  package static let workshopMillisecondsMax: UInt64 = 60_000
+  /// Bytes of a pipeline's file that is copied for a plan or a check, and of what is written to the
+  /// copy.
   package static let copyBytesMax: Int64 = 512 << 20
   /// Owners whose pipelines stay readable for snapshots, one each, until the next barrier.
   package static let snapshotsHeld = 4

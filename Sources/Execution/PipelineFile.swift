@@ -121,11 +121,13 @@ final class PipelineFile {
     do {
       let transaction = try WriteTransaction(engine.connection)
       var receipts: [Receipt] = []
+      var left: UInt64 = 0
       for call in calls {
         guard let receipt = try run(call, in: block, isPaid: isPaid(call)) else {
           continue
         }
         receipts.append(receipt)
+        if case .refused = receipt.status { left = max(left, data.bytesTaken) }
       }
       guard owner != nil else {
         transaction.rollback()
@@ -136,6 +138,10 @@ final class PipelineFile {
       try transaction.commit()
       height = block.height
       committedRoots = roots
+      if left >= ExecutionLimits.bytesLeftInLogMax {
+        // A log that stays long begins anew after the next barrier.
+        try? engine.connection.trimLog(to: engine.connection.log.pages)
+      }
       return receipts
     } catch {
       try recover(to: marks)

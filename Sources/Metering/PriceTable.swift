@@ -152,6 +152,13 @@ extension PriceTable {
     return clamped(roundedUp(sum, gibibyte * 13))
   }
 
+  /// The most bytes of rows whose price alone is no more than so many cycles.
+  package func rowBytes(within cycles: Cycles) -> UInt64 {
+    let price = UInt128(rowByte.number) * UInt128(replicas)
+    guard price > 0 else { return .max }
+    return UInt64(clamping: UInt128(cycles.number) * 13 / price)
+  }
+
   private func ingressSum(_ bytes: UInt64) -> UInt128 {
     UInt128(ingressMessage.number) + times(ingressByte, bytes)
   }

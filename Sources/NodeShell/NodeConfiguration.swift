@@ -31,6 +31,10 @@ package struct NodeConfiguration: Sendable {
   package var journalFile: URL { stateDirectory.appending(path: "consensus.sqlite") }
   package var markerFile: URL { directory.appending(path: "started") }
   package var newFile: URL { directory.appending(path: ReplicaFolder.newName) }
+  /// Free bytes on the disk that execution leaves to the journal.
+  var journalRoomBytes: UInt64 {
+    min(settings.diskReserveBytes / 4, NodeLimits.journalRoomBytesUsual)
+  }
   package var member: Network.Member { network.members[me.index] }
 
   /// - Throws: `NodeFault` that names the file and what is wrong with it.

@@ -56,6 +56,9 @@ package enum NodeLimits {
   static let housekeepingTick = Span.seconds(1)
   /// Free bytes on the disk below which this replica takes no new calls.
   package static let diskReserveBytesUsual: UInt64 = 256 << 20
+  /// Of that reserve, at most, what execution leaves to the journal: a replica that can append no
+  /// block ends.
+  static let journalRoomBytesUsual = diskReserveBytesUsual / 4
   /// Heights behind the highest certified one at which a replica no longer calls itself ready.
   static let readyLagMax: UInt64 = 16
   /// How long a view may last before it is told as slow.

@@ -52,6 +52,8 @@ struct OpenedFiles {
     do throws(ExecutionFault) { try executor.judge(try EngineFingerprint.own()) } catch {
       throw NodeFault(error.description)
     }
+    let (folder, room) = (configuration.stateDirectory.path, configuration.journalRoomBytes)
+    executor.hasRoom = { (Machine.freeBytes(at: folder) ?? .max) >= room }
     try OpenedFiles.check(executor, restored.quarantine)
     try OpenedFiles.noteStart(configuration)
     var core = Configuration(

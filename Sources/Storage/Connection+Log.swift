@@ -46,6 +46,28 @@ extension Connection {
     }
   }
 
+  /// Cuts off what transactions that were undone left in the log behind its last commit: nobody
+  /// reads that, and the next transaction begins there
+  /// (https://sqlite.org/fileformat.html#walformat). Within a transaction nothing is cut.
+  ///
+  /// - Precondition: no other connection writes to the file.
+  /// - Parameter pages: those that are committed.
+  package func trimLog(to pages: Int) throws(StorageFault) {
+    guard !inTransaction else { return }
+    let end = pages == 0 ? 0 : 32 + Int64(pages) * (24 + 4_096)
+    guard let file = try logFile(), let methods = file.pointee.pMethods?.pointee,
+      let measure = methods.xFileSize, let cut = methods.xTruncate
+    else { return }
+    var size: Int64 = 0
+    var result = measure(file, &size)
+    if result == SQLITE_OK, size > end { result = cut(file, end) }
+    guard result == SQLITE_OK else {
+      throw StorageFault(
+        code: result & 0xff, extendedCode: result, message: "ftruncate failed",
+        doing: "cutting the log of \(path)")
+    }
+  }
+
   private func logFile() throws(StorageFault) -> UnsafeMutablePointer<sqlite3_file>? {
     var file: UnsafeMutablePointer<sqlite3_file>?
     try check(

@@ -46,8 +46,11 @@ package struct StorageFault: Error, Equatable, CustomStringConvertible {
 
   package var isEnvironment: Bool { kind == .environment }
 
-  /// True when the disk has no room left.
-  package var isFull: Bool { code == SQLITE_FULL }
+  /// True when the disk has no room left, for a log's index either
+  /// (https://sqlite.org/rescode.html#ioerr_shmsize).
+  package var isFull: Bool {
+    code == SQLITE_FULL || extendedCode == SQLITE_IOERR | (19 << 8)
+  }
 
   package var description: String {
     "SQLite failed while \(doing): \(message) (code \(extendedCode))"

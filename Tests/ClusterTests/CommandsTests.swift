@@ -25,7 +25,7 @@ struct `The command line` {
     let poor = try cluster.quorate("identity", "new", "poor")
     #expect(poor.status == 0)
     let planned = try cluster.quorate("pipeline", "plan", Self.bank, "--as", "poor")
-    #expect(planned.status == 1 && planned.output.contains("INSUFFICIENT_CYCLES"), "\(planned)")
+    #expect(planned.status == 1 && planned.errors.contains("INSUFFICIENT_CYCLES"), "\(planned)")
     let deployed = try cluster.quorate("pipeline", "deploy", Self.bank, "--cycles", "20T")
     try #require(deployed.status == 0, "\(deployed)")
     #expect(deployed.output.contains("its account holds 20.00 T cycles"), "\(deployed)")

@@ -29,6 +29,16 @@ private func usage(_ set: (inout Usage) -> Void) -> Usage {
     #expect(thirteen.transfer == 100_000_000)
   }
 
+  @Test func `says how many bytes of rows some cycles pay`() {
+    #expect(thirteen.rowBytes(within: 20_019) == 1_000)
+    // 1,000 bytes cost 80,000 / 13, rounded up.
+    let four = PriceTable.standard(replicas: 4)
+    #expect(four.rowBytes(within: 6_154) == 1_000)
+    #expect(four.rowBytes(within: 6_153) == 999)
+    #expect(four.rowBytes(within: 0) == 0)
+    #expect(thirteen.changed(["row-byte": 0])?.rowBytes(within: 1) == .max)
+  }
+
   @Test(arguments: [(13, 100), (26, 200), (4, 31), (1, 8), (40, 308)])
   func `scales with the replicas and rounds up once`(replicas: Int, step: UInt64) {
     let prices = PriceTable.standard(replicas: replicas)

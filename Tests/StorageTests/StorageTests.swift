@@ -61,6 +61,9 @@ final class Scratch {
     }
     #expect(full?.kind == .environment)
     #expect(full?.isFull == true)
+    // SQLITE_IOERR_SHMSIZE: the index of a log could not grow.
+    #expect(StorageFault(code: 10, extendedCode: 4_874, message: "", doing: "").isFull)
+    #expect(!StorageFault(code: 10, extendedCode: 10, message: "", doing: "").isFull)
     let missing = #expect(throws: StorageFault.self) {
       try Connection(path: scratch.path + "/none/b.sqlite")
     }

@@ -234,7 +234,7 @@ final class StepMeter {
   /// What `look` is given; valid while the meter lives.
   var context: UnsafeMutableRawPointer { UnsafeMutableRawPointer(count) }
 
-  /// Wall-clock brake of queries; nil in updates.
+  /// Wall-clock brake of queries, plans and checks; nil in updates.
   var isOverTime: (() -> Bool)? {
     get { count.pointee.isOverTime }
     set { count.pointee.isOverTime = newValue }

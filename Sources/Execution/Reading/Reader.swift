@@ -147,9 +147,12 @@ package final class Reader: Sendable {
   }
 
   /// Whether a query that begins now has run too long; nil without a clock.
-  var brake: (() -> Bool)? {
+  var brake: (() -> Bool)? { brake(after: ExecutionLimits.queryMillisecondsMax) }
+
+  /// Whether work that begins now took longer than so many milliseconds; nil without a clock.
+  func brake(after milliseconds: UInt64) -> (() -> Bool)? {
     guard let clock = state.withLock({ $0.clock }) else { return nil }
-    let end = clock() + ExecutionLimits.queryMillisecondsMax
+    let end = clock() + milliseconds
     return { clock() > end }
   }
 

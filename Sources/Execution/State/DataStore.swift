@@ -21,10 +21,18 @@ final class DataStore {
   private(set) var bytesWritten: UInt64 = 0
   private(set) var indexEntries: UInt64 = 0
   private(set) var rowHashes: UInt64 = 0
+  /// What it put into the file: rows, index entries, and what SQLite keeps beside each of them.
+  private(set) var bytesTaken: UInt64 = 0
   /// By how much stored bytes grew, 100 a row beside its values.
   private(set) var growth: Int64 = 0
   /// Rows that the update at hand may write.
   var rowsLimit: UInt64 = .max
+  /// What any update may put into the file.
+  var bytesTakenMax = ExecutionLimits.bytesTakenPerUpdate
+  private var paid: PaidBytes?
+  /// Whether the machine lets execution write on; nil where nobody looks.
+  var hasRoom: (() -> Bool)?
+  private var looked: UInt64 = 0
   /// Old and new rows of tables that models read, while an update runs.
   private(set) var tracked: [String: [RowChange]] = [:]
   var tracking: Set<String> = []
@@ -34,6 +42,12 @@ final class DataStore {
   struct RowChange {
     let old: StoredRow?
     let new: StoredRow?
+  }
+
+  /// The bytes of rows that an update's cycles pay, and what one gets that writes more.
+  struct PaidBytes {
+    let limit: UInt64
+    let refusal: () -> Refusal
   }
 
   init(on connection: Connection, ledger: Ledger, retaining: UInt64, order: KeyOrder) {
@@ -46,6 +60,8 @@ final class DataStore {
   private static let nextKey = Array("next-table".utf8)
   /// Logical bytes that a row, and each of its index entries, takes beside the row's values.
   static let rowOverhead: Int64 = 100
+  /// Bytes that SQLite keeps beside the values of a row or an index entry, rounded up.
+  static let entryOverhead = 32
 
   /// What a row adds to the stored bytes.
   private func stored(_ size: Int, in table: StoredTable) -> Int64 {
@@ -121,11 +137,23 @@ final class DataStore {
   }
 
   /// Makes these the table's indexes, and counts what their entries add or free.
-  func reindex(_ table: StoredTable, _ indexes: [[String]]) throws(StorageFault) {
-    let rows = try connection.integer("SELECT count(*) FROM \(quoted(table.name))") ?? 0
-    growth += Self.rowOverhead * rows * (Int64(indexes.count) - Int64(table.indexed))
-    try table.reindex(indexes)
-    try record(table)
+  func reindex(_ table: StoredTable, _ indexes: [[String]]) throws(Stop) {
+    let places = table.entryPlaces(of: indexes)
+    let rows = try machine { () throws(StorageFault) in
+      try connection.prepare("SELECT * FROM \(quoted(table.name))")
+    }
+    // Before they are made: what is too much is refused, not written.
+    var count: Int64 = 0
+    while try machine({ () throws(StorageFault) in try rows.step() }) {
+      count += 1
+      try take(table.entryBytes(of: table.row(of: rows), places))
+    }
+    rows.reset()
+    growth += Self.rowOverhead * count * (Int64(indexes.count) - Int64(table.indexed))
+    try machine { () throws(StorageFault) in
+      try table.reindex(indexes)
+      try record(table)
+    }
   }
 
   func drop(_ table: StoredTable) throws(StorageFault) {
@@ -144,13 +172,16 @@ final class DataStore {
 
   // MARK: Rows
 
-  private func count(_ table: StoredTable, bytes: Int, growth: Int64) throws(Stop) {
+  /// - Parameter taken: what the row puts into the file beside its values.
+  private func count(
+    _ table: StoredTable, bytes: Int, taken: Int, growth: Int64
+  ) throws(Stop) {
     indexEntries += table.indexed
     rowHashes += table.hasher.hashesPerRow
-    try count(bytes: bytes, growth: growth)
+    try count(bytes: bytes, taken: taken, growth: growth)
   }
 
-  private func count(bytes: Int, growth: Int64) throws(Stop) {
+  private func count(bytes: Int, taken: Int, growth: Int64) throws(Stop) {
     rowsWritten += 1
     bytesWritten += UInt64(bytes)
     self.growth += growth
@@ -161,6 +192,29 @@ final class DataStore {
           "the update writes more than \(rowsLimit) rows: raise rows_written_per_update in the "
             + "package's budget, or send smaller batches"))
     }
+    if let paid, bytesWritten > paid.limit { throw .refused(paid.refusal()) }
+    try take(taken)
+  }
+
+  /// Counts what goes into the file, before much more does: no update may fill a disk, and what is
+  /// refused at its end was written all the same.
+  private func take(_ bytes: Int) throws(Stop) {
+    bytesTaken += UInt64(bytes)
+    guard bytesTaken <= bytesTakenMax else {
+      throw .refused(
+        Refusal(
+          "BYTE_LIMIT",
+          "the call writes more than \(bytesTakenMax) bytes of rows and index entries, which none "
+            + "may: send smaller batches, keep less in a row, or let several deploys add the models"
+        ))
+    }
+    guard let hasRoom, bytesTaken - looked >= ExecutionLimits.bytesBetweenLooks else { return }
+    looked = bytesTaken
+    guard hasRoom() else { throw .failed(.noRoom) }
+  }
+
+  private func entries(of row: StoredRow, _ size: Int, in table: StoredTable) -> Int {
+    Self.entryOverhead + size + table.entryBytes(of: row, table.entryPlaces)
   }
 
   private func track(_ table: StoredTable, old: StoredRow?, new: StoredRow?) {
@@ -183,7 +237,9 @@ final class DataStore {
     let leaf = table.leaf(row)
     try admit(leaf.key, of: table)
     changes.put(leaf.key, leaf.hash)
-    try count(table, bytes: leaf.size, growth: stored(leaf.size, in: table))
+    try count(
+      table, bytes: leaf.size, taken: entries(of: row, leaf.size, in: table),
+      growth: stored(leaf.size, in: table))
     track(table, old: nil, new: row)
     return true
   }
@@ -195,7 +251,9 @@ final class DataStore {
   ) throws(Stop) {
     try admit(key, of: table)
     changes.put(key, hash)
-    try count(table, bytes: size, growth: stored(size, in: table))
+    // No index holds more of a row than all of it.
+    let taken = (Self.entryOverhead + size) * (1 + Int(table.indexed))
+    try count(table, bytes: size, taken: taken, growth: stored(size, in: table))
     if tracking.contains(table.name) { track(table, old: nil, new: row()) }
   }
 
@@ -228,7 +286,9 @@ final class DataStore {
     } catch { throw Stop(sql: error, in: "a row of \(table.name)") }
     let leaf = table.leaf(new)
     changes.put(leaf.key, leaf.hash)
-    try count(table, bytes: leaf.size, growth: Int64(leaf.size) - Int64(old.size))
+    try count(
+      table, bytes: leaf.size, taken: entries(of: new, leaf.size, in: table),
+      growth: Int64(leaf.size) - Int64(old.size))
     track(table, old: old, new: new)
   }
 
@@ -243,7 +303,9 @@ final class DataStore {
     } catch { throw Stop(machine: error) }
     let leaf = table.leaf(old)
     changes.remove(leaf.key)
-    try count(table, bytes: leaf.size, growth: -stored(leaf.size, in: table))
+    try count(
+      table, bytes: leaf.size, taken: Self.entryOverhead * (1 + Int(table.indexed)),
+      growth: -stored(leaf.size, in: table))
     track(table, old: old, new: nil)
   }
 
@@ -262,7 +324,9 @@ final class DataStore {
     let before = try tombstoneStored(key)
     try machine { () throws(StorageFault) in try ledger.put(.tombstone, key, bytes) }
     let size = key.count + bytes.count
-    try count(bytes: size, growth: Int64(size) + Self.rowOverhead - before)
+    try count(
+      bytes: size, taken: size + Self.entryOverhead,
+      growth: Int64(size) + Self.rowOverhead - before)
   }
 
   /// Forgets a tombstone, and gives back what it stored.
@@ -279,8 +343,10 @@ final class DataStore {
 
   // MARK: Updates
 
-  func begin(rowsLimit: UInt64) {
+  func begin(rowsLimit: UInt64, paid: PaidBytes? = nil) {
     self.rowsLimit = rowsLimit
+    self.paid = paid
+    (bytesTaken, looked) = (0, 0)
     rowsWritten = 0
     bytesWritten = 0
     indexEntries = 0

@@ -60,6 +60,8 @@ final class StoredTable {
   var name: String { schema.name }
   var columnCount: Int { schema.columns.count }
   lazy var indexed = UInt64(indexes.count)
+  /// By index: the columns that its entries hold.
+  private(set) lazy var entryPlaces = entryPlaces(of: indexes)
 
   /// Rows that the connection's last statement wrote.
   var connectionRowsChanged: Int { connection.rowsChanged }
@@ -99,6 +101,7 @@ final class StoredTable {
     }
     indexes = wanted
     indexed = UInt64(wanted.count)
+    entryPlaces = entryPlaces(of: wanted)
     forgetStatements()
     try createIndexes()
   }
@@ -106,6 +109,22 @@ final class StoredTable {
   func drop() throws(StorageFault) {
     forgetStatements()
     try connection.execute("DROP TABLE \(quoted(name))")
+  }
+
+  /// An index's own columns, and those of the key behind them
+  /// (https://sqlite.org/withoutrowid.html).
+  func entryPlaces(of indexes: [[String]]) -> [[Int]] {
+    indexes.map { names in
+      let own = names.compactMap { name in schema.columns.firstIndex { $0.name == name } }
+      return own + schema.key.filter { !own.contains($0) }
+    }
+  }
+
+  /// Bytes of a row's entries in such indexes.
+  func entryBytes(of row: StoredRow, _ places: [[Int]]) -> Int {
+    places.reduce(0) { sum, columns in
+      columns.reduce(sum + DataStore.entryOverhead) { $0 + row.values[$1].size }
+    }
   }
 
   // MARK: Statements

@@ -13,7 +13,7 @@ extension PipelineFile {
     var budget = StepBudget(limit: min(call.call.stepLimit, ExecutionLimits.stepsPerDeploy))
     let marks = (ledger.trie.mark, data.trie.mark)
     let before = (deployed: deployed, owner: owner)
-    data.begin(rowsLimit: ExecutionLimits.rowsPerDeploy)
+    data.begin(rowsLimit: ExecutionLimits.rowsPerDeploy, paid: paidBytes(call))
     var notes = NoteTaker()
     do {
       let usage = try inSavepoint { () throws(Stop) in
@@ -44,6 +44,21 @@ extension PipelineFile {
       precondition(
         (before.deployed == nil) == (deployed == nil) && before.owner == owner, "undone in full")
       return try record(call, block, call.receipt(block, .refused(refusal), usage: usage))
+    }
+  }
+
+  /// So much of what was set aside is left for rows when all else costs nothing.
+  private func paidBytes(_ call: OrderedCall) -> DataStore.PaidBytes {
+    let isNew = owner == nil
+    let most = SystemFile.most(call, prices, isNew)
+    let base = prices.deploy(Usage(), first: isNew)
+    // Both are rounded up.
+    let limit = prices.rowBytes(within: Cycles(most.above(base).addingCapped(1)))
+    return DataStore.PaidBytes(limit: limit) {
+      Refusal(
+        "OUT_OF_CYCLES",
+        "the deploy writes more than \(limit) bytes of rows, and by its step limit \(most) cycles "
+          + "were set aside, which pay for no more: declare a higher one")
     }
   }
 
@@ -308,7 +323,7 @@ extension PipelineFile {
       if table.schema.columns != plan.columns || table.schema.key != plan.key {
         try replace(table, by: plan, package)
       } else if table.indexes != plan.indexes {
-        try machine { () throws(StorageFault) in try data.reindex(table, plan.indexes) }
+        try data.reindex(table, plan.indexes)
       }
     }
   }

@@ -120,6 +120,9 @@ extension PipelineFile {
     // Nothing else runs on this file, so all that the caller may burn is set aside for the update.
     let reservation = account.reserve(upTo: allowance.left, freezing(in: block))
     let most = reservation.amount
+    data.begin(
+      rowsLimit: deployed?.package.budget.rowsWrittenPerUpdate ?? 0,
+      paid: paidBytes(call, most, allowance))
     var models: [ModelWork] = []
     defer { reach = UpdateReach(rowsGiven: budget.rows, models: models) }
     var rows = CountedRows()
@@ -133,7 +136,7 @@ extension PipelineFile {
         let usage = used(call, budget, hashes: data.settle() + ledger.settle())
         let receipt = billed(call, block, .applied, result, usage)
         guard receipt.charged <= most else {
-          throw .refused(tooDear(receipt.charged, most, allowance))
+          throw .refused(Self.tooDear(receipt.charged, most, allowance, of: name))
         }
         return receipt
       }
@@ -167,7 +170,21 @@ extension PipelineFile {
       forgetAt: block.time.advanced(by: deployed?.package.defaults.idempotencyRetention ?? 0))
   }
 
-  private func tooDear(_ cost: Cycles, _ most: Cycles, _ allowance: Allowance) -> Refusal {
+  private func paidBytes(
+    _ call: OrderedCall, _ most: Cycles, _ allowance: Allowance
+  ) -> DataStore.PaidBytes {
+    let limit = prices.rowBytes(within: most)
+    return DataStore.PaidBytes(limit: limit) { [name, prices] in
+      var least = Usage()
+      least.ingressBytes = UInt64(call.body.count)
+      least.rowBytesWritten = limit.addingCapped(1)
+      return Self.tooDear(prices.update(least), most, allowance, of: name)
+    }
+  }
+
+  private static func tooDear(
+    _ cost: Cycles, _ most: Cycles, _ allowance: Allowance, of name: String
+  ) -> Refusal {
     guard most < allowance.left else { return allowance.exceeded(of: name, cost: cost) }
     return Refusal(
       "OUT_OF_CYCLES",
@@ -233,7 +250,6 @@ extension PipelineFile {
     _ call: OrderedCall, _ task: Task, _ block: BlockContext, _ budget: inout StepBudget,
     _ rows: inout CountedRows
   ) throws(Stop) -> UpdateResult {
-    data.begin(rowsLimit: deployed?.package.budget.rowsWrittenPerUpdate ?? 0)
     data.tracking = deployed?.tracked ?? []
     var ingest = try begin(task.plan, call, block)
     if case .release = call.call.method {

@@ -10,11 +10,22 @@ import Wire
 ///
 /// - Safety: a copy is taken inside of the read transaction of a height, so equal heights give
 ///   equal answers; nothing of it comes back into the replica's files.
-/// - Bound: one copy at a time, of at most `ExecutionLimits.copyBytesMax`, in memory.
+/// - Bound: one copy at a time, of at most `ExecutionLimits.copyBytesMax` with all that is written
+///   to it, in memory, for as long as `workshopMillisecondsMax`.
 struct Workshop {
   let reader: Reader
   let view: HeightView
   let request: QueryRequest
+  /// Of a copy, and of what is written to it.
+  var bytesMax = ExecutionLimits.copyBytesMax
+  private let isOverTime: (() -> Bool)?
+
+  init(reader: Reader, view: HeightView, request: QueryRequest) {
+    self.reader = reader
+    self.view = view
+    self.request = request
+    isOverTime = reader.brake(after: ExecutionLimits.workshopMillisecondsMax)
+  }
 
   /// - Returns: nil for questions that are answered by queries.
   func answer() throws(Refusal) -> ResultTable? {
@@ -35,6 +46,16 @@ struct Workshop {
     return try body()
   }
 
+  /// A database in memory that ends at the limit, and statements that end at the clock.
+  private func engine() throws(Stop) -> Engine {
+    try machine { () throws(StorageFault) in
+      let engine = try Engine(path: ":memory:", access: .create, vfs: nil, profile: .update)
+      try engine.connection.pragma("max_page_count", "\(bytesMax / 4_096)")
+      engine.meter.isOverTime = isOverTime
+      return engine
+    }
+  }
+
   private func owned() throws(Refusal) -> PipelineView {
     let pipeline = try reader.pipeline(request.pipeline, in: view)
     guard let caller = request.caller, caller == pipeline.owner else {
@@ -47,21 +68,18 @@ struct Workshop {
   /// A pipeline's file as it stands at the height.
   private func copy(of pipeline: PipelineView) throws(Refusal) -> PipelineFile {
     try reader.answering { () throws(Stop) -> PipelineFile? in
-      let engine = try machine { () throws(StorageFault) in
-        try Engine(path: ":memory:", access: .create, vfs: nil, profile: .update)
-      }
+      let engine = try engine()
       let isCopied: Bool? = try pipeline.pin.with { source throws(Stop) in
         let bytes = try machine { () throws(StorageFault) in
           let pages = try source.connection.integer("PRAGMA page_count") ?? 0
           return pages * (try source.connection.integer("PRAGMA page_size") ?? 0)
         }
-        guard bytes <= ExecutionLimits.copyBytesMax else {
+        guard bytes <= bytesMax else {
           throw .refused(
             Refusal(
               "TOO_LARGE",
               "\(pipeline.name) holds \(bytes) bytes, and a copy to work on may have "
-                + "\(ExecutionLimits.copyBytesMax): deploy with a step limit instead; what fails "
-                + "leaves the old version running"))
+                + "\(bytesMax): \(Self.instead)"))
         }
         try machine { () throws(StorageFault) in
           try engine.connection.copy(from: source.connection)
@@ -77,7 +95,32 @@ struct Workshop {
   }
 
   private func unpacked<R>(_ body: () throws(Stop) -> R) throws(Refusal) -> R {
-    try reader.answering { () throws(Stop) -> R? in try body() }
+    do { return try body() } catch {
+      switch error {
+      case .refused(let refusal): throw refusal
+      case .failed(let fault): throw stopped(by: fault)
+      }
+    }
+  }
+
+  private static let instead =
+    "deploy with a step limit instead; what fails leaves the old version running"
+
+  /// Why work on a copy came to no end.
+  private func stopped(by fault: ExecutionFault) -> Refusal {
+    if fault.kind == .full {
+      return Refusal(
+        "TOO_LARGE",
+        "a copy of \(request.pipeline) to work on may have \(bytesMax) bytes, with all that is "
+          + "written to it: \(Self.instead)")
+    }
+    if isOverTime?() == true {
+      let seconds = ExecutionLimits.workshopMillisecondsMax / 1_000
+      return Refusal(
+        "TIME_LIMIT",
+        "a plan or a check of \(request.pipeline) takes longer than \(seconds) s: \(Self.instead)")
+    }
+    return Refusal("READ_FAILED", "this replica cannot plan or check now: ask another one")
   }
 
   // MARK: Plans
@@ -94,6 +137,7 @@ struct Workshop {
     guard known != nil || PipelineName.isSound(request.pipeline) else {
       throw PipelineName.refusal(request.pipeline)
     }
+    if known == nil { try refusePoor(caller) }
     let file: PipelineFile
     if let known { file = try copy(of: known) } else { file = try empty() }
     let call = rehearsed(bytes, caller)
@@ -104,7 +148,7 @@ struct Workshop {
       schedule: view.schedule)
     let receipts: [Receipt]
     do { receipts = try file.execute([call], in: block, isPaid: { _ in false }) } catch {
-      throw Refusal("READ_FAILED", "this replica cannot plan now: ask another one")
+      throw stopped(by: error)
     }
     guard let ran = receipts.first else {
       throw Refusal("READ_FAILED", "the plan did not run: ask another replica")
@@ -125,11 +169,33 @@ struct Workshop {
     return table.result
   }
 
+  /// Keys cost nothing, and neither do plans: one for a pipeline that is not there yet is for those
+  /// who could pay the least that it costs.
+  private func refusePoor(_ caller: PublicKey) throws(Refusal) {
+    let least = view.prices.deploy(Usage(), first: true)
+    let balance = try reader.answering { () throws(Stop) in
+      try view.system.with { engine throws(Stop) in
+        let bytes = try machine { () throws(StorageFault) in
+          try engine.ledgerEntry(.account, caller.bytes)
+        }
+        return bytes.flatMap { try? Cycles(canonicalBytes: $0) } ?? 0
+      }
+    }
+    guard balance < least else { return }
+    throw Refusal(
+      "INSUFFICIENT_CYCLES",
+      "a first deploy costs \(least) cycles at least and the balance is \(balance): have the "
+        + "account filled up, then ask for a plan")
+  }
+
   private func empty() throws(Refusal) -> PipelineFile {
-    do {
-      return try PipelineFile(
-        name: request.pipeline, path: ":memory:", vfs: nil, prices: view.prices, retaining: 1)
-    } catch { throw Refusal("READ_FAILED", "this replica cannot plan now: ask another one") }
+    try unpacked { () throws(Stop) in
+      let engine = try engine()
+      do throws(ExecutionFault) {
+        return try PipelineFile(
+          name: request.pipeline, engine: engine, prices: view.prices, retaining: 1)
+      } catch { throw .failed(error) }
+    }
   }
 
   /// The call that a deploy would be.
