@@ -43,6 +43,17 @@ extension Engine {
     _ statement: PreparedStatement, _ budget: inout StepBudget, _ what: @autoclosure () -> String,
     _ body: (PreparedStatement) throws(Stop) -> Void
   ) throws(Stop) {
+    try read(statement, &budget, what()) { row throws(Stop) in
+      try body(row)
+      return true
+    }
+  }
+
+  /// As `run`, until a body says that this was the last row.
+  func read(
+    _ statement: PreparedStatement, _ budget: inout StepBudget, _ what: @autoclosure () -> String,
+    while body: (PreparedStatement) throws(Stop) -> Bool
+  ) throws(Stop) {
     _ = statement.takeSteps()
     meter.allow(budget.left)
     defer {
@@ -54,7 +65,9 @@ extension Engine {
       while try statement.step() {
         budget.rows += 1
         meter.reached(statement.stepsSoFar)
-        do { try body(statement) } catch { throw RowStop(stop: error) }
+        let goesOn: Bool
+        do { goesOn = try body(statement) } catch { throw RowStop(stop: error) }
+        guard goesOn else { break }
       }
     } catch let stop as RowStop {
       throw stop.stop

@@ -23,6 +23,8 @@ struct Ingest {
   /// Rows that a release was to look at and did not: there were more than one update takes.
   /// A recheck says that there are some, and does not count them.
   private(set) var unseen: UInt32 = 0
+  /// Held rows that were looked at.
+  private var looked = 0
   private let batchName: [UInt8]
 
   init(
@@ -371,8 +373,10 @@ struct Ingest {
     functions.rowsInBatch = Int64(held.count)
     functions.rowsQuarantined = 0
     let count = plan.source.columns.count
+    let whole = held.filter { !isCut($0) }
+    tally.quarantined += UInt32(held.count - whole.count)
     let batch = plan.decoder.decode(
-      kept: held.map { row in
+      kept: whole.map { row in
         let texts = row.values.prefix(count + 1).map { value -> String? in
           if case .text(let text) = value { text } else { nil }
         }
@@ -381,7 +385,7 @@ struct Ingest {
     tally.quarantined += UInt32(batch.rejected.count)
     for row in 0..<batch.rowCount {
       let number = batch.rowNumbers[row]
-      let old = held[Int(number) - 1]
+      let old = whole[Int(number) - 1]
       guard case .take(let late) = try judge(batch, row, number, nil, occasion, engine, &steps)
       else {
         tally.quarantined += 1
@@ -402,6 +406,9 @@ struct Ingest {
   }
 
   /// Rows that nobody released yet, the oldest first.
+  ///
+  /// - Bound: `ExecutionLimits.rowsReleasedMax` rows of `heldBytesMax` bytes together, which are
+  ///   metered as they are read.
   private mutating func held(
     _ selection: ReleaseSelection, _ occasion: Occasion, _ engine: Engine,
     _ steps: inout StepBudget
@@ -432,9 +439,19 @@ struct Ingest {
     var rows: [StoredRow] = []
     let oldest = try statement(
       "SELECT * \(held) ORDER BY _height, _position, _row LIMIT \(most + 1)")
-    try engine.run(oldest, &steps, what) { row in rows.append(plan.quarantine.row(of: row)) }
-    guard rows.count > most else { return rows }
-    rows.removeLast()
+    var (bytes, isAll) = (0, true)
+    try engine.read(oldest, &steps, what) { row throws(Stop) in
+      let row = plan.quarantine.row(of: row)
+      for text in row.values.prefix(plan.source.columns.count + 1) {
+        functions.meter(heldBytes: text.size)
+      }
+      bytes += row.size
+      isAll = rows.count < most && bytes <= ExecutionLimits.heldBytesMax
+      if isAll { rows.append(row) }
+      return isAll
+    }
+    looked = rows.count
+    guard !isAll else { return rows }
     unseen = 1
     // Nobody asked for a recheck, so who sends rows elsewhere does not pay for the count.
     guard occasion == .release else { return rows }
@@ -452,7 +469,7 @@ struct Ingest {
     notes.add(
       "unseen \(plan.source.name)", count: unseen, row: 0,
       message: "\(occasion == .recheck ? "or more, " : "")held beyond the "
-        + "\(ExecutionLimits.rowsReleasedMax) oldest, which alone were looked at: once "
+        + "\(looked) oldest, which alone were looked at: once "
         + "those passed, release again; else choose by --batch or --height"
     )
   }
@@ -480,6 +497,7 @@ struct Ingest {
   private mutating func quarantine(
     _ kept: KeptRow, _ row: UInt32, _ errors: String
   ) throws(Stop) {
+    let (kept, errors) = cut(kept, errors)
     let texts: [Value] = (kept.fields + [kept.captured]).map { $0.map { .text($0) } ?? .null }
     let system: [Value] = [
       .text(errors.cut(to: Limits.textBytesMax)), .text(call.call.idempotencyKey),
@@ -490,6 +508,33 @@ struct Ingest {
     _ = try data.insert(StoredRow(values: texts + system, nonce: nonce), into: plan.quarantine)
     tally.quarantined += 1
     functions.rowsQuarantined += 1
+  }
+
+  /// What `_errors` of a row begins with that was not kept whole. No reason begins so.
+  private static let cutMark = "[cut] "
+
+  private func isCut(_ row: StoredRow) -> Bool {
+    guard case .text(let errors) = row.values[plan.source.columns.count + 1] else { return false }
+    return errors.hasPrefix(Self.cutMark)
+  }
+
+  /// Cuts what is longer than any value that the contract takes, and says so: nothing can be made
+  /// of the row but by sending it anew. Captured fields that are too long are not kept, for a part
+  /// of them is no JSON.
+  private func cut(_ kept: KeptRow, _ errors: String) -> (KeptRow, String) {
+    let most = plan.decoder.keptBytesMax
+    var (short, told) = (kept, [String]())
+    for (place, column) in plan.source.columns.enumerated() {
+      guard let text = kept.fields[place], text.utf8.count > most else { continue }
+      short.fields[place] = text.cut(to: most)
+      told.append("\(column.name) had \(text.utf8.count) bytes")
+    }
+    if let text = kept.captured, text.utf8.count > most {
+      short.captured = nil
+      told.append("\(Source.captureColumn) had \(text.utf8.count) bytes")
+    }
+    guard !told.isEmpty else { return (kept, errors) }
+    return (short, Self.cutMark + told.joined(separator: ", ") + "; " + errors)
   }
 }
 
