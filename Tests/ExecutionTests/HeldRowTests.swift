@@ -101,3 +101,123 @@ private func release(_ subnet: Subnet, _ source: String = "orders") throws -> Re
     #expect(try subnet.rows("bronze_orders").isEmpty)
   }
 }
+
+/// Lines that wait until their bank is a shop.
+private func lines(_ expectations: Pipelines.Expectation...) -> Source {
+  Source(
+    name: "lines",
+    columns: [
+      SourceColumn(name: "id", type: .text, required: true),
+      SourceColumn(name: "bank", type: .text, required: true),
+      SourceColumn(name: "qty", type: .int, required: true),
+      SourceColumn(name: "price", type: .int, required: true),
+      SourceColumn(name: "note", type: .text),
+    ], primaryKey: ["id"],
+    expectations: [known("exists_in(shops, bank)")] + expectations, recheck: ["shops"])
+}
+
+private let lineHeader = "id,bank,qty,price,note\n"
+
+/// What a file holds, read anew, is what its replica believes.
+private func isSound(_ subnet: Subnet) throws -> Bool {
+  let file = try #require(subnet.executor.pipelines["shop"])
+  return try file.data.storedRoot() == subnet.root()
+}
+
+@Suite struct `A recheck` {
+  private static let most = "9223372036854775807"
+
+  @Test func `leaves a row held whose numbers overflow, and tells why`() throws {
+    let worth = Pipelines.Expectation(
+      name: "worth", check: sql("qty * price > 0"), onViolation: .quarantine)
+    let subnet = try prepared(.shop(sources: [lines(), shops]))
+    try subnet.run(subnet.ingest("lines", lineHeader + "a,x,\(Self.most),2,\nb,x,3,2,\n"))
+    let next = Package.shop(version: "2", sources: [lines(worth), shops])
+    #expect(try subnet.run(subnet.deploy(next)).refusalText == nil)
+
+    let first = try subnet.run(subnet.ingest("shops", "shop\nx\n"))
+    #expect(first.refusalText == nil)
+    #expect(first.notes.map(\.name) == ["recheck lines"])
+    #expect(first.usage.rowsWritten == 4, "the shop, the line with its release, the reason")
+    #expect(try subnet.rows("bronze_lines", columns: "id") == ["b"])
+    let errors = "quarantine_lines WHERE _released_by IS NULL"
+    #expect(try subnet.rows(errors, columns: "_errors").first?.hasPrefix("QD22: ") == true)
+    let second = try subnet.run(subnet.ingest("shops", "shop\ny\n"))
+    #expect(second.status == .applied)
+    #expect(second.usage.rowsWritten == 1, "what is known is not written again")
+    let released = try release(subnet, "lines")
+    #expect(released.refusalText == nil)
+    #expect(released.tally.quarantined == 1)
+    #expect(try isSound(subnet))
+  }
+
+  @Test func `is taken back where a model overflows, and the batch goes on`() throws {
+    let totals = Model(
+      name: "totals", layer: .silver, kind: .incremental, primaryKey: ["bank"],
+      refresh: Refresh(by: ["bank"]),
+      sql: sql(
+        "select bank, sum(qty * price) as worth from {{ source('lines') }} group by bank"))
+    let subnet = try prepared(.shop(sources: [lines(), shops], models: [totals]))
+    try subnet.run(subnet.ingest("lines", lineHeader + "a,x,\(Self.most),2,\nb,y,3,2,\n"))
+    let first = try subnet.run(subnet.ingest("shops", "shop\nx\n"))
+    #expect(first.refusalText == nil)
+    #expect(first.tally.accepted == 1)
+    #expect(first.notes.map(\.name) == ["refused recheck lines"])
+    #expect(first.notes.first?.message.hasPrefix("its rows stay held: QD22: ") == true)
+    #expect(first.usage.rowsWritten == 1)
+    #expect(try subnet.rows("bronze_shops", columns: "shop") == ["x"])
+    #expect(try subnet.rows("bronze_lines").isEmpty)
+    #expect(try subnet.rows("quarantine_lines", columns: "_released_by") == ["", ""])
+    #expect(try isSound(subnet))
+    #expect(try release(subnet, "lines").refusalCode == "QD22", "who asks for it is told")
+    let root = subnet.root()
+    try subnet.reopen()
+    #expect(subnet.root() == root)
+  }
+
+  /// Each batch may write 10 rows, and one of a shop lets two orders in.
+  @Test func `takes no more than half of the rows that an update may write`() throws {
+    var budget = Budget.ample
+    budget.rowsWrittenPerUpdate = 10
+    let subnet = try prepared(.shop(sources: [orders(), shops], budget: budget))
+    for batch in 0..<3 {
+      let rows = (0..<8).map { "\(batch)-\($0),x,1.00,\n" }.joined()
+      #expect(try subnet.run(subnet.ingest("orders", header + rows)).tally.quarantined == 8)
+    }
+    for count in 1...3 {
+      let name = count == 1 ? "x" : "y\(count)"
+      let receipt = try subnet.run(subnet.ingest("shops", "shop\n\(name)\n"))
+      #expect(receipt.refusalText == nil)
+      #expect(receipt.notes.map(\.name) == ["recheck orders", "unseen orders"])
+      #expect(receipt.notes.last?.message.hasPrefix("or more, held beyond the 2 oldest") == true)
+      #expect(try subnet.rows("bronze_orders").count == 2 * count)
+    }
+    #expect(try isSound(subnet))
+  }
+
+  /// A line of 5,000 bytes uses up as much as 1,579 steps, and a recheck reads with a quarter of
+  /// 40,000.
+  @Test func `ends at a share of the steps, and goes on with the next batch`() throws {
+    var budget = Budget.ample
+    budget.stepsPerUpdate = 40_000
+    let subnet = try prepared(.shop(sources: [lines(), shops], budget: budget))
+    let note = String(repeating: "a", count: 5_000)
+    for batch in 0..<3 {
+      let rows = (0..<8).map { "\(batch)-\($0),x,1,1,\(note)\n" }.joined()
+      #expect(try subnet.run(subnet.ingest("lines", lineHeader + rows)).tally.quarantined == 8)
+    }
+    let few = try subnet.run(subnet.ingest("shops", "shop\nx\n", steps: 3_000))
+    #expect(few.refusalCode == "STEP_LIMIT", "what a call itself may use is no share")
+    var counts: [Int] = []
+    for count in 1...8 {
+      let name = count == 1 ? "x" : "y\(count)"
+      let receipt = try subnet.run(subnet.ingest("shops", "shop\n\(name)\n"))
+      #expect(receipt.refusalText == nil)
+      counts.append(try subnet.rows("bronze_lines").count)
+      #expect(receipt.notes.contains { $0.name == "unseen lines" } == (counts.last != 24))
+    }
+    #expect((1..<24).contains(counts[0]), "\(counts)")
+    #expect(counts.last == 24)
+    #expect(try isSound(subnet))
+  }
+}

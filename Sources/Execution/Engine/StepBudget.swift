@@ -6,7 +6,7 @@ import Wire
 /// - Safety: what is counted is SQLite's own exact count, and the bytes that functions go through,
 ///   so a budget ends at the same statement, and the same step, everywhere.
 struct StepBudget {
-  let limit: UInt64
+  private(set) var limit: UInt64
   private(set) var used: UInt64 = 0
   /// Steps that metered bytes stand for: a long text takes no more steps than a short one.
   private var work: UInt64 = 0
@@ -15,7 +15,25 @@ struct StepBudget {
 
   init(limit: UInt64) { self.limit = limit }
 
-  var left: UInt64 { limit - min(limit, used.addingCapped(work)) }
+  var left: UInt64 { limit - min(limit, spent) }
+
+  /// Steps that are used up.
+  var spent: UInt64 { used.addingCapped(work) }
+
+  /// Runs a part of the work, which ends once so many steps are spent in all.
+  /// - Returns: nil where it ended by that.
+  mutating func within<R>(
+    _ share: UInt64, _ body: (inout StepBudget) throws(Stop) -> R
+  ) throws(Stop) -> R? {
+    guard share < limit else { return try body(&self) }
+    var part = self
+    part.limit = share
+    defer { (used, work, rows) = (part.used, part.work, part.rows) }
+    do { return try body(&part) } catch {
+      guard case .refused = error, part.left == 0 else { throw error }
+      return nil
+    }
+  }
 
   mutating func use(_ steps: UInt64, work more: UInt64) {
     used = min(limit, used.addingCapped(steps))

@@ -292,6 +292,30 @@ final class DataStore {
     precondition(changes.isEmpty, "changes of an earlier update were left behind")
   }
 
+  /// What the update at hand has done so far.
+  struct Mark {
+    fileprivate let changes: ChangeList.Mark
+    fileprivate let tracked: [String: Int]
+    fileprivate let written: (rows: UInt64, bytes: UInt64, entries: UInt64, hashes: UInt64)
+    fileprivate let growth: Int64
+  }
+
+  var mark: Mark {
+    Mark(
+      changes: changes.mark, tracked: tracked.mapValues(\.count),
+      written: (rowsWritten, bytesWritten, indexEntries, rowHashes), growth: growth)
+  }
+
+  /// Forgets what a savepoint in the update has undone in the file: rows alone, no tables.
+  func undo(to mark: Mark) {
+    changes.undo(to: mark.changes)
+    for (name, rows) in tracked {
+      tracked[name]?.removeLast(rows.count - (mark.tracked[name] ?? 0))
+    }
+    (rowsWritten, bytesWritten, indexEntries, rowHashes) = mark.written
+    growth = mark.growth
+  }
+
   /// Brings the trie to what the file holds now.
   /// - Returns: how many hashes it took, those of the rows too.
   func settle() -> UInt64 {
