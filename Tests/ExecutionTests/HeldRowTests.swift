@@ -221,3 +221,49 @@ private func isSound(_ subnet: Subnet) throws -> Bool {
     #expect(try isSound(subnet))
   }
 }
+
+@Suite struct `An upgrade that spells times otherwise` {
+  private func events(
+    _ version: String, at: ParseRule, day: ParseRule, isNeeded: Bool = true
+  ) -> Package {
+    let source = Source(
+      name: "events",
+      columns: [
+        SourceColumn(name: "id", type: .text, required: true),
+        SourceColumn(name: "at", type: .timestamp, parse: at),
+        SourceColumn(name: "day", type: .date, parse: day),
+        SourceColumn(name: "n", type: .int, required: isNeeded),
+      ], primaryKey: ["id"])
+    return .shop(version: version, sources: [source])
+  }
+
+  /// 1700000000 is a moment of 2023 in seconds, and one of January 1970 in milliseconds.
+  @Test func `is refused while quarantine holds rows that it would read as other times`() throws {
+    let subnet = try prepared(events("1", at: .epochSeconds, day: .ddmmyyyy))
+    let row = #"{"id":"a","at":1700000000}"# + "\n"
+    let held = try subnet.run(subnet.ingest("events", row, format: .ndjson))
+    #expect(held.tally.quarantined == 1)
+    let root = subnet.root()
+    let other = events("2", at: .epochMilliseconds, day: .ddmmyyyy, isNeeded: false)
+    let refused = try subnet.run(subnet.deploy(other))
+    #expect(refused.refusalCode == "PARSE_CHANGED")
+    #expect(refused.refusalText?.contains("events.at as epoch_ms") == true)
+    #expect(subnet.root() == root)
+    let same = events("2", at: .epochSeconds, day: .ddmmyyyy, isNeeded: false)
+    #expect(try subnet.run(subnet.deploy(same)).refusalText == nil)
+    #expect(try release(subnet, "events").tally.accepted == 1)
+    #expect(try subnet.rows("bronze_events", columns: "at") == ["1700000000000"])
+    let later = events("3", at: .epochMilliseconds, day: .ddmmyyyy, isNeeded: false)
+    #expect(try subnet.run(subnet.deploy(later)).refusalText == nil, "nothing is held any more")
+  }
+
+  @Test func `is taken where it reads what could not be read`() throws {
+    let subnet = try prepared(events("1", at: .epochSeconds, day: .ddmmyyyy))
+    let rows = "id,at,day,n\na,,20260131,1\nb,1700000000,,\n"
+    #expect(try subnet.run(subnet.ingest("events", rows)).tally.quarantined == 2)
+    let mended = events("2", at: .standard, day: .yyyymmdd)
+    #expect(try subnet.run(subnet.deploy(mended)).refusalText == nil)
+    #expect(try release(subnet, "events").tally.accepted == 1)
+    #expect(try subnet.rows("bronze_events", columns: "id, day") == ["a|20484"])
+  }
+}

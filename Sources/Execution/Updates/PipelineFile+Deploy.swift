@@ -86,7 +86,7 @@ extension PipelineFile {
     }
     let checked = try Self.checked(call)
     let old = deployed?.checked
-    try refuseDrops(checked)
+    try refuseDrops(checked, &budget)
     try forgetProgress(checked.package)
     try dropViews()
     try buildTables(checked)
@@ -124,7 +124,9 @@ extension PipelineFile {
   // MARK: Tables
 
   /// Nothing that holds rows goes without being asked for.
-  private func refuseDrops(_ next: CheckedPackage) throws(Stop) {
+  private func refuseDrops(
+    _ next: CheckedPackage, _ budget: inout StepBudget
+  ) throws(Stop) {
     guard let old = deployed?.checked else { return }
     // First: what is refused for good is not to be answered by naming what goes.
     for model in old.models where model.model.kind == .snapshot {
@@ -157,7 +159,7 @@ extension PipelineFile {
     for source in old.package.sources {
       guard let kept = next.package.source(source.name), try !isBare(source) else { continue }
       try refuseRewrites(of: source, as: kept)
-      try refuseMisreading(of: source, as: kept)
+      try refuseMisreading(of: source, as: kept, &budget)
     }
   }
 
@@ -221,7 +223,9 @@ extension PipelineFile {
   }
 
   /// What would make a release read held rows as something else than they were sent as.
-  private func refuseMisreading(of old: Source, as new: Source) throws(Stop) {
+  private func refuseMisreading(
+    of old: Source, as new: Source, _ budget: inout StepBudget
+  ) throws(Stop) {
     if old.operation != nil, new.operation == nil, try holds(old, where: "") {
       throw .refused(
         Refusal(
@@ -242,6 +246,40 @@ extension PipelineFile {
             + "quarantine holds rows that have it from \(column.field): release them first, keep "
             + "from:, or add a column of another name"))
     }
+    for column in old.columns where new.operation == nil {
+      guard let kept = new.column(column.name), kept.parse != column.parse,
+        try holds(old, where: column, readsOtherwiseAs: kept, &budget)
+      else { continue }
+      throw .refused(
+        Refusal(
+          "PARSE_CHANGED",
+          "the upgrade would read \(old.name).\(column.name) as \(kept.parse.rawValue), and its "
+            + "quarantine holds rows that have it as \(column.parse.rawValue): release them first, "
+            + "keep parse:, or add a column of another name"))
+    }
+  }
+
+  /// Whether quarantine has a row that nobody released yet, of which a column reads another value
+  /// than it did. Where it read none, another spelling may be what mends it.
+  private func holds(
+    _ source: Source, where column: SourceColumn, readsOtherwiseAs kept: SourceColumn,
+    _ budget: inout StepBudget
+  ) throws(Stop) -> Bool {
+    let texts = try machine { () throws(StorageFault) in
+      try engine.connection.prepare(
+        "SELECT \(quoted(column.name)) FROM \(quoted(source.quarantineTable)) "
+          + "WHERE _released_by IS NULL AND \(quoted(column.name)) IS NOT NULL")
+    }
+    var isMisread = false
+    try engine.read(texts, &budget, "the quarantine of \(source.name)") { row throws(Stop) in
+      let text = row.text(0)
+      engine.functions.meter(heldBytes: text.utf8.count)
+      if let before = column.value(kept: text), let after = kept.value(kept: text) {
+        isMisread = before != after
+      }
+      return !isMisread
+    }
+    return isMisread
   }
 
   /// Whether quarantine has rows that nobody released yet, of which something more is so.
