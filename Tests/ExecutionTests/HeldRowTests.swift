@@ -267,3 +267,43 @@ private func isSound(_ subnet: Subnet) throws -> Bool {
     #expect(try subnet.rows("bronze_events", columns: "id, day") == ["a|20484"])
   }
 }
+
+@Suite struct `An upgrade that writes rows again` {
+  /// Of a source and of its quarantine.
+  @Test func `pays for each row that it reads, and each byte`() throws {
+    let subnet = try prepared(.shop(sources: [lines(), shops]))
+    try subnet.run(subnet.ingest("shops", "shop\nx\n"))
+    let note = String(repeating: "a", count: 10_000)
+    let sent = (0..<20).map { "\($0),\($0 < 10 ? "x" : "y"),1,1,\(note)\n" }.joined()
+    let held = try subnet.run(subnet.ingest("lines", lineHeader + sent))
+    #expect(held.tally.accepted == 10)
+    #expect(held.tally.quarantined == 10)
+    let before = try ["bronze_lines", "quarantine_lines"].map {
+      try subnet.rows($0, columns: "id, bank, qty, price, note, _batch, _row, _height")
+    }
+    let root = subnet.root()
+
+    var source = lines()
+    source.columns.append(SourceColumn(name: "more", type: .text))
+    let next = Package.shop(version: "2", sources: [source, shops])
+    let few = try subnet.run(
+      subnet.call("shop", .deploy, body: next.canonicalBytes, steps: 2_000))
+    #expect(few.refusalCode == "STEP_LIMIT")
+    #expect(subnet.root() == root)
+    #expect(try isSound(subnet))
+    let receipt = try subnet.run(subnet.deploy(next))
+    #expect(receipt.refusalText == nil)
+    #expect(receipt.usage.functionBytes >= 20 * 9_900)
+    #expect(receipt.usage.steps >= 20 * 10)
+    let after = try ["bronze_lines", "quarantine_lines"].map {
+      try subnet.rows($0, columns: "id, bank, qty, price, note, _batch, _row, _height")
+    }
+    #expect(after == before)
+    #expect(try isSound(subnet))
+    let names = try subnet.rows("sqlite_schema", columns: "name")
+    #expect(!names.contains(StoredTable.asideName))
+    let more = try subnet.run(subnet.ingest("shops", "shop\ny\n"))
+    #expect(more.notes.map(\.name) == ["recheck lines"])
+    #expect(try subnet.rows("bronze_lines").count == 20)
+  }
+}

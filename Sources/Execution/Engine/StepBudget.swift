@@ -108,6 +108,28 @@ extension Engine {
     }
   }
 
+  /// As `run`, for a statement of our own whose rows are written elsewhere as they come: the budget
+  /// is looked at after each row, so no step of a write counts.
+  func copy(
+    _ statement: PreparedStatement, _ budget: inout StepBudget, _ what: @autoclosure () -> String,
+    _ body: (PreparedStatement) throws(Stop) -> Void
+  ) throws(Stop) {
+    _ = statement.takeSteps()
+    defer { statement.rewind() }
+    var isRow = true
+    while isRow {
+      let before = meter.bytes
+      isRow = try machine { () throws(StorageFault) in try statement.step() }
+      if isRow { try body(statement) }
+      let work = (meter.bytes - before) / ExecutionLimits.functionBytesPerStep
+      budget.use(statement.takeSteps(), work: work)
+      guard budget.left > 0 else {
+        throw Stop(
+          sql: StorageFault(code: 9, extendedCode: 9, message: "", doing: ""), in: what())
+      }
+    }
+  }
+
   private static func tooLong(_ query: String) -> Refusal {
     Refusal(
       "STEP_LIMIT",

@@ -142,6 +142,23 @@ final class DataStore {
     changes.remove(TableSchema.catalogKey(of: table.name))
   }
 
+  /// Moves a table's rows out of the way of another table of its name, which is made next. Each is
+  /// then given to `forget`.
+  func setAside(_ table: StoredTable) throws(StorageFault) {
+    try table.setAside()
+    tables[table.name] = nil
+  }
+
+  /// Takes out a row of a table that is set aside.
+  func forget(_ row: StoredRow, of table: StoredTable) {
+    changes.remove(table.leaf(row).key)
+    growth -= stored(row.size, in: table)
+  }
+
+  func dropAside() throws(StorageFault) {
+    try connection.execute("DROP TABLE \(StoredTable.asideName)")
+  }
+
   // MARK: Rows
 
   private func count(_ table: StoredTable, bytes: Int, growth: Int64) throws(Stop) {

@@ -89,7 +89,7 @@ extension PipelineFile {
     try refuseDrops(checked, &budget)
     try forgetProgress(checked.package)
     try dropViews()
-    try buildTables(checked)
+    try buildTables(checked, &budget)
     try buildViews(checked)
     let digest = sha256(call.body)
     let next = try Deployment.link(checked, digest: digest, engine: engine, data: data)
@@ -331,7 +331,9 @@ extension PipelineFile {
 
   /// Makes the tables that the package wants of those that are there. A table that stays keeps its
   /// rows; one of a source that gains columns is written again with them.
-  private func buildTables(_ package: CheckedPackage) throws(Stop) {
+  private func buildTables(
+    _ package: CheckedPackage, _ budget: inout StepBudget
+  ) throws(Stop) {
     let wanted = TablePlan.all(of: package)
     let names = Set(wanted.map(\.name))
     for name in data.tables.keys.sorted() where !names.contains(name) {
@@ -344,7 +346,7 @@ extension PipelineFile {
         continue
       }
       if table.schema.columns != plan.columns || table.schema.key != plan.key {
-        try replace(table, by: plan, package)
+        try replace(table, by: plan, package, &budget)
       } else if table.indexes != plan.indexes {
         try machine { () throws(StorageFault) in try data.reindex(table, plan.indexes) }
       }
@@ -385,12 +387,20 @@ extension PipelineFile {
 
   /// Rows of a source go over into the new table, with the default of what they lack; a derived
   /// table is filled later.
+  ///
+  /// - Bound: one row is held in memory, and what is read is metered.
   private func replace(
-    _ table: StoredTable, by plan: TablePlan, _ package: CheckedPackage
+    _ table: StoredTable, by plan: TablePlan, _ package: CheckedPackage,
+    _ budget: inout StepBudget
   ) throws(Stop) {
-    let rows = plan.keepsRows ? try allRows(of: table) : []
-    try machine { () throws(StorageFault) in try data.drop(table) }
-    let fresh = try machine { () throws(StorageFault) in try data.create(plan) }
+    // SQLite renames a table with functions of ours, which no call asked for.
+    let metered = engine.meter.bytes
+    let fresh = try machine { () throws(StorageFault) in
+      if plan.keepsRows { try data.setAside(table) } else { try data.drop(table) }
+      return try data.create(plan)
+    }
+    engine.meter.bytes = metered
+    guard plan.keepsRows else { return }
     let places = plan.columns.map { column in
       table.schema.columns.firstIndex { $0.name == column.name }
     }
@@ -399,7 +409,13 @@ extension PipelineFile {
         ? package.defaultValue(of: column.name, in: plan.source)
         : (value: Value.null, isRequired: false)
     }
-    for row in rows {
+    let rows = try machine { () throws(StorageFault) in
+      try engine.connection.prepare("SELECT * FROM \(StoredTable.asideName)")
+    }
+    try engine.copy(rows, &budget, "the rows of \(plan.name)") { row throws(Stop) in
+      let row = table.row(of: row)
+      for value in row.values { engine.functions.meter(bytes: value.size) }
+      data.forget(row, of: table)
       let values = plan.columns.indices.map { index in
         guard let place = places[index] else { return defaults[index].value }
         let kept = row.values[place]
@@ -411,15 +427,7 @@ extension PipelineFile {
           Refusal("SQL_CONSTRAINT", "two rows of \(plan.name) share one key after the upgrade"))
       }
     }
-  }
-
-  private func allRows(of table: StoredTable) throws(Stop) -> [StoredRow] {
-    try machine { () throws(StorageFault) in
-      let scan = try engine.connection.prepare("SELECT * FROM \(quoted(table.name))")
-      var rows: [StoredRow] = []
-      while try scan.step() { rows.append(table.row(of: scan)) }
-      return rows
-    }
+    try machine { () throws(StorageFault) in try data.dropAside() }
   }
 
   /// For rows that came before their table had a personal column.
