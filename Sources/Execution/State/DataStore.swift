@@ -326,8 +326,8 @@ final class DataStore {
   /// Forgets what a savepoint in the update has undone in the file: rows alone, no tables.
   func undo(to mark: Mark) {
     changes.undo(to: mark.changes)
-    for (name, rows) in tracked {
-      tracked[name]?.removeLast(rows.count - (mark.tracked[name] ?? 0))
+    for (name, count) in tracked.mapValues(\.count).sorted(by: { $0.key < $1.key }) {
+      tracked[name]?.removeLast(count - (mark.tracked[name] ?? 0))
     }
     (rowsWritten, bytesWritten, indexEntries, rowHashes) = mark.written
     growth = mark.growth
