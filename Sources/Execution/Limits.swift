@@ -95,6 +95,9 @@ package enum ExecutionLimits {
   package static let rowsReleasedMax = 10_000
   /// Bytes of these rows: they are held in memory.
   package static let heldBytesMax = 4 << 20
+  /// Steps that rechecks may always spend: a call that declares fewer declares them for its batch
+  /// and what waits for it together. Of more, half are for rechecks.
+  static let recheckStepsLeast: UInt64 = 200_000
   /// So many bytes of a function stand for a byte of theirs: it is copied, checked and parsed.
   static let functionBytesPerHeldByte: UInt64 = 8
   /// Keys that are named of the rows in which two tables differ.

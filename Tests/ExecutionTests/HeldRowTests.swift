@@ -45,7 +45,7 @@ private func release(_ subnet: Subnet, _ source: String = "orders") throws -> Re
       let rows = (0..<16).map { "\(10 + 16 * batch + $0),\(long),1.00,\n" }.joined()
       #expect(try subnet.run(subnet.ingest("orders", header + rows)).tally.quarantined == 16)
     }
-    let recheck = try subnet.run(subnet.ingest("shops", "shop\nnew\n"))
+    let recheck = try subnet.run(subnet.ingest("shops", "shop\nnew\n", steps: 20_000_000))
     #expect(recheck.status == .applied)
     let unseen = try #require(recheck.notes.first { $0.name == "unseen orders" })
     #expect(unseen.message.hasPrefix("or more, held beyond the 69 oldest"))
@@ -56,6 +56,10 @@ private func release(_ subnet: Subnet, _ source: String = "orders") throws -> Re
     #expect(all.tally.quarantined == 69)
     #expect(all.notes.first { $0.name == "unseen orders" }?.count == 11)
     #expect(all.usage.functionBytes >= read * ExecutionLimits.functionBytesPerHeldByte)
+    let usual = Limits.stepLimitUsual(bodyBytes: 8)
+    let small = try subnet.run(subnet.ingest("shops", "shop\nfew\n", steps: usual))
+    #expect(small.refusalText == nil, "who sends a row elsewhere is not refused for them")
+    #expect(small.notes.map(\.name) == ["unseen orders"])
     let few = try subnet.run(
       subnet.call(
         "shop", .release(source: "orders"), body: ReleaseSelection().canonicalBytes,

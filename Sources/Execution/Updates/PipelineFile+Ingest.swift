@@ -264,7 +264,7 @@ extension PipelineFile {
 
   /// Lets in what waited for a source that took rows, and brings the models to it. What that meets
   /// is no fault of the batch: it takes back the rows that were let in, and no more. Three quarters
-  /// of the package's steps may go into it, so that some are left for the batch alone.
+  /// of the steps may go into it, so that some are left for the batch alone.
   /// - Returns: what the models took; nil where nothing was let in, or all of it was taken back.
   private func recheck(
     _ source: Source, _ call: OrderedCall, _ block: BlockContext, _ budget: inout StepBudget,
@@ -272,15 +272,18 @@ extension PipelineFile {
   ) throws(Stop) -> [ModelWork]? {
     var sources = (deployed?.rechecking(source.name) ?? []).map(\.source.name)
     guard !sources.isEmpty else { return nil }
-    let most = deployed?.package.budget.stepsPerUpdate ?? 0
+    let least = min(
+      ExecutionLimits.recheckStepsLeast, (deployed?.package.budget.stepsPerUpdate ?? 0) / 2)
+    let share = max(least, budget.limit / 2)
+    let most = max(least + least / 2, budget.limit - budget.limit / 4)
     let mark = (data: data.mark, ledger: ledger.mark)
     let before = (notes: notes, released: rows.released)
     var models: [ModelWork]?
     var why = "it needs more steps than held rows may take"
     do {
-      let isDone: Void? = try budget.within(most - most / 4) { budget throws(Stop) in
+      let isDone: Void? = try budget.within(most) { budget throws(Stop) in
         try engine.inSavepoint("rechecks") { () throws(Stop) in
-          sources = try letIn(after: source, call, block, most / 2, &budget, &notes, &rows)
+          sources = try letIn(after: source, call, block, share, &budget, &notes, &rows)
           if !sources.isEmpty { models = try refresh(&budget, &notes) }
         }
       }
