@@ -61,6 +61,14 @@ enum Stop: Error {
     }
   }
 
+  /// What the values of one row come to, whatever else the update does.
+  var ofOneRow: Refusal? {
+    guard case .refused(let refusal) = self,
+      refusal.code.hasPrefix("SQL_") || ["QD22", "QD23", "KEY_TOO_LONG"].contains(refusal.code)
+    else { return nil }
+    return refusal
+  }
+
   private static func code(of fault: StorageFault) -> String {
     switch fault.code {
     case 18: "SQL_TOO_BIG"

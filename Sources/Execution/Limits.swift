@@ -101,6 +101,13 @@ package enum ExecutionLimits {
   package static let queryMillisecondsMax: UInt64 = 5_000
   /// Rows of a quarantine that one update looks at again, the oldest first.
   package static let rowsReleasedMax = 10_000
+  /// Bytes of these rows: they are held in memory.
+  package static let heldBytesMax = 4 << 20
+  /// Steps that rechecks may always spend: a call that declares fewer declares them for its batch
+  /// and what waits for it together. Of more, half are for rechecks.
+  static let recheckStepsLeast: UInt64 = 200_000
+  /// So many bytes of a function stand for a byte of theirs: it is copied, checked and parsed.
+  static let functionBytesPerHeldByte: UInt64 = 8
   /// Keys that are named of the rows in which two tables differ.
   package static let differencesShownMax = 5
   /// Accepted engines that are named where another one is refused, the newest.

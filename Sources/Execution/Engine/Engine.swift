@@ -106,6 +106,17 @@ final class Engine {
     connection.limit(SQLITE_LIMIT_VARIABLE_NUMBER, ExecutionLimits.parametersMax)
   }
 
+  /// What the body wrote is undone when it throws.
+  func inSavepoint<R>(
+    _ name: StaticString, _ body: () throws(Stop) -> R
+  ) throws(Stop) -> R {
+    let savepoint: Savepoint
+    do { savepoint = try Savepoint(connection, name: name) } catch { throw Stop(machine: error) }
+    let result = try body()
+    do { try savepoint.release() } catch { throw Stop(machine: error) }
+    return result
+  }
+
   private var userStatements: [String: PreparedStatement] = [:]
 
   /// A SELECT that the parser has printed, prepared once a connection.

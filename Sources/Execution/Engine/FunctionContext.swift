@@ -42,6 +42,12 @@ final class FunctionContext {
     let over = max(0, count - ExecutionLimits.functionBytesFree)
     meter.bytes += UInt64(over)
   }
+
+  /// Counts a value that quarantine kept, and that is read again.
+  func meter(heldBytes count: Int) {
+    let over = max(0, count - ExecutionLimits.functionBytesFree)
+    meter.bytes += UInt64(over) * ExecutionLimits.functionBytesPerHeldByte
+  }
 }
 
 /// One invocation of a function by SQLite, with typed arguments and results.

@@ -6,7 +6,7 @@ import Wire
 /// - Safety: what is counted is SQLite's own exact count, and the bytes that functions go through,
 ///   so a budget ends at the same statement, and the same step, everywhere.
 struct StepBudget {
-  let limit: UInt64
+  private(set) var limit: UInt64
   private(set) var used: UInt64 = 0
   /// Steps that metered bytes stand for: a long text takes no more steps than a short one.
   private var work: UInt64 = 0
@@ -15,7 +15,25 @@ struct StepBudget {
 
   init(limit: UInt64) { self.limit = limit }
 
-  var left: UInt64 { limit - min(limit, used.addingCapped(work)) }
+  var left: UInt64 { limit - min(limit, spent) }
+
+  /// Steps that are used up.
+  var spent: UInt64 { used.addingCapped(work) }
+
+  /// Runs a part of the work, which ends once so many steps are spent in all.
+  /// - Returns: nil where it ended by that.
+  mutating func within<R>(
+    _ share: UInt64, _ body: (inout StepBudget) throws(Stop) -> R
+  ) throws(Stop) -> R? {
+    guard share < limit else { return try body(&self) }
+    var part = self
+    part.limit = share
+    defer { (used, work, rows) = (part.used, part.work, part.rows) }
+    do { return try body(&part) } catch {
+      guard case .refused = error, part.left == 0 else { throw error }
+      return nil
+    }
+  }
 
   mutating func use(_ steps: UInt64, work more: UInt64) {
     used = min(limit, used.addingCapped(steps))
@@ -43,6 +61,17 @@ extension Engine {
     _ statement: PreparedStatement, _ budget: inout StepBudget, _ what: @autoclosure () -> String,
     _ body: (PreparedStatement) throws(Stop) -> Void
   ) throws(Stop) {
+    try read(statement, &budget, what()) { row throws(Stop) in
+      try body(row)
+      return true
+    }
+  }
+
+  /// As `run`, until a body says that this was the last row.
+  func read(
+    _ statement: PreparedStatement, _ budget: inout StepBudget, _ what: @autoclosure () -> String,
+    while body: (PreparedStatement) throws(Stop) -> Bool
+  ) throws(Stop) {
     _ = statement.takeSteps()
     meter.allow(budget.left)
     defer {
@@ -54,7 +83,9 @@ extension Engine {
       while try statement.step() {
         budget.rows += 1
         meter.reached(statement.stepsSoFar)
-        do { try body(statement) } catch { throw RowStop(stop: error) }
+        let goesOn: Bool
+        do { goesOn = try body(statement) } catch { throw RowStop(stop: error) }
+        guard goesOn else { break }
       }
     } catch let stop as RowStop {
       throw stop.stop
@@ -74,6 +105,28 @@ extension Engine {
       guard profile == .update else { throw .refused(Self.tooLong(what())) }
       throw Stop(
         sql: StorageFault(code: 9, extendedCode: 9, message: "", doing: ""), in: what())
+    }
+  }
+
+  /// As `run`, for a statement of our own whose rows are written elsewhere as they come: the budget
+  /// is looked at after each row, so no step of a write counts.
+  func copy(
+    _ statement: PreparedStatement, _ budget: inout StepBudget, _ what: @autoclosure () -> String,
+    _ body: (PreparedStatement) throws(Stop) -> Void
+  ) throws(Stop) {
+    _ = statement.takeSteps()
+    defer { statement.rewind() }
+    var isRow = true
+    while isRow {
+      let before = meter.bytes
+      isRow = try machine { () throws(StorageFault) in try statement.step() }
+      if isRow { try body(statement) }
+      let work = (meter.bytes - before) / ExecutionLimits.functionBytesPerStep
+      budget.use(statement.takeSteps(), work: work)
+      guard budget.left > 0 else {
+        throw Stop(
+          sql: StorageFault(code: 9, extendedCode: 9, message: "", doing: ""), in: what())
+      }
     }
   }
 

@@ -17,6 +17,19 @@ struct ChangeList {
     changes.append(change)
   }
 
+  /// A place in the list, to which it may be taken back.
+  struct Mark {
+    fileprivate let count: Int
+    fileprivate let ascends: Bool
+  }
+
+  var mark: Mark { Mark(count: changes.count, ascends: ascends) }
+
+  mutating func undo(to mark: Mark) {
+    changes.removeLast(changes.count - mark.count)
+    ascends = mark.ascends
+  }
+
   mutating func removeAll() {
     changes.removeAll(keepingCapacity: true)
     ascends = true

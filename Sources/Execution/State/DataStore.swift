@@ -170,6 +170,23 @@ final class DataStore {
     changes.remove(TableSchema.catalogKey(of: table.name))
   }
 
+  /// Moves a table's rows out of the way of another table of its name, which is made next. Each is
+  /// then given to `forget`.
+  func setAside(_ table: StoredTable) throws(StorageFault) {
+    try table.setAside()
+    tables[table.name] = nil
+  }
+
+  /// Takes out a row of a table that is set aside.
+  func forget(_ row: StoredRow, of table: StoredTable) {
+    changes.remove(table.leaf(row).key)
+    growth -= stored(row.size, in: table)
+  }
+
+  func dropAside() throws(StorageFault) {
+    try connection.execute("DROP TABLE \(StoredTable.asideName)")
+  }
+
   // MARK: Rows
 
   /// - Parameter taken: what the row puts into the file beside its values.
@@ -356,6 +373,30 @@ final class DataStore {
     tracking = []
     tracked.removeAll(keepingCapacity: true)
     precondition(changes.isEmpty, "changes of an earlier update were left behind")
+  }
+
+  /// What the update at hand has done so far.
+  struct Mark {
+    fileprivate let changes: ChangeList.Mark
+    fileprivate let tracked: [String: Int]
+    fileprivate let written: (rows: UInt64, bytes: UInt64, entries: UInt64, hashes: UInt64)
+    fileprivate let growth: Int64
+  }
+
+  var mark: Mark {
+    Mark(
+      changes: changes.mark, tracked: tracked.mapValues(\.count),
+      written: (rowsWritten, bytesWritten, indexEntries, rowHashes), growth: growth)
+  }
+
+  /// Forgets what a savepoint in the update has undone in the file: rows alone, no tables.
+  func undo(to mark: Mark) {
+    changes.undo(to: mark.changes)
+    for (name, count) in tracked.mapValues(\.count).sorted(by: { $0.key < $1.key }) {
+      tracked[name]?.removeLast(count - (mark.tracked[name] ?? 0))
+    }
+    (rowsWritten, bytesWritten, indexEntries, rowHashes) = mark.written
+    growth = mark.growth
   }
 
   /// Brings the trie to what the file holds now.

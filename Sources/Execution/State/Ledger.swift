@@ -174,6 +174,10 @@ final class Ledger {
   /// Forgets changes that the file has undone.
   func discard() { changes.removeAll() }
 
+  var mark: ChangeList.Mark { changes.mark }
+  /// Forgets changes that a savepoint in an update has undone in the file.
+  func undo(to mark: ChangeList.Mark) { changes.undo(to: mark) }
+
   // MARK: Receipts
 
   func receipt(of call: Digest) throws(StorageFault) -> Receipt? {

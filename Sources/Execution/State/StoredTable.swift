@@ -106,6 +106,18 @@ final class StoredTable {
     try createIndexes()
   }
 
+  /// Where a table's rows wait while another table of its name is made of them.
+  static let asideName = Ledger.tablePrefix + "aside"
+
+  /// Moves the rows out of the way of another table of this name, without their indexes.
+  func setAside() throws(StorageFault) {
+    forgetStatements()
+    for number in indexes.indices {
+      try connection.execute("DROP INDEX \(quoted("\(name)_i\(number + 1)"))")
+    }
+    try connection.execute("ALTER TABLE \(quoted(name)) RENAME TO \(Self.asideName)")
+  }
+
   func drop() throws(StorageFault) {
     forgetStatements()
     try connection.execute("DROP TABLE \(quoted(name))")

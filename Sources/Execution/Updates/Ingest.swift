@@ -23,6 +23,8 @@ struct Ingest {
   /// Rows that a release was to look at and did not: there were more than one update takes.
   /// A recheck says that there are some, and does not count them.
   private(set) var unseen: UInt32 = 0
+  /// Held rows that were looked at.
+  private var looked = 0
   private let batchName: [UInt8]
 
   init(
@@ -356,8 +358,11 @@ struct Ingest {
 
   /// Looks again at rows that were held back. Those that pass now are taken, marked by this call's
   /// key; the others stay as they are and are counted as quarantined.
+  ///
+  /// - Parameter share: where a recheck ends by itself: once so many steps of the update are spent.
+  ///   It also ends once half of the rows are written that the update may write.
   mutating func release(
-    _ selection: ReleaseSelection, _ occasion: Occasion, engine: Engine,
+    _ selection: ReleaseSelection, _ occasion: Occasion, share: UInt64 = .max, engine: Engine,
     _ steps: inout StepBudget
   ) throws(Stop) {
     guard plan.operation == nil else {
@@ -367,43 +372,92 @@ struct Ingest {
           "\(plan.source.name) takes changes, and one that was held back may be old by now: send "
             + "the row again as it is today"))
     }
-    let held = try held(selection, occasion, engine, &steps)
+    let held = try held(selection, occasion, share, engine, &steps)
     functions.rowsInBatch = Int64(held.count)
     functions.rowsQuarantined = 0
-    let count = plan.source.columns.count
-    let batch = plan.decoder.decode(
-      kept: held.map { row in
-        let texts = row.values.prefix(count + 1).map { value -> String? in
-          if case .text(let text) = value { text } else { nil }
-        }
-        return KeptRow(fields: Array(texts.prefix(count)), captured: texts[count])
-      })
+    let whole = held.indices.filter { !isCut(held[$0]) }
+    tally.quarantined += UInt32(held.count - whole.count)
+    let batch = plan.decoder.decode(kept: whole.map { kept(held[$0]) })
     tally.quarantined += UInt32(batch.rejected.count)
     for row in 0..<batch.rowCount {
-      let number = batch.rowNumbers[row]
-      let old = held[Int(number) - 1]
-      guard case .take(let late) = try judge(batch, row, number, nil, occasion, engine, &steps)
-      else {
-        tally.quarantined += 1
-        continue
+      let place = whole[Int(batch.rowNumbers[row]) - 1]
+      var isWeighed: Void?
+      if occasion == .release || data.rowsWritten < data.rowsLimit / 2 {
+        isWeighed = try steps.within(share) { steps throws(Stop) in
+          try weigh(batch, row, held[place], occasion, engine, &steps)
+        }
       }
-      let inserter = try Inserter(plan, batchName, block.height)
-      if try inserter.insert(batch, row, number, late, old.nonce, data) {
-        accepted(batch, row)
-      } else if try meets(batch, row, number, late) {
-        tally.quarantined += 1
-        continue
+      guard isWeighed != nil else {
+        (unseen, looked) = (1, place)
+        return
       }
-      if late { tally.late += 1 }
-      var released = old
-      released.values[count + 6] = .text(call.call.idempotencyKey)
-      try data.update(old, to: released, in: plan.quarantine)
     }
   }
 
+  /// What quarantine kept of a row.
+  private func kept(_ row: StoredRow) -> KeptRow {
+    let count = plan.source.columns.count
+    let texts = row.values.prefix(count + 1).map { value -> String? in
+      if case .text(let text) = value { text } else { nil }
+    }
+    return KeptRow(fields: Array(texts.prefix(count)), captured: texts[count])
+  }
+
+  /// Takes one held row if it passes. What its own values come to, as a number that overflows, is
+  /// the reason for which it stays: no other row waits for that.
+  private mutating func weigh(
+    _ batch: DecodedBatch, _ row: Int, _ old: StoredRow, _ occasion: Occasion, _ engine: Engine,
+    _ steps: inout StepBudget
+  ) throws(Stop) {
+    let before = (tally, eventHighest)
+    let mark = data.mark
+    do {
+      let number = batch.rowNumbers[row]
+      guard case .take(let late) = try judge(batch, row, number, nil, occasion, engine, &steps)
+      else {
+        tally.quarantined += 1
+        return
+      }
+      try engine.inSavepoint("held_row") { () throws(Stop) in
+        try letIn(batch, row, old, late)
+      }
+    } catch {
+      guard let refusal = error.ofOneRow else { throw error }
+      data.undo(to: mark)
+      (tally, eventHighest) = before
+      tally.quarantined += 1
+      let place = plan.source.columns.count + 1
+      var kept = old
+      kept.values[place] = .text(refusal.description.cut(to: Limits.textBytesMax))
+      if kept.values[place] != old.values[place] {
+        try data.update(old, to: kept, in: plan.quarantine)
+      }
+    }
+  }
+
+  private mutating func letIn(
+    _ batch: DecodedBatch, _ row: Int, _ old: StoredRow, _ late: Bool
+  ) throws(Stop) {
+    let number = batch.rowNumbers[row]
+    let inserter = try Inserter(plan, batchName, block.height)
+    if try inserter.insert(batch, row, number, late, old.nonce, data) {
+      accepted(batch, row)
+    } else if try meets(batch, row, number, late) {
+      tally.quarantined += 1
+      return
+    }
+    if late { tally.late += 1 }
+    var released = old
+    released.values[plan.source.columns.count + 6] = .text(call.call.idempotencyKey)
+    try data.update(old, to: released, in: plan.quarantine)
+  }
+
   /// Rows that nobody released yet, the oldest first.
+  ///
+  /// - Bound: `ExecutionLimits.rowsReleasedMax` rows of `heldBytesMax` bytes together, which are
+  ///   metered as they are read.
   private mutating func held(
-    _ selection: ReleaseSelection, _ occasion: Occasion, _ engine: Engine,
+    _ selection: ReleaseSelection, _ occasion: Occasion, _ share: UInt64, _ engine: Engine,
     _ steps: inout StepBudget
   ) throws(Stop) -> [StoredRow] {
     var held = "FROM \(quoted(plan.quarantine.name)) WHERE _released_by IS NULL"
@@ -432,9 +486,23 @@ struct Ingest {
     var rows: [StoredRow] = []
     let oldest = try statement(
       "SELECT * \(held) ORDER BY _height, _position, _row LIMIT \(most + 1)")
-    try engine.run(oldest, &steps, what) { row in rows.append(plan.quarantine.row(of: row)) }
-    guard rows.count > most else { return rows }
-    rows.removeLast()
+    var (bytes, isAll) = (0, true)
+    // Half of a share is left to judge them.
+    let half = steps.spent + (share - min(share, steps.spent)) / 2
+    let isRead: Void? = try steps.within(half) { steps throws(Stop) in
+      try engine.read(oldest, &steps, what) { row throws(Stop) in
+        let row = plan.quarantine.row(of: row)
+        for text in row.values.prefix(plan.source.columns.count + 1) {
+          functions.meter(heldBytes: text.size)
+        }
+        bytes += row.size
+        isAll = rows.count < most && bytes <= ExecutionLimits.heldBytesMax
+        if isAll { rows.append(row) }
+        return isAll
+      }
+    }
+    looked = rows.count
+    guard !isAll || isRead == nil else { return rows }
     unseen = 1
     // Nobody asked for a recheck, so who sends rows elsewhere does not pay for the count.
     guard occasion == .release else { return rows }
@@ -452,7 +520,7 @@ struct Ingest {
     notes.add(
       "unseen \(plan.source.name)", count: unseen, row: 0,
       message: "\(occasion == .recheck ? "or more, " : "")held beyond the "
-        + "\(ExecutionLimits.rowsReleasedMax) oldest, which alone were looked at: once "
+        + "\(looked) oldest, which alone were looked at: once "
         + "those passed, release again; else choose by --batch or --height"
     )
   }
@@ -480,6 +548,7 @@ struct Ingest {
   private mutating func quarantine(
     _ kept: KeptRow, _ row: UInt32, _ errors: String
   ) throws(Stop) {
+    let (kept, errors) = cut(kept, errors)
     let texts: [Value] = (kept.fields + [kept.captured]).map { $0.map { .text($0) } ?? .null }
     let system: [Value] = [
       .text(errors.cut(to: Limits.textBytesMax)), .text(call.call.idempotencyKey),
@@ -490,6 +559,33 @@ struct Ingest {
     _ = try data.insert(StoredRow(values: texts + system, nonce: nonce), into: plan.quarantine)
     tally.quarantined += 1
     functions.rowsQuarantined += 1
+  }
+
+  /// What `_errors` of a row begins with that was not kept whole. No reason begins so.
+  private static let cutMark = "[cut] "
+
+  private func isCut(_ row: StoredRow) -> Bool {
+    guard case .text(let errors) = row.values[plan.source.columns.count + 1] else { return false }
+    return errors.hasPrefix(Self.cutMark)
+  }
+
+  /// Cuts what is longer than any value that the contract takes, and says so: nothing can be made
+  /// of the row but by sending it anew. Captured fields that are too long are not kept, for a part
+  /// of them is no JSON.
+  private func cut(_ kept: KeptRow, _ errors: String) -> (KeptRow, String) {
+    let most = plan.decoder.keptBytesMax
+    var (short, told) = (kept, [String]())
+    for (place, column) in plan.source.columns.enumerated() {
+      guard let text = kept.fields[place], text.utf8.count > most else { continue }
+      short.fields[place] = text.cut(to: most)
+      told.append("\(column.name) had \(text.utf8.count) bytes")
+    }
+    if let text = kept.captured, text.utf8.count > most {
+      short.captured = nil
+      told.append("\(Source.captureColumn) had \(text.utf8.count) bytes")
+    }
+    guard !told.isEmpty else { return (kept, errors) }
+    return (short, Self.cutMark + told.joined(separator: ", ") + "; " + errors)
   }
 }
 

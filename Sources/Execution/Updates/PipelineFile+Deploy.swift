@@ -101,10 +101,10 @@ extension PipelineFile {
     }
     let checked = try Self.checked(call)
     let old = deployed?.checked
-    try refuseDrops(checked)
+    try refuseDrops(checked, &budget)
     try forgetProgress(checked.package)
     try dropViews()
-    try buildTables(checked)
+    try buildTables(checked, &budget)
     try buildViews(checked)
     let digest = sha256(call.body)
     let next = try Deployment.link(checked, digest: digest, engine: engine, data: data)
@@ -139,7 +139,9 @@ extension PipelineFile {
   // MARK: Tables
 
   /// Nothing that holds rows goes without being asked for.
-  private func refuseDrops(_ next: CheckedPackage) throws(Stop) {
+  private func refuseDrops(
+    _ next: CheckedPackage, _ budget: inout StepBudget
+  ) throws(Stop) {
     guard let old = deployed?.checked else { return }
     // First: what is refused for good is not to be answered by naming what goes.
     for model in old.models where model.model.kind == .snapshot {
@@ -172,7 +174,7 @@ extension PipelineFile {
     for source in old.package.sources {
       guard let kept = next.package.source(source.name), try !isBare(source) else { continue }
       try refuseRewrites(of: source, as: kept)
-      try refuseMisreading(of: source, as: kept)
+      try refuseMisreading(of: source, as: kept, &budget)
     }
   }
 
@@ -236,7 +238,9 @@ extension PipelineFile {
   }
 
   /// What would make a release read held rows as something else than they were sent as.
-  private func refuseMisreading(of old: Source, as new: Source) throws(Stop) {
+  private func refuseMisreading(
+    of old: Source, as new: Source, _ budget: inout StepBudget
+  ) throws(Stop) {
     if old.operation != nil, new.operation == nil, try holds(old, where: "") {
       throw .refused(
         Refusal(
@@ -257,6 +261,40 @@ extension PipelineFile {
             + "quarantine holds rows that have it from \(column.field): release them first, keep "
             + "from:, or add a column of another name"))
     }
+    for column in old.columns where new.operation == nil {
+      guard let kept = new.column(column.name), kept.parse != column.parse,
+        try holds(old, where: column, readsOtherwiseAs: kept, &budget)
+      else { continue }
+      throw .refused(
+        Refusal(
+          "PARSE_CHANGED",
+          "the upgrade would read \(old.name).\(column.name) as \(kept.parse.rawValue), and its "
+            + "quarantine holds rows that have it as \(column.parse.rawValue): release them first, "
+            + "keep parse:, or add a column of another name"))
+    }
+  }
+
+  /// Whether quarantine has a row that nobody released yet, of which a column reads another value
+  /// than it did. Where it read none, another spelling may be what mends it.
+  private func holds(
+    _ source: Source, where column: SourceColumn, readsOtherwiseAs kept: SourceColumn,
+    _ budget: inout StepBudget
+  ) throws(Stop) -> Bool {
+    let texts = try machine { () throws(StorageFault) in
+      try engine.connection.prepare(
+        "SELECT \(quoted(column.name)) FROM \(quoted(source.quarantineTable)) "
+          + "WHERE _released_by IS NULL AND \(quoted(column.name)) IS NOT NULL")
+    }
+    var isMisread = false
+    try engine.read(texts, &budget, "the quarantine of \(source.name)") { row throws(Stop) in
+      let text = row.text(0)
+      engine.functions.meter(heldBytes: text.utf8.count)
+      if let before = column.value(kept: text), let after = kept.value(kept: text) {
+        isMisread = before != after
+      }
+      return !isMisread
+    }
+    return isMisread
   }
 
   /// Whether quarantine has rows that nobody released yet, of which something more is so.
@@ -308,7 +346,9 @@ extension PipelineFile {
 
   /// Makes the tables that the package wants of those that are there. A table that stays keeps its
   /// rows; one of a source that gains columns is written again with them.
-  private func buildTables(_ package: CheckedPackage) throws(Stop) {
+  private func buildTables(
+    _ package: CheckedPackage, _ budget: inout StepBudget
+  ) throws(Stop) {
     let wanted = TablePlan.all(of: package)
     let names = Set(wanted.map(\.name))
     for name in data.tables.keys.sorted() where !names.contains(name) {
@@ -321,7 +361,7 @@ extension PipelineFile {
         continue
       }
       if table.schema.columns != plan.columns || table.schema.key != plan.key {
-        try replace(table, by: plan, package)
+        try replace(table, by: plan, package, &budget)
       } else if table.indexes != plan.indexes {
         try data.reindex(table, plan.indexes)
       }
@@ -359,12 +399,20 @@ extension PipelineFile {
 
   /// Rows of a source go over into the new table, with the default of what they lack; a derived
   /// table is filled later.
+  ///
+  /// - Bound: one row is held in memory, and what is read is metered.
   private func replace(
-    _ table: StoredTable, by plan: TablePlan, _ package: CheckedPackage
+    _ table: StoredTable, by plan: TablePlan, _ package: CheckedPackage,
+    _ budget: inout StepBudget
   ) throws(Stop) {
-    let rows = plan.keepsRows ? try allRows(of: table) : []
-    try machine { () throws(StorageFault) in try data.drop(table) }
-    let fresh = try machine { () throws(StorageFault) in try data.create(plan) }
+    // SQLite renames a table with functions of ours, which no call asked for.
+    let metered = engine.meter.bytes
+    let fresh = try machine { () throws(StorageFault) in
+      if plan.keepsRows { try data.setAside(table) } else { try data.drop(table) }
+      return try data.create(plan)
+    }
+    engine.meter.bytes = metered
+    guard plan.keepsRows else { return }
     let places = plan.columns.map { column in
       table.schema.columns.firstIndex { $0.name == column.name }
     }
@@ -373,7 +421,13 @@ extension PipelineFile {
         ? package.defaultValue(of: column.name, in: plan.source)
         : (value: Value.null, isRequired: false)
     }
-    for row in rows {
+    let rows = try machine { () throws(StorageFault) in
+      try engine.connection.prepare("SELECT * FROM \(StoredTable.asideName)")
+    }
+    try engine.copy(rows, &budget, "the rows of \(plan.name)") { row throws(Stop) in
+      let row = table.row(of: row)
+      for value in row.values { engine.functions.meter(bytes: value.size) }
+      data.forget(row, of: table)
       let values = plan.columns.indices.map { index in
         guard let place = places[index] else { return defaults[index].value }
         let kept = row.values[place]
@@ -385,15 +439,7 @@ extension PipelineFile {
           Refusal("SQL_CONSTRAINT", "two rows of \(plan.name) share one key after the upgrade"))
       }
     }
-  }
-
-  private func allRows(of table: StoredTable) throws(Stop) -> [StoredRow] {
-    try machine { () throws(StorageFault) in
-      let scan = try engine.connection.prepare("SELECT * FROM \(quoted(table.name))")
-      var rows: [StoredRow] = []
-      while try scan.step() { rows.append(table.row(of: scan)) }
-      return rows
-    }
+    try machine { () throws(StorageFault) in try data.dropAside() }
   }
 
   /// For rows that came before their table had a personal column.

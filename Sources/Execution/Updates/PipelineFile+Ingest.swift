@@ -194,13 +194,7 @@ extension PipelineFile {
 
   /// What the body wrote is undone when it throws.
   func inSavepoint<R>(_ body: () throws(Stop) -> R) throws(Stop) -> R {
-    let savepoint: Savepoint
-    do { savepoint = try Savepoint(engine.connection, name: "update_call") } catch {
-      throw Stop(machine: error)
-    }
-    let result = try body()
-    do { try savepoint.release() } catch { throw Stop(machine: error) }
-    return result
+    try engine.inSavepoint("update_call", body)
   }
 
   private func takeBack(_ marks: (Int, Int)) {
@@ -269,26 +263,89 @@ extension PipelineFile {
     try end(ingest, block)
     var notes = ingest.notes
     ingest.tellUnseen(.release, in: &notes)
-    if ingest.tally.accepted > 0 {
-      try recheck(task.plan.source, call, block, &budget, &notes, &rows)
+    if ingest.tally.accepted > 0,
+      let models = try recheck(task.plan.source, call, block, &budget, &notes, &rows)
+    {
+      return UpdateResult(tally: ingest.tally, notes: notes.sorted, models: models)
     }
-    let models = try deployed?.refresh(engine: engine, data: data, &budget, &notes) ?? []
+    let models = try refresh(&budget, &notes)
     return UpdateResult(tally: ingest.tally, notes: notes.sorted, models: models)
   }
 
-  /// Looks again at what waits for a source that took rows, and at what waits for those that took
-  /// rows by that.
+  private func refresh(
+    _ budget: inout StepBudget, _ notes: inout NoteTaker
+  ) throws(Stop) -> [ModelWork] {
+    try deployed?.refresh(engine: engine, data: data, &budget, &notes) ?? []
+  }
+
+  /// Lets in what waited for a source that took rows, and brings the models to it. What that meets
+  /// is no fault of the batch: it takes back the rows that were let in, and no more. Three quarters
+  /// of the steps may go into it, so that some are left for the batch alone.
+  /// - Returns: what the models took; nil where nothing was let in, or all of it was taken back.
   private func recheck(
     _ source: Source, _ call: OrderedCall, _ block: BlockContext, _ budget: inout StepBudget,
     _ notes: inout NoteTaker, _ rows: inout CountedRows
-  ) throws(Stop) {
+  ) throws(Stop) -> [ModelWork]? {
+    var sources = (deployed?.rechecking(source.name) ?? []).map(\.source.name)
+    guard !sources.isEmpty else { return nil }
+    let least = min(
+      ExecutionLimits.recheckStepsLeast, (deployed?.package.budget.stepsPerUpdate ?? 0) / 2)
+    let share = max(least, budget.limit / 2)
+    let most = max(least + least / 2, budget.limit - budget.limit / 4)
+    let mark = (data: data.mark, ledger: ledger.mark)
+    let before = (notes: notes, released: rows.released)
+    var models: [ModelWork]?
+    var why = "it needs more steps than held rows may take"
+    do {
+      let isDone: Void? = try budget.within(most) { budget throws(Stop) in
+        try engine.inSavepoint("rechecks") { () throws(Stop) in
+          sources = try letIn(after: source, call, block, share, &budget, &notes, &rows)
+          if !sources.isEmpty { models = try refresh(&budget, &notes) }
+        }
+      }
+      if isDone != nil { return models }
+    } catch {
+      guard case .refused(let refusal) = error, budget.left > 0 else { throw error }
+      why = refusal.description
+    }
+    data.undo(to: mark.data)
+    ledger.undo(to: mark.ledger)
+    (notes, rows.released) = before
+    for name in sources { Self.tellRefused(name, why, in: &notes) }
+    return nil
+  }
+
+  private static func tellRefused(_ source: String, _ why: String, in notes: inout NoteTaker) {
+    notes.add("refused recheck \(source)", row: 0, message: "its rows stay held: \(why)")
+  }
+
+  /// Looks again at what waits for a source, and at what waits for those that took rows by that,
+  /// until a share of the steps is spent.
+  /// - Returns: the sources that took rows.
+  private func letIn(
+    after source: Source, _ call: OrderedCall, _ block: BlockContext, _ share: UInt64,
+    _ budget: inout StepBudget, _ notes: inout NoteTaker, _ rows: inout CountedRows
+  ) throws(Stop) -> [String] {
     var waiting = deployed?.rechecking(source.name) ?? []
     var last: [Ingest] = []
+    var sources: [String] = []
     while !waiting.isEmpty {
       let plan = waiting.removeFirst()
       var again = try begin(plan, call, block)
-      try again.release(ReleaseSelection(), .recheck, engine: engine, &budget)
-      try end(again, block)
+      let mark = (data: data.mark, ledger: ledger.mark)
+      do {
+        try engine.inSavepoint("recheck") { () throws(Stop) in
+          try again.release(
+            ReleaseSelection(), .recheck, share: share, engine: engine, &budget)
+          try end(again, block)
+        }
+      } catch {
+        guard case .refused(let refusal) = error, budget.left > 0 else { throw error }
+        data.undo(to: mark.data)
+        ledger.undo(to: mark.ledger)
+        Self.tellRefused(plan.source.name, refusal.description, in: &notes)
+        continue
+      }
       rows.released.append((plan.source, again.tally))
       last.removeAll { $0.plan.source.name == plan.source.name }
       last.append(again)
@@ -296,12 +353,14 @@ extension PipelineFile {
       notes.add(
         "recheck \(plan.source.name)", count: again.tally.accepted, row: 0,
         message: "rows that left its quarantine")
+      if !sources.contains(plan.source.name) { sources.append(plan.source.name) }
       for next in deployed?.rechecking(plan.source.name) ?? []
       where !waiting.contains(where: { $0.source.name == next.source.name }) {
         waiting.append(next)
       }
     }
     for again in last { again.tellUnseen(.recheck, in: &notes) }
+    return sources
   }
 
   private func batch(

@@ -304,3 +304,14 @@ extension ColumnType {
     }
   }
 }
+
+extension SourceColumn {
+  /// The value that a release reads from a text that quarantine kept, by `parse:` and the type
+  /// alone; nil where it reads none.
+  package func value(kept text: String) -> StoredValue? {
+    var standard = self
+    standard.parse = .standard
+    if let typed = try? ColumnType.Literals(standard).value(text) { return typed }
+    return try? ColumnType.Literals(self).value(text)
+  }
+}

@@ -44,6 +44,10 @@ extension RowDecoder {
 }
 
 extension RowDecoder {
+  /// Bytes that quarantine keeps of one field. No text of a value that the contract takes is
+  /// longer: of bytes, two digits each are written, and `0x`.
+  package var keptBytesMax: Int { 2 * Int(defaults.stringBytesMax) + 2 }
+
   /// Decodes rows that a quarantine kept, by the contract as it is now: a field that no column
   /// read when it came may have one.
   ///
