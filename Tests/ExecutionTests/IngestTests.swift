@@ -187,6 +187,11 @@ private func prepared(_ source: Source, _ more: [Source] = []) throws -> Subnet 
     let most = try subnet.run(
       subnet.ingest("orders", header + "c,anna,1,\nd,ben,0,\ne,ben,0,\n"))
     #expect(most.refusalCode == "EXPECTATION_FAILED")
+    guard case .refused(let refusal) = most.status else { return }
+    #expect(
+      refusal.message
+        == "the batch does not meet not_half_bad: quarantined_ppm() <= 500000: 2 of 3 rows were "
+        + "quarantined, 666666 ppm (sound 2×). No row of the batch was taken")
     #expect(subnet.root() == root)
   }
 }
