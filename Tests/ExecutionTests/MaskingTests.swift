@@ -293,6 +293,7 @@ private let names = [
     }
     let words = try #require(told.count == 1 ? told.first : nil, "\(told)")
     #expect(words.hasPrefix("NOT_ALLOWED: "))
+    #expect(words.contains("may not read the tables of shop: "))
     #expect(words.contains("who holds a role that allows it (clerk). "))
     #expect(words.hasSuffix("by: quorate pipeline grant shop clerk \(outsider.hex)"))
   }

@@ -231,6 +231,7 @@ private func release(
         "shop", .release(source: "orders"), body: ReleaseSelection().canonicalBytes,
         by: Subnet.stranger))
     #expect(stranger.refusalCode == "NOT_ALLOWED")
+    #expect("\(stranger.status)".contains("may not release rows of the source orders of shop: "))
     let malformed = try subnet.run(
       subnet.call("shop", .release(source: "orders"), body: [7, 7]))
     #expect(malformed.refusalCode == "MALFORMED")
