@@ -102,6 +102,26 @@ private final class TemporaryFile {
   }
 }
 
+@Suite struct `A procedure's call` {
+  private let refund = CatalogEntry(
+    name: "refund", about: "", allow: [],
+    fields: [.init(name: "order_id", type: "text"), .init(name: "amount", type: "int")])
+
+  @Test func `is not sent with arguments that the procedure does not take`() throws {
+    try SubmitCommand.check(["order_id=a", "amount=1"], against: refund)
+    #expect {
+      try SubmitCommand.check(["order=a", "amount=1"], against: refund)
+    } throws: {
+      "\($0)".contains("refund has no argument 'order'; it takes order_id: text, amount: int")
+    }
+    #expect {
+      try SubmitCommand.check(["order_id=a"], against: refund)
+    } throws: {
+      "\($0)".contains("refund also takes amount: int. Nothing was sent; add --arg amount=VALUE")
+    }
+  }
+}
+
 @Suite struct `An ingest that broke off` {
   private func words(
     _ code: String, _ why: String, _ more: [String] = [], hasAcknowledged: Bool = true
