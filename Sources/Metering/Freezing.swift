@@ -46,7 +46,8 @@ package struct Freezing: Hashable, Sendable {
     let ample = (needed.plus(threshold) ?? needed).above(balance)
     let how: String
     if isArchived {
-      how = "archived: its storage has not been paid for \(days) days, its rows are kept as they are"
+      how =
+        "archived: its storage has not been paid for \(days) days, its rows are kept as they are"
     } else if balance < threshold {
       how = "frozen: it takes no updates below what keeps it"
     } else {

@@ -192,8 +192,10 @@ struct ReceiptReport: Encodable {
     duplicates = receipt.tally.duplicates
     late = receipt.tally.late
     notes = receipt.notes.map { note in
-      let place = note.firstRow > 0 ? ", first in row \(note.firstRow)" : ""
-      return "\(note.name) \(note.count)×\(place): \(note.message)"
+      let count =
+        note.firstRow > 0
+        ? ", \(counted(note.count, "row")), first in row \(note.firstRow)" : " \(note.count)×"
+      return "\(note.name)\(count): \(note.message)"
     }
     steps = receipt.usage.steps
     cycles = receipt.charged.number

@@ -136,6 +136,7 @@ private func prepared(_ source: Source, _ more: [Source] = []) throws -> Subnet 
     #expect(receipt.tally.accepted == 2)
     #expect(receipt.notes.map(\.name) == ["sound"])
     #expect(receipt.notes.first?.firstRow == 2)
+    #expect(receipt.notes.first?.message == "warn: amount <> 0")
   }
 
   @Test func `drops`() throws {

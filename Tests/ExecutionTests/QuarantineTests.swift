@@ -239,6 +239,8 @@ private func release(
     let receipt = try release(subnet)
     #expect(receipt.tally.accepted == 1)
     #expect(receipt.tally.quarantined == 1)
+    #expect(receipt.notes.count == 1)
+    #expect(receipt.notes.first?.name.hasPrefix("amount ") == true, "\(receipt.notes)")
   }
 }
 

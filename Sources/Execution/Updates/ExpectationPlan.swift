@@ -123,7 +123,9 @@ final class ExpectationPlan {
     if arrives { ofRows?.count(broken) }
     for index in broken {
       let expectation = check.expectations[index]
-      notes.add(expectation.name, row: number, message: expectation.check.text)
+      notes.add(
+        expectation.name, row: number,
+        message: "\(expectation.onViolation.rawValue): \(expectation.check.text)")
       switch expectation.onViolation {
       case .warn: continue
       case .drop: if case .pass = verdict { verdict = .drop }
