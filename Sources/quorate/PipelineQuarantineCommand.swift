@@ -84,8 +84,8 @@ extension PipelineCommand {
               + found.sources.map(\.name).joined(separator: ", ") + ".")
         }
         let columns =
-          ["_height", "_row", "_batch"] + entry.fields.map(\.name)
-          + [Source.captureColumn, "_errors"]
+          ["_height", "_row", "_errors"] + entry.fields.map(\.name)
+          + [Source.captureColumn, "_batch"]
         return "select \(columns.joined(separator: ", "))\(all ? ", _released_by" : "") from "
           + "quarantine_\(source)\(all ? "" : " where _released_by is null") "
           + "order by _height, _position, _row limit \(max(1, limit))"

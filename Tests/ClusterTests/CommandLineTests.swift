@@ -102,6 +102,23 @@ private final class TemporaryFile {
   }
 }
 
+@Suite struct `A table on a terminal` {
+  private let rows = [["1", String(repeating: "e", count: 60), "entries"]]
+  private let header = ["_row", "_errors", "source"]
+
+  @Test func `is cut to its width, the widest column first`() {
+    let lines = Terminal.table(header, rows, width: 40).split(separator: "\n")
+    #expect(lines.allSatisfy { $0.count <= 40 }, "\(lines)")
+    #expect(lines.last?.hasSuffix("e…  entries") == true, "\(lines)")
+    #expect(Terminal.fitted([4, 12, 12], to: 5) == [4, 10, 10])
+  }
+
+  @Test func `is whole where there is none, or room`() {
+    #expect(!Terminal.table(header, rows, width: nil).contains("…"))
+    #expect(!Terminal.table(header, rows, width: 100).contains("…"))
+  }
+}
+
 @Suite struct `A procedure's call` {
   private let refund = CatalogEntry(
     name: "refund", about: "", allow: [],
