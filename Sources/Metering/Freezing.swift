@@ -44,16 +44,23 @@ package struct Freezing: Hashable, Sendable {
     let needed = threshold.plus(cost) ?? Cycles(.max)
     // What is kept once more, since what lacks alone would be gone with the next call.
     let ample = (needed.plus(threshold) ?? needed).above(balance)
-    let how =
-      isArchived
-      ? "archived: its storage has not been paid for \(days) days; its rows are kept as they are, "
-        + "and its"
-      : "frozen: its"
+    let how: String
+    if isArchived {
+      how =
+        "archived: its storage has not been paid for \(days) days, its rows are kept as they are"
+    } else if balance < threshold {
+      how = "frozen: it takes no updates below what keeps it"
+    } else {
+      how = "frozen for this call: cheaper ones go on"
+    }
+    let missing = Cycles(needed.above(balance))
     return Refusal(
       isArchived ? "ARCHIVED" : "FROZEN",
-      "\(pipeline) is \(how) balance of \(balance) cycles is below \(needed), which is "
-        + "\(days) days of storage (\(threshold)) and this call (\(cost)); queries go on. "
-        + "Top it up: quorate cycles top-up \(pipeline) \(ample)")
+      "\(pipeline) is \(how). Its balance is \(balance.grouped) cycles; it keeps "
+        + "\(threshold.grouped), which is \(days) days of storage and the ingress of one call, and "
+        + "this call reserves \(cost.grouped), the most that it may cost: \(missing.grouped) are "
+        + "missing. Queries go on. Top it up, here with as much again as it keeps: "
+        + "quorate cycles top-up \(pipeline) \(ample)")
   }
 
   /// Whole days until the threshold is reached by storage alone; nil when nothing is stored.
@@ -95,5 +102,17 @@ package struct CycleTotals: Hashable, Sendable {
 extension CycleTotals: CustomStringConvertible {
   package var description: String {
     "minted \(minted) = balances \(balances) + reserved \(reserved) + burned \(burned)"
+  }
+}
+
+extension Cycles {
+  /// In groups of three digits: `1,234,567`.
+  fileprivate var grouped: String {
+    var out = ""
+    for (place, digit) in String(number).reversed().enumerated() {
+      if place > 0, place % 3 == 0 { out.append(",") }
+      out.append(digit)
+    }
+    return String(out.reversed())
   }
 }

@@ -367,7 +367,16 @@ extension Checker {
     if scopes.contains(where: \.isIncomplete) { return }
     let known = scopes.flatMap { $0.space.columns.compactMap { $0?.name } }
     let near = closest(to: name, among: known)
-    if ["rowid", "oid", "_rowid_"].contains(name.folded) {
+    let isWithheld = scopes.contains { scope in
+      scope.withheld.contains { column in
+        column.name.names(name) && qualifier.map(column.qualifier.names) ?? true
+      }
+    }
+    if isWithheld {
+      refuse(
+        "SQL05", at: place, "`\(name)` is withheld from you",
+        because: "it is personal (pii: …), for the owner alone; a named query gives null for it")
+    } else if ["rowid", "oid", "_rowid_"].contains(name.folded) {
       refuse(
         "QD16", at: place, "`\(name)`", because: "SQLite draws it at random or by history",
         fix: "the table's primary key")

@@ -55,6 +55,9 @@ extension Checker {
     }
     scopes[scopes.count - 1].hidden += hiddenColumns(of: item.relation)
       .filter { name in !columns.contains { $0.name.names(name) } }.map { (alias, $0) }
+    if case .resolved(let shape) = item.relation {
+      scopes[scopes.count - 1].withheld += shape.hidden.map { (alias, $0) }
+    }
     let marksBefore = Set(top.space.marks)
     let isLeft = item.join == .left
     let qualified = columns.map {

@@ -116,6 +116,8 @@ struct Scope: Sendable {
   var isIncomplete = false
   /// Columns that SQLite knows of the sources in FROM and that the catalog does not tell of.
   var hidden: [(qualifier: String, name: String)] = []
+  /// Those among them that are kept from whoever asks, who may know that they are there.
+  var withheld: [(qualifier: String, name: String)] = []
   /// Elements that inner queries read.
   var crossings: [(element: Int, place: Place)] = []
   /// What decides which rows this SELECT gives.

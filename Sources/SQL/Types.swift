@@ -71,7 +71,7 @@ package struct TableShape: Sendable, Hashable {
   package let columns: [ColumnShape]
   /// Unique keys by column name, the primary key first; an empty key says at most one row.
   package let keys: [[String]]
-  /// Columns that SQLite knows beside these and that the statement may not name.
+  /// Columns that SQLite knows beside these, withheld from whoever wrote the statement.
   package let hidden: [String]
 
   package init(

@@ -313,6 +313,9 @@ struct IngestTally: Encodable {
       let message = messages[name].map { ": \($0)" } ?? ""
       lines.append("  \(name), \(counted(count, "row"))\(message)")
     }
+    if quarantined > Int(before.quarantined) {
+      lines.append("  row by row: quorate pipeline quarantine list \(pipeline) \(source)")
+    }
     if replayedBatches > 0 {
       lines.append(
         "  \(counted(replayedBatches, "batch", "batches")) had been sent before and changed nothing"

@@ -84,8 +84,8 @@ extension PipelineCommand {
               + found.sources.map(\.name).joined(separator: ", ") + ".")
         }
         let columns =
-          ["_height", "_row", "_batch"] + entry.fields.map(\.name)
-          + [Source.captureColumn, "_errors"]
+          ["_height", "_row", "_errors"] + entry.fields.map(\.name)
+          + [Source.captureColumn, "_batch"]
         return "select \(columns.joined(separator: ", "))\(all ? ", _released_by" : "") from "
           + "quarantine_\(source)\(all ? "" : " where _released_by is null") "
           + "order by _height, _position, _row limit \(max(1, limit))"
@@ -138,10 +138,16 @@ extension PipelineCommand {
             "\(pipeline) has no source \(source); it has "
               + found.sources.map(\.name).joined(separator: ", ") + ".")
         }
-        let answer = try await session.client.ask(
-          .sql(sql), of: pipeline,
-          arguments: batch.map { [.init(name: "batch", value: .text($0))] } ?? [],
-          recency: .fresh)
+        let answer: VerifiedAnswer
+        do {
+          answer = try await session.client.ask(
+            .sql(sql), of: pipeline,
+            arguments: batch.map { [.init(name: "batch", value: .text($0))] } ?? [],
+            recency: .fresh)
+        } catch let failure as ClientFailure where failure.code == "NOT_ALLOWED" {
+          // Who may not read the rows may not release them either, and is told so of the release.
+          return
+        }
         guard answer.table.rows == [[.int(0)]] else { return }
         throw Failure(
           "\(source) holds back no row\(chosen): nothing was sent. What it holds: "

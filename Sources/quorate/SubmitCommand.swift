@@ -29,6 +29,11 @@ struct SubmitCommand: AsyncParsableCommand {
 
   func run() async throws {
     let session = try Session(location, caller)
+    if let found = try? await session.pipeline(pipeline),
+      let entry = found.procedures.first(where: { $0.name == procedure })
+    {
+      try Self.check(arguments, against: entry)
+    }
     var intention = Intention(
       pipeline: pipeline, method: .procedure(procedure), body: try Self.body(arguments),
       key: key ?? Session.freshKey(), stepLimit: steps)
@@ -45,7 +50,28 @@ struct SubmitCommand: AsyncParsableCommand {
     }
     await session.client.close()
     if let save { try session.save(.receipt(certified), to: save) }
-    Terminal.say(try ReceiptReport(certified).text(json: json))
+    let report = ReceiptReport(certified)
+    Terminal.say(try report.remarking(Self.remark(report)).text(json: json))
+  }
+
+  /// What became of no row, or where to look for rows that were not taken.
+  static func remark(_ report: ReceiptReport) -> String? {
+    if report.isOfNoRow { return "rows: none; the procedure's SELECT gave none" }
+    guard report.quarantined > 0 else { return nil }
+    return "why rows were quarantined: quorate pipeline quarantine list \(report.pipeline)"
+  }
+
+  /// Refuses names that the procedure does not take, and says which are missing: here it costs
+  /// nothing, while a refusal by execution is paid for.
+  static func check(_ arguments: [String], against entry: CatalogEntry) throws {
+    try QueryCommand.check(arguments, against: entry)
+    let given = try arguments.map { try pair($0).name }
+    let missing = entry.fields.filter { !given.contains($0.name) }
+    guard !missing.isEmpty else { return }
+    let names = missing.map { "\($0.name): \($0.type)" }.joined(separator: ", ")
+    throw Failure(
+      "\(entry.name) also takes \(names). Nothing was sent; add "
+        + missing.map { "--arg \($0.name)=VALUE" }.joined(separator: " "))
   }
 
   /// `name=value` pairs as a JSON object of texts; the pipeline's contract says their types.
@@ -166,8 +192,10 @@ struct ReceiptReport: Encodable {
     duplicates = receipt.tally.duplicates
     late = receipt.tally.late
     notes = receipt.notes.map { note in
-      let place = note.firstRow > 0 ? ", first in row \(note.firstRow)" : ""
-      return "\(note.name) \(note.count)×\(place): \(note.message)"
+      let count =
+        note.firstRow > 0
+        ? ", \(counted(note.count, "row")), first in row \(note.firstRow)" : " \(note.count)×"
+      return "\(note.name)\(count): \(note.message)"
     }
     steps = receipt.usage.steps
     cycles = receipt.charged.number

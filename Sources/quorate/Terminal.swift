@@ -12,8 +12,37 @@ enum Terminal {
     do { try file.write(contentsOf: Data(text.utf8)) } catch { exit(1) }
   }
 
-  /// Aligned columns; numbers, and what looks like numbers, to the right.
-  static func table(_ header: [String], _ rows: [[String]]) -> String {
+  /// Columns of the terminal that stdout is; nil where it is none, and nothing is cut.
+  static var width: Int? {
+    var size = winsize()
+    guard isatty(STDOUT_FILENO) == 1, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0,
+      size.ws_col > 0
+    else { return nil }
+    return Int(size.ws_col)
+  }
+
+  /// Narrower columns than this are never cut.
+  private static let columnLeast = 10
+
+  /// Widths that fit, taken from the widest columns; as they are where that does not suffice.
+  static func fitted(_ widths: [Int], to width: Int) -> [Int] {
+    var fitted = widths
+    var excess = widths.reduce(0, +) + 2 * max(0, widths.count - 1) - width
+    while excess > 0 {
+      guard let widest = fitted.indices.max(by: { fitted[$0] < fitted[$1] }),
+        fitted[widest] > columnLeast
+      else { return fitted }
+      fitted[widest] -= 1
+      excess -= 1
+    }
+    return fitted
+  }
+
+  /// Aligned columns; numbers, and what looks like numbers, to the right. Long cells are cut to
+  /// the width, where there is one.
+  static func table(
+    _ header: [String], _ rows: [[String]], width: Int? = Terminal.width
+  ) -> String {
     var widths = header.map(\.count)
     for row in rows {
       for (column, cell) in row.enumerated() where column < widths.count {
@@ -29,8 +58,11 @@ enum Terminal {
           return first.properties.numericType != nil || "-+".unicodeScalars.contains(first)
         }
     }
+    if let width { widths = fitted(widths, to: width) }
     func line(_ cells: [String]) -> String {
-      cells.enumerated().map { column, cell in
+      cells.enumerated().map { column, whole in
+        let cell =
+          whole.count > widths[column] ? whole.prefix(widths[column] - 1) + "…" : whole
         let space = String(repeating: " ", count: max(0, widths[column] - cell.count))
         return rightward[column] ? space + cell : cell + space
       }.joined(separator: "  ").trimmingTrailingSpaces

@@ -102,6 +102,43 @@ private final class TemporaryFile {
   }
 }
 
+@Suite struct `A table on a terminal` {
+  private let rows = [["1", String(repeating: "e", count: 60), "entries"]]
+  private let header = ["_row", "_errors", "source"]
+
+  @Test func `is cut to its width, the widest column first`() {
+    let lines = Terminal.table(header, rows, width: 40).split(separator: "\n")
+    #expect(lines.allSatisfy { $0.count <= 40 }, "\(lines)")
+    #expect(lines.last?.hasSuffix("e…  entries") == true, "\(lines)")
+    #expect(Terminal.fitted([4, 12, 12], to: 5) == [4, 10, 10])
+  }
+
+  @Test func `is whole where there is none, or room`() {
+    #expect(!Terminal.table(header, rows, width: nil).contains("…"))
+    #expect(!Terminal.table(header, rows, width: 100).contains("…"))
+  }
+}
+
+@Suite struct `A procedure's call` {
+  private let refund = CatalogEntry(
+    name: "refund", about: "", allow: [],
+    fields: [.init(name: "order_id", type: "text"), .init(name: "amount", type: "int")])
+
+  @Test func `is not sent with arguments that the procedure does not take`() throws {
+    try SubmitCommand.check(["order_id=a", "amount=1"], against: refund)
+    #expect {
+      try SubmitCommand.check(["order=a", "amount=1"], against: refund)
+    } throws: {
+      "\($0)".contains("refund has no argument 'order'; it takes order_id: text, amount: int")
+    }
+    #expect {
+      try SubmitCommand.check(["order_id=a"], against: refund)
+    } throws: {
+      "\($0)".contains("refund also takes amount: int. Nothing was sent; add --arg amount=VALUE")
+    }
+  }
+}
+
 @Suite struct `An ingest that broke off` {
   private func words(
     _ code: String, _ why: String, _ more: [String] = [], hasAcknowledged: Bool = true

@@ -153,7 +153,7 @@ extension Mistake {
     Mistake(
       testDescription: "a frozen pipeline",
       command: "quorate ingest other entries entries.csv --as poor",
-      says: ["other is frozen", "queries go on", "Top it up: quorate cycles top-up other "],
+      says: ["other is frozen", "Queries go on", ": quorate cycles top-up other "],
       after: "quorate cycles top-up other 5T && "
         + "quorate ingest other entries entries.csv --as poor"),
     Mistake(

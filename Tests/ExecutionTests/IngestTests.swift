@@ -136,6 +136,7 @@ private func prepared(_ source: Source, _ more: [Source] = []) throws -> Subnet 
     #expect(receipt.tally.accepted == 2)
     #expect(receipt.notes.map(\.name) == ["sound"])
     #expect(receipt.notes.first?.firstRow == 2)
+    #expect(receipt.notes.first?.message == "warn: amount <> 0")
   }
 
   @Test func `drops`() throws {
@@ -187,6 +188,11 @@ private func prepared(_ source: Source, _ more: [Source] = []) throws -> Subnet 
     let most = try subnet.run(
       subnet.ingest("orders", header + "c,anna,1,\nd,ben,0,\ne,ben,0,\n"))
     #expect(most.refusalCode == "EXPECTATION_FAILED")
+    guard case .refused(let refusal) = most.status else { return }
+    #expect(
+      refusal.message
+        == "the batch does not meet not_half_bad: quarantined_ppm() <= 500000: 2 of 3 rows were "
+        + "quarantined, 666666 ppm (sound 2×). No row of the batch was taken")
     #expect(subnet.root() == root)
   }
 }

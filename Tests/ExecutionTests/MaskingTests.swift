@@ -253,6 +253,25 @@ private let names = [
     }
   }
 
+  @Test(arguments: [
+    "select customer from orders", "select o.customer from orders o",
+    "select id from ledger where customer = 'x'", "select upper(customer) as x from ledger",
+    "select customer from quarantine_orders",
+  ])
+  func `is told which column is withheld, not that there is none`(text: String) throws {
+    let subnet = try prepared()
+    let refused = #expect(throws: Refusal.self) {
+      try subnet.answer(.sql(text), to: Subnet.stranger.publicKey)
+    }
+    #expect(refused?.message.contains("`customer` is withheld from you") == true)
+    let unknown = #expect(throws: Refusal.self) {
+      try subnet.answer(
+        .sql("select costumer from orders"), to: Subnet.stranger.publicKey)
+    }
+    #expect(unknown?.message.contains("there is no column `costumer`") == true)
+    _ = try subnet.answer(.sql(text), to: Subnet.owner.publicKey)
+  }
+
   @Test func `gets none from proofs, and a key in one may not be personal`() throws {
     let subnet = try prepared()
     let rows = try subnet.executor.reader.rows(
@@ -293,6 +312,7 @@ private let names = [
     }
     let words = try #require(told.count == 1 ? told.first : nil, "\(told)")
     #expect(words.hasPrefix("NOT_ALLOWED: "))
+    #expect(words.contains("may not read the tables of shop: "))
     #expect(words.contains("who holds a role that allows it (clerk). "))
     #expect(words.hasSuffix("by: quorate pipeline grant shop clerk \(outsider.hex)"))
   }

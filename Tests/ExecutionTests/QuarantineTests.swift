@@ -231,6 +231,7 @@ private func release(
         "shop", .release(source: "orders"), body: ReleaseSelection().canonicalBytes,
         by: Subnet.stranger))
     #expect(stranger.refusalCode == "NOT_ALLOWED")
+    #expect("\(stranger.status)".contains("may not release rows of the source orders of shop: "))
     let malformed = try subnet.run(
       subnet.call("shop", .release(source: "orders"), body: [7, 7]))
     #expect(malformed.refusalCode == "MALFORMED")
@@ -238,6 +239,8 @@ private func release(
     let receipt = try release(subnet)
     #expect(receipt.tally.accepted == 1)
     #expect(receipt.tally.quarantined == 1)
+    #expect(receipt.notes.count == 1)
+    #expect(receipt.notes.first?.name.hasPrefix("amount ") == true, "\(receipt.notes)")
   }
 }
 

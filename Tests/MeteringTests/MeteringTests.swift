@@ -232,6 +232,16 @@ private func usage(_ set: (inout Usage) -> Void) -> Usage {
     #expect(refusal.message.hasSuffix("quorate cycles top-up bank \(ample)"))
   }
 
+  @Test func `is told apart from one that has too little for one call alone`() {
+    let threshold = freezing.threshold(logicalBytes: 0)
+    let some = freezing.refusal(
+      pipeline: "bank", balance: Cycles(threshold.number + 1_000), cost: 5_000, logicalBytes: 0)
+    #expect(some.message.contains("bank is frozen for this call: cheaper ones go on. "))
+    #expect(some.message.contains("reserves 5,000, the most that it may cost: 4,000 are missing"))
+    let none = freezing.refusal(pipeline: "bank", balance: 0, cost: 5, logicalBytes: 0)
+    #expect(none.message.contains("bank is frozen: it takes no updates below what keeps it. "))
+  }
+
   @Test func `counts days and storage periods`() {
     let threshold = freezing.threshold(logicalBytes: 1 << 30)
     let daily: UInt64 = 127_000 * 86_400

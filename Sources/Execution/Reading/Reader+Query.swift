@@ -47,7 +47,7 @@ extension Reader {
     }
     guard !isAllowed else { return }
     throw Refusal.notAllowed(
-      caller, "ask \(pipeline.name) with SQL of its own", of: pipeline.name, pipeline.roles,
+      caller, "read the tables of \(pipeline.name)", of: pipeline.name, pipeline.roles,
       in: Grant.anyAllow)
   }
 }

@@ -123,7 +123,9 @@ final class ExpectationPlan {
     if arrives { ofRows?.count(broken) }
     for index in broken {
       let expectation = check.expectations[index]
-      notes.add(expectation.name, row: number, message: expectation.check.text)
+      notes.add(
+        expectation.name, row: number,
+        message: "\(expectation.onViolation.rawValue): \(expectation.check.text)")
       switch expectation.onViolation {
       case .warn: continue
       case .drop: if case .pass = verdict { verdict = .drop }
@@ -146,27 +148,47 @@ final class ExpectationPlan {
     ofBatch?.count(broken)
     for index in broken {
       let expectation = check.expectations[index]
-      guard expectation.onViolation == .warn else { throw failed(expectation, row: nil) }
+      guard expectation.onViolation == .warn else {
+        throw failed(expectation, row: nil, found: found(engine, notes))
+      }
       notes.add(expectation.name, row: 0, message: expectation.check.text)
     }
   }
 
-  private func failed(_ expectation: Expectation, row: UInt32?) -> Stop {
+  /// How many rows of the batch were quarantined, and what was counted of them.
+  ///
+  /// - Bound: `foundBytesMax` of reasons.
+  private func found(_ engine: Engine, _ notes: NoteTaker) -> String {
+    let (bad, all) = (engine.functions.rowsQuarantined, engine.functions.rowsInBatch)
+    let reasons = notes.sorted.map { "\($0.name) \($0.count)×" }.joined(separator: ", ")
+    let shown = reasons.cut(to: Self.foundBytesMax)
+    return ": \(bad) of \(all) rows were quarantined, \(share(engine)) ppm"
+      + (shown.isEmpty ? "" : " (\(shown)\(shown == reasons ? "" : " …"))")
+  }
+
+  private static let foundBytesMax = 512
+
+  private func failed(_ expectation: Expectation, row: UInt32?, found: String = "") -> Stop {
     refusing = expectation
     let place = row.map { "row \($0)" } ?? "the batch"
     let check = expectation.check.text.cut(to: 256)
     return .refused(
       Refusal(
         "EXPECTATION_FAILED",
-        "\(place) does not meet \(expectation.name): \(check). No row of the batch was taken"))
+        "\(place) does not meet \(expectation.name): \(check)\(found). No row of the batch was "
+          + "taken"))
+  }
+
+  /// Quarantined rows of the batch, in millionths.
+  private func share(_ engine: Engine) -> Int64 {
+    let (bad, all) = (engine.functions.rowsQuarantined, engine.functions.rowsInBatch)
+    return all == 0 ? 0 : 1_000_000 * bad / all
   }
 
   private func bindShare(_ check: Check, _ engine: Engine) throws(Stop) {
     guard let place = check.share else { return }
-    let (bad, all) = (engine.functions.rowsQuarantined, engine.functions.rowsInBatch)
-    try machine { () throws(StorageFault) in
-      try check.statement.bind(place, all == 0 ? 0 : 1_000_000 * bad / all)
-    }
+    let share = share(engine)
+    try machine { () throws(StorageFault) in try check.statement.bind(place, share) }
   }
 
   private func bind(

@@ -160,7 +160,7 @@ struct Ingest {
     if try inserter.insert(batch, row, number, late, nonce, data) {
       accepted(batch, row)
     } else if try meets(batch, row, number, late) {
-      notes.add("primary_key", row: number, message: "the key is there with other values")
+      noteKey(number)
       try quarantine(batch, row, number, "the primary key is there with other values")
     }
   }
@@ -379,6 +379,7 @@ struct Ingest {
     tally.quarantined += UInt32(held.count - whole.count)
     let batch = plan.decoder.decode(kept: whole.map { kept(held[$0]) })
     tally.quarantined += UInt32(batch.rejected.count)
+    for rejected in batch.rejected { note(rejected) }
     for row in 0..<batch.rowCount {
       let place = whole[Int(batch.rowNumbers[row]) - 1]
       var isWeighed: Void?
@@ -443,6 +444,7 @@ struct Ingest {
     if try inserter.insert(batch, row, number, late, old.nonce, data) {
       accepted(batch, row)
     } else if try meets(batch, row, number, late) {
+      noteKey(number)
       tally.quarantined += 1
       return
     }
@@ -527,11 +529,19 @@ struct Ingest {
 
   // MARK: Quarantine
 
-  private mutating func quarantine(_ rejected: RejectedRow) throws(Stop) {
+  private mutating func note(_ rejected: RejectedRow) {
     for reason in rejected.reasons {
       let name = reason.column.isEmpty ? reason.rule : "\(reason.column) \(reason.rule)"
       notes.add(name, row: rejected.row, message: reason.message)
     }
+  }
+
+  private mutating func noteKey(_ number: UInt32) {
+    notes.add("primary_key", row: number, message: "the key is there with other values")
+  }
+
+  private mutating func quarantine(_ rejected: RejectedRow) throws(Stop) {
+    note(rejected)
     try quarantine(rejected.kept, rejected.row, rejected.errors)
   }
 

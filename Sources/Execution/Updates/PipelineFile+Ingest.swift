@@ -71,9 +71,17 @@ extension PipelineFile {
 
   static func notAllowed(_ call: Call, _ grants: [Grant]) -> Refusal {
     var allow: String? = "its `allow:`"
-    if case .release = call.method { allow = nil }
+    let what: String
+    switch call.method {
+    case .ingest(let source, _): what = "send rows to the source \(source)"
+    case .procedure(let name): what = "call the procedure \(name)"
+    case .release(let source):
+      what = "release rows of the source \(source)"
+      allow = nil
+    default: what = "do \(call.method.label)"
+    }
     return Refusal.notAllowed(
-      call.sender, "\(call.method.label) on \(call.pipeline)", of: call.pipeline, grants, in: allow)
+      call.sender, "\(what) of \(call.pipeline)", of: call.pipeline, grants, in: allow)
   }
 
   // MARK: Replays and refusals that cost their ingress
