@@ -380,13 +380,15 @@ final class DataStore {
     fileprivate let changes: ChangeList.Mark
     fileprivate let tracked: [String: Int]
     fileprivate let written: (rows: UInt64, bytes: UInt64, entries: UInt64, hashes: UInt64)
+    fileprivate let taken: (bytes: UInt64, looked: UInt64)
     fileprivate let growth: Int64
   }
 
   var mark: Mark {
     Mark(
       changes: changes.mark, tracked: tracked.mapValues(\.count),
-      written: (rowsWritten, bytesWritten, indexEntries, rowHashes), growth: growth)
+      written: (rowsWritten, bytesWritten, indexEntries, rowHashes), taken: (bytesTaken, looked),
+      growth: growth)
   }
 
   /// Forgets what a savepoint in the update has undone in the file: rows alone, no tables.
@@ -396,6 +398,7 @@ final class DataStore {
       tracked[name]?.removeLast(count - (mark.tracked[name] ?? 0))
     }
     (rowsWritten, bytesWritten, indexEntries, rowHashes) = mark.written
+    (bytesTaken, looked) = mark.taken
     growth = mark.growth
   }
 
