@@ -78,6 +78,12 @@ struct IngestCommand: AsyncParsableCommand {
     }
     let tally = Mutex(IngestTally())
     let bar = Mutex(ProgressBar("Ingesting", unit: "rows", total: nil))
+    let interrupted = Interruption {
+      bar.withLock { $0.finish() }
+      let (rows, batches) = tally.withLock { ($0.acknowledged, $0.batches) }
+      Terminal.warn(interruption(rows: rows, batches: batches, prefix: prefix))
+    }
+    defer { interrupted.end() }
     do {
       try await session.watched { watch in
         try await session.client.ingest(rows, inFlight: width) { index, certified in
@@ -197,6 +203,13 @@ struct IngestCommand: AsyncParsableCommand {
     guard file != "-" else { return nil }
     return RowStream.line(
       ofRow: row, in: file, format: rowFormat, hasHeader: !noHeader && rowFormat == .csv)
+  }
+
+  /// How far an ingest came that Ctrl-C ended, and how it goes on.
+  func interruption(rows: Int, batches: Int, prefix: String) -> String {
+    let how = file == "-" ? "Send the same rows again with" : "Go on with"
+    return "Interrupted: \(counted(rows, "row")) in \(counted(batches, "batch", "batches")) "
+      + "acknowledged; what is under way may still take effect, once. \(how): \(again(prefix))"
   }
 
   /// The command that goes on under the same keys.
