@@ -150,7 +150,8 @@ struct CyclesCommand: AsyncParsableCommand {
           pipeline: "", method: .transfer(to: receiver, amount.cycles),
           key: key ?? Session.freshKey()))
       await session.client.close()
-      Terminal.say(try ReceiptReport(certified).text(json: json))
+      let words = "\(cyclesText(amount.cycles.number)) cycles went to \(to)"
+      Terminal.say(try ReceiptReport(certified).remarking(words).text(json: json))
     }
   }
 

@@ -310,11 +310,12 @@ struct IngestTally: Encodable {
       "\(pipeline)/\(source): \(counted(acknowledged, "row")) in "
         + "\(counted(batches, "batch", "batches")), certified up to height \(lastHeight)"
     ]
+    let fresh = duplicates - Int(before.duplicates)
     let rows = [
       (accepted - Int(before.accepted), "accepted"),
       (quarantined - Int(before.quarantined), "quarantined"),
       (dropped - Int(before.dropped), "dropped"),
-      (duplicates - Int(before.duplicates), "duplicates"), (late - Int(before.late), "late"),
+      (fresh, fresh == 1 ? "duplicate" : "duplicates"), (late - Int(before.late), "late"),
     ].filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
     if !rows.isEmpty { lines.append("  " + rows.joined(separator: ", ")) }
     if late > 0, inFlight > 1 {

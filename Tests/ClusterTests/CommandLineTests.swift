@@ -275,6 +275,12 @@ private final class TemporaryFile {
     #expect(hint?.contains(says) == true, "\(hint ?? "")")
   }
 
+  @Test(arguments: ["top", "sop", "dwn", "kil"])
+  func `after a wrong command is none that ends replicas`(word: String) {
+    let hint = Suggestion.text(for: ["cluster", word], of: Quorate.self)
+    #expect(hint?.contains("did you mean") == false, "\(hint ?? "")")
+  }
+
   @Test(arguments: [
     ["ingest", "shop", "orders"], ["--help"], ["help", "x"], [], ["pipeline"],
     ["pipeline", "lint", "x"],
