@@ -46,7 +46,9 @@ struct CyclesCommand: AsyncParsableCommand {
       await session.client.close()
       guard let found = catalog.pipelines.first(where: { $0.name == pipeline }) else {
         throw Failure(
-          "There is no pipeline '\(pipeline)'; 'quorate pipeline list' shows those there are.")
+          "There is no pipeline '\(pipeline)'; 'quorate pipeline list' shows those there are."
+            + (location.identities.names().contains(pipeline)
+              ? "\nIt is an identity: quorate cycles balance --as \(pipeline)" : ""))
       }
       if json {
         Terminal.say(
