@@ -42,7 +42,7 @@ struct CyclesCommand: AsyncParsableCommand {
             : "\(cyclesText(balance.number)) cycles (\(grouped(balance.number)))")
         return
       }
-      let catalog = try await session.client.catalog()
+      let catalog = try await session.catalog()
       await session.client.close()
       guard let found = catalog.pipelines.first(where: { $0.name == pipeline }) else {
         throw Failure(
