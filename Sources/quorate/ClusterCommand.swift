@@ -79,7 +79,9 @@ struct ClusterCommand: AsyncParsableCommand {
 
     private func decode<T: Decodable>(_ type: T.Type, at file: URL) throws -> T {
       do { return try JSONDecoder().decode(T.self, from: try Data(contentsOf: file)) } catch {
-        throw Failure("\(file.path) is no replica card: \(error.localizedDescription)")
+        throw Failure(
+          "\(file.path) is no replica card: that is the replica.card.json which 'quorate replica "
+            + "init DIR' writes. --members names a folder of one from each replica.")
       }
     }
   }

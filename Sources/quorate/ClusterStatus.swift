@@ -232,6 +232,9 @@ struct WhyCommand: AsyncParsableCommand {
         }
       }
     }
+    if up >= committee.quorum, !sentences.isEmpty {
+      Terminal.say("What is awaited at this moment, which is usual while it changes with the view:")
+    }
     for sentence in sentences {
       Terminal.say("\(sentence.by.joined(separator: ", ")): \(sentence.text)")
     }

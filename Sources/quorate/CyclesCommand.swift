@@ -42,11 +42,13 @@ struct CyclesCommand: AsyncParsableCommand {
             : "\(cyclesText(balance.number)) cycles (\(grouped(balance.number)))")
         return
       }
-      let catalog = try await session.client.catalog()
+      let catalog = try await session.catalog()
       await session.client.close()
       guard let found = catalog.pipelines.first(where: { $0.name == pipeline }) else {
         throw Failure(
-          "There is no pipeline '\(pipeline)'; 'quorate pipeline list' shows those there are.")
+          "There is no pipeline '\(pipeline)'; 'quorate pipeline list' shows those there are."
+            + (location.identities.names().contains(pipeline)
+              ? "\nIt is an identity: quorate cycles balance --as \(pipeline)" : ""))
       }
       if json {
         Terminal.say(
@@ -150,7 +152,8 @@ struct CyclesCommand: AsyncParsableCommand {
           pipeline: "", method: .transfer(to: receiver, amount.cycles),
           key: key ?? Session.freshKey()))
       await session.client.close()
-      Terminal.say(try ReceiptReport(certified).text(json: json))
+      let words = "\(cyclesText(amount.cycles.number)) cycles went to \(to)"
+      Terminal.say(try ReceiptReport(certified).remarking(words).text(json: json))
     }
   }
 

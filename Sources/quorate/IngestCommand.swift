@@ -78,6 +78,12 @@ struct IngestCommand: AsyncParsableCommand {
     }
     let tally = Mutex(IngestTally())
     let bar = Mutex(ProgressBar("Ingesting", unit: "rows", total: nil))
+    let interrupted = Interruption {
+      bar.withLock { $0.finish() }
+      let (rows, batches) = tally.withLock { ($0.acknowledged, $0.batches) }
+      Terminal.warn(interruption(rows: rows, batches: batches, prefix: prefix))
+    }
+    defer { interrupted.end() }
     do {
       try await session.watched { watch in
         try await session.client.ingest(rows, inFlight: width) { index, certified in
@@ -199,6 +205,13 @@ struct IngestCommand: AsyncParsableCommand {
       ofRow: row, in: file, format: rowFormat, hasHeader: !noHeader && rowFormat == .csv)
   }
 
+  /// How far an ingest came that Ctrl-C ended, and how it goes on.
+  func interruption(rows: Int, batches: Int, prefix: String) -> String {
+    let how = file == "-" ? "Send the same rows again with" : "Go on with"
+    return "Interrupted: \(counted(rows, "row")) in \(counted(batches, "batch", "batches")) "
+      + "acknowledged; what is under way may still take effect, once. \(how): \(again(prefix))"
+  }
+
   /// The command that goes on under the same keys.
   private func again(_ prefix: String) -> String {
     var words = ["quorate ingest \(pipeline) \(source) \(file) --key \(prefix) --resume"]
@@ -297,11 +310,12 @@ struct IngestTally: Encodable {
       "\(pipeline)/\(source): \(counted(acknowledged, "row")) in "
         + "\(counted(batches, "batch", "batches")), certified up to height \(lastHeight)"
     ]
+    let fresh = duplicates - Int(before.duplicates)
     let rows = [
       (accepted - Int(before.accepted), "accepted"),
       (quarantined - Int(before.quarantined), "quarantined"),
       (dropped - Int(before.dropped), "dropped"),
-      (duplicates - Int(before.duplicates), "duplicates"), (late - Int(before.late), "late"),
+      (fresh, fresh == 1 ? "duplicate" : "duplicates"), (late - Int(before.late), "late"),
     ].filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
     if !rows.isEmpty { lines.append("  " + rows.joined(separator: ", ")) }
     if late > 0, inFlight > 1 {

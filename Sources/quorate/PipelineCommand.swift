@@ -94,7 +94,7 @@ struct PipelineCommand: AsyncParsableCommand {
 
     func run() async throws {
       let session = try Session(location, caller)
-      let catalog = try await session.client.catalog()
+      let catalog = try await session.catalog()
       await session.client.close()
       let rows = catalog.pipelines.map {
         [
@@ -274,7 +274,8 @@ enum PackageFolder {
     do {
       return try PackageReader.readWithTests(PackageFiles(directory: directory))
     } catch {
-      throw Failure("\(error)")
+      let count = error.list.count
+      throw Failure("\(error)" + (count > 1 ? "\n\(counted(count, "finding"))." : ""))
     }
   }
 

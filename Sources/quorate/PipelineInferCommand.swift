@@ -33,6 +33,11 @@ extension PipelineCommand {
         throw Failure("\(file): \(error.message)")
       }
       Terminal.say(String(draft.yaml.dropLast()))
+      if !draft.source.csv.header {
+        Terminal.warn(
+          "The first line is taken for a row: in a header each name stands once, and none begins "
+            + "with a digit. If it is one, correct it and draft again.")
+      }
       Terminal.warn(
         "\(counted(draft.rows, "row")) looked at; the draft takes "
           + "\(grouped(draft.rows - draft.rejected)) of them, and "

@@ -251,6 +251,18 @@ struct PlanReport: Encodable {
     if case .int(let number) = value { number } else { 0 }
   }
 
+  /// With long numbers in groups of three digits.
+  static func readable(_ detail: String) -> String {
+    detail.split(separator: " ", omittingEmptySubsequences: false).map { word in
+      let digits = word.prefix { $0.isASCII && $0.isNumber }
+      let rest = word.dropFirst(digits.count)
+      guard digits.count >= 6, rest.isEmpty || rest == ",", let number = UInt64(digits) else {
+        return String(word)
+      }
+      return grouped(number) + rest
+    }.joined(separator: " ")
+  }
+
   func text(_ package: Package) -> String {
     guard !isUnchanged else {
       let words =
@@ -262,11 +274,13 @@ struct PlanReport: Encodable {
     if changes.isEmpty {
       lines.append("Nothing changes.")
     } else {
+      let breaks = changes.contains(where: \.isBreaking)
       lines.append(
         Terminal.table(
-          ["part", "name", "change", "", "detail"],
+          ["part", "name", "change"] + (breaks ? ["breaking"] : []) + ["detail"],
           changes.map {
-            [$0.part, $0.name, $0.change, $0.isBreaking ? "BREAKING" : "", $0.detail]
+            [$0.part, $0.name, $0.change] + (breaks ? [$0.isBreaking ? "BREAKING" : ""] : [])
+              + [Self.readable($0.detail)]
           }))
     }
     if !work.isEmpty {

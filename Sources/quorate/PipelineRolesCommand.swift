@@ -57,11 +57,17 @@ struct RoleChange: ParsableArguments {
     }
     let holder = try location.identities.publicKey(of: who)
     let session = try Session(location, caller)
+    let wanted = method(role, holder)
     let certified = try await session.submit(
-      Intention(
-        pipeline: pipeline, method: method(role, holder), key: key ?? Session.freshKey()))
+      Intention(pipeline: pipeline, method: wanted, key: key ?? Session.freshKey()))
     await session.client.close()
-    Terminal.say(try ReceiptReport(certified).text(json: json))
+    let words =
+      if case .grant = wanted {
+        "\(who) holds the role \(role) of \(pipeline)"
+      } else {
+        "\(who) no longer holds the role \(role) of \(pipeline)"
+      }
+    Terminal.say(try ReceiptReport(certified).remarking(words).text(json: json))
   }
 }
 

@@ -105,7 +105,8 @@ struct QueryCommand: AsyncParsableCommand {
   private func ask(_ session: Session) async throws -> VerifiedAnswer {
     let wanted = recency.wanted
     guard trust == .certified, let name else {
-      let question: QueryRequest.Question = sql.map { .sql($0) } ?? .named(name ?? "")
+      let question: QueryRequest.Question =
+        sql.map { .sql(Self.statement($0)) } ?? .named(name ?? "")
       let values = try await typed(session)
       return trust == .quorum
         ? try await session.client.agree(
@@ -132,6 +133,13 @@ struct QueryCommand: AsyncParsableCommand {
       let (argument, value) = try SubmitCommand.pair(text)
       return .init(name: argument, value: name == nil ? Self.plain(value) : .text(value))
     }
+  }
+
+  /// Without the semicolon that people end a statement with.
+  static func statement(_ text: String) -> String {
+    var end = text[...]
+    while end.last?.isWhitespace == true { end.removeLast() }
+    return end.last == ";" ? String(end.dropLast()) : text
   }
 
   /// A value that nobody declared. 007 is a text: as a number it would lose its zeros.

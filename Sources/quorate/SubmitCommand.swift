@@ -221,7 +221,7 @@ struct ReceiptReport: Encodable {
     if let refusal { lines.append("  \(refusal)") }
     let rows = [
       (accepted, "accepted"), (quarantined, "quarantined"), (dropped, "dropped"),
-      (duplicates, "duplicates"), (late, "late"),
+      (duplicates, duplicates == 1 ? "duplicate" : "duplicates"), (late, "late"),
     ].filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
     if !rows.isEmpty { lines.append("  rows: " + rows.joined(separator: ", ")) }
     if let remark { lines.append("  \(remark)") }

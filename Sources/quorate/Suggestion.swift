@@ -22,13 +22,18 @@ enum Suggestion {
     return nil
   }
 
+  /// What ends replicas is not proposed to who may have meant something else.
+  private static let harmful = ["stop", "down", "kill"]
+
   private static func unknown(
     _ word: String, _ path: String, _ below: [any ParsableCommand.Type],
     _ root: any ParsableCommand.Type
   ) -> String {
     let names = below.map(name(of:))
     var meant: String?
-    if let near = Spelling.nearest(word, among: names) {
+    if let near = Spelling.nearest(word, among: names),
+      !harmful.contains(near)
+    {
       meant = "\(path) \(near)"
     } else if let group = root.configuration.subcommands.first(where: { command in
       command.configuration.subcommands.contains { name(of: $0) == word }

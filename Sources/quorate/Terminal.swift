@@ -124,6 +124,27 @@ func ageText(_ milliseconds: UInt64) -> String {
 /// A number with so many digits behind the point.
 func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
+/// Says something when Ctrl-C ends the program, which it does all the same.
+final class Interruption {
+  private let source: any DispatchSourceSignal
+
+  init(_ say: @escaping @Sendable () -> Void) {
+    signal(SIGINT, SIG_IGN)
+    source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+    source.setEventHandler {
+      say()
+      exit(130)
+    }
+    source.resume()
+  }
+
+  /// From here on Ctrl-C ends the program without a word.
+  func end() {
+    source.cancel()
+    signal(SIGINT, SIG_DFL)
+  }
+}
+
 /// A line that is drawn over and over on stderr while long work runs. Silent where stderr is no
 /// terminal.
 struct ProgressBar {

@@ -118,7 +118,12 @@ extension Session {
 
   /// A failure with the next step, in the words of the command line.
   func explained(_ failure: ClientFailure) async -> String {
-    if failure.nobodyListens { return "\(failure)\n\(await awaited().text)" }
+    if failure.nobodyListens {
+      let words =
+        failure.kind == .unreachable
+        ? "\(failure.what): nobody listens [\(failure.code)]" : "\(failure)"
+      return "\(words)\n\(await awaited().text)"
+    }
     let name = signerName ?? "NAME"
     // One that was ordered is paid for, refused or not.
     let cost = failure.receipt.map { $0.proof.receipt.charged.number } ?? 0

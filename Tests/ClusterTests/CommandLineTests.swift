@@ -119,6 +119,29 @@ private final class TemporaryFile {
   }
 }
 
+@Suite struct `What people type` {
+  @Test func `may end with a semicolon, and with one alone`() {
+    #expect(QueryCommand.statement("select 1 as a; \n") == "select 1 as a")
+    #expect(QueryCommand.statement("select 1 as a;;") == "select 1 as a;")
+    #expect(QueryCommand.statement("select ';' as a") == "select ';' as a")
+  }
+
+  @Test func `is read more easily in groups of digits`() {
+    #expect(
+      PlanReport.readable("caller_budget 200000000000 → 1000000000, v1234567 at 12345")
+        == "caller_budget 200,000,000,000 → 1,000,000,000, v1234567 at 12345")
+  }
+
+  @Test func `is told again where Ctrl-C broke it off`() throws {
+    let command = try IngestCommand.parse(["shop", "orders", "big.csv", "--batch", "50"])
+    let words = command.interruption(rows: 100, batches: 2, prefix: "orders-1")
+    #expect(words.hasPrefix("Interrupted: 100 rows in 2 batches acknowledged; "))
+    #expect(
+      words.hasSuffix(
+        "Go on with: quorate ingest shop orders big.csv --key orders-1 --resume --batch 50"))
+  }
+}
+
 @Suite struct `A procedure's call` {
   private let refund = CatalogEntry(
     name: "refund", about: "", allow: [],
@@ -250,6 +273,12 @@ private final class TemporaryFile {
   func `after a wrong command is the one that was meant`(words: [String], says: String) {
     let hint = Suggestion.text(for: words, of: Quorate.self)
     #expect(hint?.contains(says) == true, "\(hint ?? "")")
+  }
+
+  @Test(arguments: ["top", "sop", "dwn", "kil"])
+  func `after a wrong command is none that ends replicas`(word: String) {
+    let hint = Suggestion.text(for: ["cluster", word], of: Quorate.self)
+    #expect(hint?.contains("did you mean") == false, "\(hint ?? "")")
   }
 
   @Test(arguments: [

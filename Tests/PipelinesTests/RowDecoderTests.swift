@@ -61,7 +61,7 @@ import Wire
     ("id,amount\na\"b,1\n", "CSV_QUOTES", "line 2: a quote inside of a field"),
     ("id,amount\n\"a\"b,1\n", "CSV_QUOTES", "line 2: text after the closing quote"),
     ("id,amount\na,1\rb,2\n", "CSV_QUOTES", "line 2: a carriage return without a line feed"),
-    ("id,amount\na,1\nb\n", "CSV_COLUMNS", "line 3, row 2: 1 fields, but the header has 2"),
+    ("id,amount\na,1\nb\n", "CSV_COLUMNS", "line 3, row 2: 1 field, but the header has 2"),
     ("id,amount\na,1,2\n", "CSV_COLUMNS", "line 2, row 1: 3 fields"),
     ("id,amuont\na,1\n", "CSV_HEADER", "no column reads the field \"amuont\""),
     ("id,id,amount\n", "CSV_HEADER", "the field \"id\" stands twice"),

@@ -95,7 +95,8 @@ package struct RowDecoder: Sendable {
       guard scanner.count == layout.fieldCount else {
         throw Refusal(
           "CSV_COLUMNS",
-          "line \(scanner.recordLine), row \(rows.row + 1): \(scanner.count) fields, but "
+          "line \(scanner.recordLine), row \(rows.row + 1): \(scanner.count) "
+            + "\(scanner.count == 1 ? "field" : "fields"), but "
             + "\(source.csv.header ? "the header" : "the contract") has \(layout.fieldCount). "
             + "Check the delimiter and quotes. No row of the batch was taken")
       }
