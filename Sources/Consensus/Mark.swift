@@ -5,7 +5,6 @@
 package enum Mark: String, Hashable, Sendable, CaseIterable {
   case callerOverBudget = "caller.over-budget"
   case catchUpAnother = "catch-up.asked-another"
-  case catchUpBegun = "catch-up.begun"
   case catchUpRange = "catch-up.range"
   case catchUpRangeRefused = "catch-up.range-refused"
   case notarizedAndNullified = "chain.notarized-and-nullified"
@@ -59,7 +58,6 @@ package enum Mark: String, Hashable, Sendable, CaseIterable {
     switch self {
     case .callerOverBudget: "a caller had burned what it may of a pipeline's cycles on that day"
     case .catchUpAnother: "a range of blocks did not come, and another member was asked"
-    case .catchUpBegun: "a range of blocks came without a finalization, and more of it was asked for"
     case .catchUpRange: "a range of finalized blocks was taken over"
     case .catchUpRangeRefused: "a range of blocks did not follow the tip, or nothing finalizes it"
     case .notarizedAndNullified: "a view is both notarized and nullified, as far as is known here"

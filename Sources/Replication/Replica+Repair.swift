@@ -278,7 +278,6 @@ extension Replica {
     else { return }
     repair.rangeBegun = range
     repair.rangeAskedAt += 1
-    reached(.catchUpBegun)
     askRange(from: last.block.header.height.next, to: goal, of: peer)
   }
 

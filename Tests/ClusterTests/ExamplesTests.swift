@@ -102,7 +102,7 @@ private let customers = Example(
     Feed(source: "links", file: "feeds/links.csv", says: "  105 accepted\n"),
     Feed(
       source: "crm_customers", file: "feeds/crm_1.csv",
-      says: "  49 accepted, 1 quarantined, 1 dropped, 1 duplicates\n"),
+      says: "  49 accepted, 1 quarantined, 1 dropped, 1 duplicate\n"),
     Feed(source: "billing_accounts", file: "feeds/billing_1.csv", says: "  31 accepted\n"),
     Feed(source: "shop_users", file: "feeds/shop_1.csv", says: "dim_customer.unique(email), 1 row"),
     Feed(

@@ -59,7 +59,7 @@ private func release(_ subnet: Subnet, _ source: String = "orders") throws -> Re
     let usual = Limits.stepLimitUsual(bodyBytes: 8)
     let small = try subnet.run(subnet.ingest("shops", "shop\nfew\n", steps: usual))
     #expect(small.refusalText == nil, "who sends a row elsewhere is not refused for them")
-    #expect(small.notes.map(\.name) == ["unseen orders"])
+    #expect(small.notes.map(\.name) == ["unseen orders"], "\(small.notes)")
     let few = try subnet.run(
       subnet.call(
         "shop", .release(source: "orders"), body: ReleaseSelection().canonicalBytes,
@@ -218,7 +218,9 @@ private func isSound(_ subnet: Subnet) throws -> Bool {
       let receipt = try subnet.run(subnet.ingest("shops", "shop\n\(name)\n"))
       #expect(receipt.refusalText == nil)
       counts.append(try subnet.rows("bronze_lines").count)
-      #expect(receipt.notes.contains { $0.name == "unseen lines" } == (counts.last != 24))
+      #expect(
+        receipt.notes.contains { $0.name == "unseen lines" } == (counts.last != 24),
+        "\(receipt.notes)")
     }
     #expect((1..<24).contains(counts[0]), "\(counts)")
     #expect(counts.last == 24)

@@ -540,7 +540,7 @@ private func copies(_ kind: Model.Kind, _ columns: [String]) -> Package {
     let body = Package.shop(version: "2", sources: [wider]).canonicalBytes
     let root = subnet.root()
     let short = try subnet.run(subnet.call("shop", .deploy, body: body, steps: 100_000))
-    #expect(short.refusalCode == "OUT_OF_CYCLES")
+    #expect(short.refusalCode == "STEP_LIMIT")
     #expect(subnet.root() == root)
     let long = try subnet.run(subnet.call("shop", .deploy, body: body, steps: 50_000_000))
     #expect(long.status == .applied)

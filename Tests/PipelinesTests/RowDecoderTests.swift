@@ -75,7 +75,7 @@ import Wire
     ("no;such\na;1\n", "CSV_HEADER", "no column reads the field \"no;such\""),
     ("id,amount\na\0,1\n", "NUL_BYTE", "line 2: a NUL byte"),
     ("", "EMPTY_BATCH", "the batch has no bytes"),
-    ("id,amount\n\na\n", "CSV_COLUMNS", "line 3, row 1: 1 fields, but the header has 2"),
+    ("id,amount\n\na\n", "CSV_COLUMNS", "line 3, row 1: 1 field, but the header has 2"),
   ])
   func `is refused whole when it is malformed`(text: String, code: String, message: String) throws {
     #expect(try Contracts.decode("id,amount\na,1\n").rowCount == 1)

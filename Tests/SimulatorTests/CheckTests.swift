@@ -162,7 +162,7 @@ import Wire
     let call = call("a", -5, expiry: 100)
     var bank = BankModel()
     let flaws = bank.apply(block([call], 1, time: 50), receipts: [receipt(call, 1)])
-    #expect(flaws.first?.contains("accepts 1 rows, they are 0") == true)
+    #expect(flaws.first?.contains("accepts 1 row, there are 0") == true)
     #expect(bank.transfers.isEmpty)
   }
 

@@ -461,9 +461,12 @@ extension `A fault of messages` {
   }
 
   /// A world in which no fault began yet.
-  private func world(_ faults: String, byzantine: String = "[]") throws -> World {
+  private func world(
+    _ faults: String, byzantine: String = "[]", overBudget: Bool = false
+  ) throws -> World {
     let world = World(
-      try story("byzantine: \(byzantine)\nover-budget: true\nfaults: \(faults)"), RunOptions())
+      try story("byzantine: \(byzantine)\nover-budget: \(overBudget)\nfaults: \(faults)"),
+      RunOptions())
     world.startAll()
     return world
   }
@@ -513,7 +516,7 @@ extension `A fault of messages` {
   @Test func `that broke a disk excuses whom it befell, and nobody else`() throws {
     let faults = (0..<6).map { _ in "{ at: 9s, disk: { of: one, is: full }, for: 1s }" }
     for fault in faults.indices {
-      let world = try world("[\(faults.joined(separator: ", "))]")
+      let world = try world("[\(faults.joined(separator: ", "))]", overBudget: true)
       world.begin(fault)
       world.end(fault)
       #expect(world.machines.map(\.isBroken) == world.resolve(.one, nil, fault))

@@ -19,8 +19,8 @@ struct Client {
     /// Its replica could have answered.
     var replied = false
     var tries = 1
-    /// When a replica took it that nothing hindered, for the first time in the last stretch in which
-    /// answers were owed.
+    /// When a replica took it that nothing hindered, for the first time in the last stretch in
+    /// which answers were owed.
     var takenAt: UInt64?
     /// It should have its answer by now, whatever comes later.
     var isOverdue = false

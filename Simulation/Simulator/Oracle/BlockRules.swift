@@ -1,6 +1,7 @@
 import Wire
 
-/// What binds every finalized block whoever proposed it, restated: the bound `W`, its time and its size.
+/// What binds every finalized block whoever proposed it, restated: the bound `W`, its time, its
+/// size.
 extension Oracle {
   /// `W`.
   static let uncertifiedHeightsMax: UInt64 = 16

@@ -25,8 +25,8 @@ extension Oracle {
     if totals.minted != minted || whole != minted {
       report(
         .cycles, machine, nil,
-        "at height \(height) \(grouped(minted)) cycles were minted and there are \(grouped(whole)): "
-          + "\(totals)")
+        "at height \(height) \(grouped(minted)) cycles were minted and there are "
+          + "\(grouped(whole)): \(totals)")
     }
     if let charged, charged != totals.burned {
       report(

@@ -144,7 +144,7 @@ extension Scenario {
     static let memoryUsual: UInt64 = 64_000_000
     /// The rule which, broken on purpose, must make this scenario fail.
     package var planted: String?
-    /// It fails then without its faults and actors too: the story says why it has them all the same.
+    /// It fails then without its faults and actors too: the story says why it has them.
     package var plantedAlone = false
     /// The checks that may fail then; empty: any.
     package var breaks: [Check] = []

@@ -103,8 +103,8 @@ extension Gallery.Row {
         isCaughtAlone
           ? "CAUGHT ALONE: with \(rule) broken it is, without its faults and actors, \(verdict); "
             + "make them matter, or write planted-alone: true"
-          : "says planted-alone: with \(rule) broken it is, without its faults and actors, \(verdict)"
-      )
+          : "says planted-alone: with \(rule) broken it is, without its faults and actors, "
+            + verdict)
     }
     if isVacuous {
       out.append(

@@ -75,8 +75,8 @@ extension Engine {
     _ = statement.takeSteps()
     meter.allow(budget.left)
     defer {
-      meter.allow(.max)
       budget.use(statement.takeSteps(), work: meter.work)
+      meter.allow(.max)
       statement.rewind()
     }
     do {

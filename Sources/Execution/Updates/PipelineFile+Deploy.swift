@@ -426,7 +426,7 @@ extension PipelineFile {
     }
     try engine.copy(rows, &budget, "the rows of \(plan.name)") { row throws(Stop) in
       let row = table.row(of: row)
-      for value in row.values { engine.functions.meter(bytes: value.size) }
+      for cell in row.values.indices { engine.functions.meter(bytes: row.values[cell].size) }
       data.forget(row, of: table)
       let values = plan.columns.indices.map { index in
         guard let place = places[index] else { return defaults[index].value }

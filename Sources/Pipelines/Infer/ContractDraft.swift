@@ -214,8 +214,8 @@ private struct Sample {
     guard values.count == guesses.count else {
       throw Refusal(
         "CSV_COLUMNS",
-        "line \(line): \(values.count) \(values.count == 1 ? "field" : "fields"), but the first line "
-          + "has \(guesses.count). Check the delimiter and quotes")
+        "line \(line): \(values.count) \(values.count == 1 ? "field" : "fields"), but the first "
+          + "line has \(guesses.count). Check the delimiter and quotes")
     }
     rows += 1
     records.append(values.map(\.bytes))
