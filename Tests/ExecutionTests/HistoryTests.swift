@@ -254,9 +254,9 @@ private struct Bill: Equatable {
     "2022-12-28 14:03:47 df5c253c0b3dd24916e4ec7cf77d3db5294cc9fd45ae7b9c5e82ad8197f3alt1": [
       "bank-reconciliation": Sums(steps: 325_538, cycles: 98_811_351, rows: 1_115),
       "berka": Sums(steps: 73_183, cycles: 29_190_705, rows: 1_186),
-      "delivery-tracking": Sums(steps: 451_365, cycles: 100_227_344, rows: 3_304),
-      "feature-store": Sums(steps: 13_745, cycles: 42_748_973, rows: 130),
-      "master-data": Sums(steps: 270_273, cycles: 76_091_750, rows: 1_462),
+      "delivery-tracking": Sums(steps: 451_365, cycles: 100_240_268, rows: 3_304),
+      "feature-store": Sums(steps: 13_745, cycles: 42_758_205, rows: 130),
+      "master-data": Sums(steps: 270_273, cycles: 76_100_981, rows: 1_462),
     ]
   ]
 
