@@ -155,19 +155,28 @@ extension Simplex {
   }
 
   /// Views below the current one that keep every block above them from becoming ready: down to the
-  /// highest ready block or the last finalized view, those not known to be nullified. Notarizations
-  /// tell of no ancestors, so whoever jumped over several views asks for them all, leader or not.
+  /// highest ready block or the last finalized view, those not known to be nullified, and of parents
+  /// those not known to be notarized. Notarizations tell of no ancestors, so whoever jumped over
+  /// several views asks for them all, leader or not.
   var lackingAncestors: [View] {
     var out: [View] = []
+    var parents: Set<View> = []
     var below = View(view.number > 0 ? view.number - 1 : 0)
     while below > floor, out.count < Limits.viewsPerRequestMax / 2 {
       let ledger = views[below]
-      if let block = ledger?.notarization?.ballot.block, chain[block]?.ready == true { break }
-      if ledger?.nullification == nil { out.append(below) }
+      if let block = ledger?.notarization?.ballot.block, let link = chain[block] {
+        if link.ready { break }
+        parents.insert(link.header.parentView)
+      }
+      let isParent = parents.contains(below) && ledger?.notarization == nil
+      if isParent || ledger?.nullification == nil { out.append(below) }
       below = View(below.number - 1)
     }
     return out
   }
+
+  /// A view may be both: whoever gave up on it may still need to know that it was notarized.
+  package func isNullified(_ view: View) -> Bool { views[view]?.nullification != nil }
 
   /// Notarized views above the floor whose blocks are not held.
   package var lackingBlocks: [(digest: Digest, view: View)] {

@@ -112,6 +112,7 @@ extension Replica {
     simplex.resend(to: nil)
     let lacking = simplex.lackingViews
     reached(.repairView)
+    if lacking.contains(where: simplex.isNullified) { reached(.repairParent) }
     let turn = Int(ticks % 1_000_000)
     if turn <= 1, simplex.leader != me { send(.viewsWanted(lacking), to: simplex.leader) }
     for peer in others(turn) { send(.viewsWanted(lacking), to: peer) }

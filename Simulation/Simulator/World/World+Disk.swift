@@ -129,6 +129,8 @@ extension World {
     machine.power = .down
     machine.incarnation += 1
     machine.disk.crash(loss)
+    // What was altered may be gone with the end of a log.
+    if loss != .nothing { machine.alteredAmounts = [:] }
     machine.clearProcess()
     disconnect(machine)
   }
