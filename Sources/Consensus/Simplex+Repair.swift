@@ -155,8 +155,8 @@ extension Simplex {
   }
 
   /// Views below the current one that keep every block above them from becoming ready: down to the
-  /// highest ready block or the last finalized view, those not known to be nullified, and of parents
-  /// those not known to be notarized. Notarizations tell of no ancestors, so whoever jumped over
+  /// highest ready block or the last finalized view, those not known to be nullified, and parents'
+  /// that are not known to be notarized. Notarizations tell of no ancestors, so whoever jumped over
   /// several views asks for them all, leader or not.
   var lackingAncestors: [View] {
     var out: [View] = []
