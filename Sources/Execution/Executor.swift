@@ -249,7 +249,7 @@ package final class Executor {
         }
         if let receipt { leaves[index] = ReceiptTree.leaf(receipt) }
       }
-      try system.finish(context)
+      try system.finish(context, calls: calls.count)
       let outcome = try compose(leaves, kinds, context, systemRoot: system.ledger.trie.root)
       try system.ledger.recordHeight(context.height, outcome.canonicalBytes)
       try transaction.commit()

@@ -47,8 +47,11 @@ package enum ExecutionLimits {
   package static let spendingListed = 256
   /// Names under which one pipeline's burn is entered: more than a package may hold.
   package static let burnLinesMax = 1_024
-  /// Old receipts forgotten a block and file.
-  package static let receiptsForgottenPerBlock = 256
+  /// Entries with an end that one call leaves in a file at most: its receipt, its idempotency key,
+  /// and what its caller burned that day.
+  static let entriesPerCallMax = 3
+  /// Old entries that a block forgets in a file beside as many as its calls may leave there.
+  static let entriesForgottenPerBlock = 256
   /// Bytes of the arguments of a procedure or a query.
   package static let argumentsBytesMax = 64 << 10
   /// Changed keys that a model computes one by one, however few rows it has.

@@ -134,7 +134,7 @@ final class PipelineFile {
         try recover(to: marks)
         return receipts
       }
-      try finish(block)
+      try finish(block, calls: calls.count)
       try transaction.commit()
       height = block.height
       committedRoots = roots
@@ -172,8 +172,8 @@ final class PipelineFile {
     sealed = height
   }
 
-  private func finish(_ block: BlockContext) throws(StorageFault) {
-    account.grow(-Int64(clamping: try ledger.forget(before: block.time)))
+  private func finish(_ block: BlockContext, calls: Int) throws(StorageFault) {
+    account.grow(-Int64(clamping: try ledger.forget(before: block.time, calls: calls)))
     precondition(account.isBalanced, "\(name) burned what is entered nowhere")
     if account != accountStored {
       try ledger.put(.value, Key.account, account.canonicalBytes)

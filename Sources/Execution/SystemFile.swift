@@ -171,8 +171,8 @@ final class SystemFile {
   func begin() throws(StorageFault) -> WriteTransaction { try WriteTransaction(engine.connection) }
 
   /// Writes the totals and the outcome; the transaction commits after it.
-  func finish(_ block: BlockContext) throws(StorageFault) {
-    try ledger.forget(before: block.time)
+  func finish(_ block: BlockContext, calls: Int) throws(StorageFault) {
+    try ledger.forget(before: block.time, calls: calls)
     if burned != (try number(Key.burned)) {
       try ledger.put(.value, Key.burned, Cycles(burned).canonicalBytes)
     }

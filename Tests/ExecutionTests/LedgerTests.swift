@@ -168,6 +168,35 @@ private let header = "id,customer,amount,day\n"
   }
 }
 
+@Suite struct `A ledger` {
+  @Test func `forgets what is overdue, however full blocks are`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    try subnet.fund()
+    let file = try #require(subnet.executor.pipelines["shop"])
+    let ledgers = [subnet.executor.system.ledger, file.ledger]
+    for round in 0..<3 {
+      try subnet.execute([], after: 91 * 86_400_000)
+      let calls = (0..<150).flatMap { number in
+        [
+          subnet.ingest("orders", header + "r\(round)n\(number),anna,1.00,\n"),
+          subnet.call("", .transfer(to: Subnet.stranger.publicKey, 1)),
+        ]
+      }
+      try subnet.execute(calls)
+      // A receipt and a key of each call of this block; those of the blocks before are gone.
+      for ledger in ledgers {
+        #expect(
+          try ledger.connection.integer("SELECT count(*) FROM ledger_forget") == 300,
+          "round \(round)")
+        #expect(try ledger.count(.receipt) == 150)
+        #expect(try ledger.count(.idempotency) == 150)
+      }
+    }
+    #expect(subnet.executor.totals.isConserved)
+  }
+}
+
 @Suite struct `A pipeline's account` {
   @Test func `is never burned below what its storage needs`() throws {
     let subnet = try Subnet()

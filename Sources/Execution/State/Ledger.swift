@@ -130,14 +130,19 @@ final class Ledger {
   }
 
   /// Forgets entries whose time has come, the oldest first.
+  ///
+  /// - Bound: `ExecutionLimits.entriesForgottenPerBlock` entries more than the block's calls may
+  ///   leave, so no sequence of full blocks adds to what is overdue.
+  /// - Parameter calls: how many of the block this file sees.
   /// - Returns: how many logical bytes of storage that frees.
-  /// - Bound: `ExecutionLimits.receiptsForgottenPerBlock` entries.
   @discardableResult
-  func forget(before time: Moment) throws(StorageFault) -> UInt64 {
+  func forget(before time: Moment, calls: Int) throws(StorageFault) -> UInt64 {
+    let most =
+      calls * ExecutionLimits.entriesPerCallMax + ExecutionLimits.entriesForgottenPerBlock
     let due = try connection.cached(
       "SELECT at, part, key FROM ledger_forget WHERE at<? ORDER BY at, part, key LIMIT ?")
     try due.bind(1, Int64(clamping: time.number))
-    try due.bind(2, Int64(ExecutionLimits.receiptsForgottenPerBlock))
+    try due.bind(2, Int64(most))
     var found: [(at: Int64, part: Int64, key: [UInt8])] = []
     while try due.step() { found.append((due.integer(0), due.integer(1), due.bytes(2))) }
     due.reset()
