@@ -245,6 +245,8 @@ package final class Executor {
         case .pipeline: receipt = receipts[index]
         case .deploy(let reserved):
           receipt = try settle(calls[index], reserved, receipts[index], context)
+        case .repeated(let first):
+          receipt = try system.settle(calls[index], after: first, context)
         case .skipped: receipt = nil
         }
         if let receipt { leaves[index] = ReceiptTree.leaf(receipt) }

@@ -12,6 +12,8 @@ enum Route {
   case pipeline
   /// A deploy whose price is set aside: the pipeline runs it, and the rest is given back.
   case deploy(reserved: Cycles)
+  /// A deploy under the key of another one that runs in this block: unrun, and settled after it.
+  case repeated(of: OrderedCall)
   /// May not run: executed before, expired, or not alive yet.
   case skipped
 }
@@ -36,7 +38,7 @@ enum RouteKind: UInt8, Canonical, Hashable {
 extension Route {
   var kind: RouteKind {
     switch self {
-    case .settled: .settled
+    case .settled, .repeated: .settled
     case .both: .both
     case .pipeline: .pipeline
     case .deploy: .deploy
@@ -153,6 +155,8 @@ extension SystemFile {
       return .settled(try record(call, block, .refused(IdempotencyEntry.missing)))
     }
     if let receipt = try answered(call, block) { return .settled(receipt) }
+    let scope = IdempotencyEntry.scope(call)
+    if let first = deploys[scope] { return .repeated(of: first) }
     let isNew = !pipelines.contains(call.call.pipeline)
     guard !isNew || pipelines.count < ExecutionLimits.pipelinesMax else {
       return .settled(
@@ -174,6 +178,7 @@ extension SystemFile {
                 + "\(balance): declare a lower step limit, or have the account filled up"))))
     }
     try debit(sender, most.number)
+    deploys[scope] = call
     return .deploy(reserved: most)
   }
 
@@ -213,6 +218,21 @@ extension SystemFile {
         in: ledger)
     }
     return try record(call, block, ran.status, charged: charged, usage: usage)
+  }
+
+  /// Settles a deploy under the key of another one that is settled by now: by that one's receipt,
+  /// or as a conflict, as if it had come in the next block. A refusal is repeated, too.
+  /// - Returns: nil when the other one may not run.
+  func settle(
+    _ call: OrderedCall, after first: OrderedCall, _ block: BlockContext
+  ) throws(StorageFault) -> Receipt? {
+    guard let original = try ledger.receipt(of: first.digest) else { return nil }
+    guard call.payload == first.payload else {
+      return try record(call, block, .refused(IdempotencyEntry.conflict(call.call)))
+    }
+    return try record(
+      call, block, original.status,
+      replayOf: Receipt.Replay(call: first.digest, height: original.height))
   }
 }
 

@@ -25,6 +25,8 @@ final class SystemFile {
   let foundingEngines: [EngineFingerprint]
   /// The prices of all heights.
   var schedule: PriceSchedule
+  /// Deploys of the block that the pipelines run, by the scopes of their keys.
+  var deploys: [[UInt8]: OrderedCall] = [:]
 
   init(path: String, vfs: String?, genesis: Genesis, retaining: UInt64) throws(ExecutionFault) {
     administrators = Self.administrators(of: genesis)
@@ -168,7 +170,10 @@ final class SystemFile {
   // MARK: A block
 
   /// Everything written between is undone when this throws; call `recover` then.
-  func begin() throws(StorageFault) -> WriteTransaction { try WriteTransaction(engine.connection) }
+  func begin() throws(StorageFault) -> WriteTransaction {
+    deploys = [:]
+    return try WriteTransaction(engine.connection)
+  }
 
   /// Writes the totals and the outcome; the transaction commits after it.
   func finish(_ block: BlockContext, calls: Int) throws(StorageFault) {

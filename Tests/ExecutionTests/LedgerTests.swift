@@ -168,6 +168,60 @@ private let header = "id,customer,amount,day\n"
   }
 }
 
+@Suite struct `One key of two deploys in a block` {
+  private let steps: UInt64 = 50_000_000
+
+  /// A block of deploys under one key, in its order.
+  private func deploy(
+    _ bodies: [[UInt8]], on subnet: Subnet
+  ) throws -> [(body: [UInt8], receipt: Receipt)] {
+    let calls = bodies.map { subnet.call("shop", .deploy, body: $0, key: "once", steps: steps) }
+    try subnet.execute(calls)
+    let sorted = calls.sorted { $0.call.digest < $1.call.digest }
+    return try sorted.map { call in
+      (call.body, try #require(try subnet.executor.receipt(of: call.call.digest)).receipt)
+    }
+  }
+
+  @Test func `runs one, and replays it, though nobody could pay for two`() throws {
+    let body = Package.shop().canonicalBytes
+    let prices = PriceTable.standard(replicas: 4)
+    let funds = DeployPrice.most(bytes: body.count, steps: steps, prices, isNew: true)
+    let subnet = try Subnet(funds: funds)
+    let done = try deploy([body, body, body], on: subnet).map(\.receipt)
+    #expect(done.allSatisfy { $0.status == .applied })
+    #expect(done[0].replayOf == nil)
+    for again in done.dropFirst() {
+      #expect(again.replayOf == Receipt.Replay(call: done[0].call, height: done[0].height))
+      #expect(again.charged < done[0].charged)
+    }
+    let left = try subnet.executor.system.balance(of: Subnet.owner.publicKey)
+    #expect(left == funds.number - done.reduce(0) { $0 + $1.charged.number })
+    #expect(subnet.executor.totals.isConserved)
+  }
+
+  @Test func `runs the first of two bodies, and refuses the other`() throws {
+    let subnet = try Subnet()
+    let bodies = ["1", "2"].map { Package.shop(version: $0).canonicalBytes }
+    let done = try deploy(bodies, on: subnet)
+    #expect(done[0].receipt.status == .applied)
+    #expect(done[1].receipt.refusalCode == "IDEMPOTENCY_CONFLICT")
+    #expect(subnet.executor.pipelines["shop"]?.deployed?.digest == sha256(done[0].body))
+    #expect(subnet.executor.totals.isConserved)
+  }
+
+  @Test func `answers both with one refusal, and is free again in the next block`() throws {
+    let subnet = try Subnet()
+    let done = try deploy([[1, 2, 3], [1, 2, 3]], on: subnet).map(\.receipt)
+    #expect(done.map(\.refusalCode) == ["PACKAGE_MALFORMED", "PACKAGE_MALFORMED"])
+    #expect(done[1].replayOf?.call == done[0].call)
+    #expect(done[1].charged < done[0].charged)
+    let next = try deploy([Package.shop().canonicalBytes], on: subnet)[0].receipt
+    #expect(next.status == .applied)
+    #expect(next.replayOf == nil)
+  }
+}
+
 @Suite struct `A ledger` {
   @Test func `forgets what is overdue, however full blocks are`() throws {
     let subnet = try Subnet()
