@@ -66,12 +66,12 @@ extension SystemFile {
   ) throws(StorageFault) -> Receipt {
     let sender: PublicKey
     do throws(Refusal) { sender = try matter.proposer(call.call, administrators) } catch {
-      return try record(call, block, .refused(error))
+      return try answer(call, block, .refused(error))
     }
     if let receipt = try answered(call, block) { return receipt }
     let proposal: Proposal
     do throws(Refusal) { proposal = try read() } catch {
-      return try record(call, block, .refused(error))
+      return try answer(call, block, .refused(error))
     }
     let bytes = proposal.canonicalBytes
     try ledger.put(.value, matter.proposalKey(sender), bytes)

@@ -86,14 +86,34 @@ extension SystemFile {
     return receipt
   }
 
+  /// Answers a call that has no effect: refused, or by the receipt of an older one. Who signed it
+  /// pays for its bytes, as far as the balance goes.
+  func answer(
+    _ call: OrderedCall, _ block: BlockContext, _ status: Receipt.Status,
+    replayOf: Receipt.Replay? = nil
+  ) throws(StorageFault) -> Receipt {
+    guard let sender = call.call.sender else {
+      return try record(call, block, status, replayOf: replayOf)
+    }
+    var usage = Usage()
+    usage.ingressBytes = UInt64(call.body.count)
+    let ingress = block.prices.ingress(bytes: usage.ingressBytes)
+    let charged = min(ingress, Cycles(try balance(of: sender)))
+    if charged > 0 {
+      try debit(sender, charged.number)
+      burn(charged.number)
+    }
+    return try record(call, block, status, charged: charged, replayOf: replayOf, usage: usage)
+  }
+
   /// The receipt of a call whose key named one before; nil for a fresh one.
   func answered(_ call: OrderedCall, _ block: BlockContext) throws(StorageFault) -> Receipt? {
     switch try IdempotencyEntry.judge(call, in: ledger) {
     case .conflict:
-      return try record(call, block, .refused(IdempotencyEntry.conflict(call.call)))
+      return try answer(call, block, .refused(IdempotencyEntry.conflict(call.call)))
     case .replay(let entry):
       let original = try ledger.receipt(of: entry.call)
-      return try record(
+      return try answer(
         call, block, original?.status ?? .applied,
         replayOf: Receipt.Replay(call: entry.call, height: entry.height))
     case .fresh: return nil
@@ -107,21 +127,21 @@ extension SystemFile {
     _ call: OrderedCall, _ amount: Cycles, to owner: PublicKey?, _ block: BlockContext
   ) throws(StorageFault) -> Receipt {
     guard let sender = call.call.sender else {
-      return try record(
+      return try answer(
         call, block, .refused(Refusal("UNSIGNED", "cycles move by signed calls only: sign it")))
     }
     guard !call.call.idempotencyKey.isEmpty else {
-      return try record(call, block, .refused(IdempotencyEntry.missing))
+      return try answer(call, block, .refused(IdempotencyEntry.missing))
     }
     if let receipt = try answered(call, block) { return receipt }
     if owner == nil, !pipelines.contains(call.call.pipeline) {
-      return try record(
+      return try answer(
         call, block, .refused(PipelineFile.unknownPipeline(call.call.pipeline)))
     }
     let fee = block.prices.transfer
     let balance = Cycles(try self.balance(of: sender))
     guard let whole = amount.plus(fee), whole <= balance else {
-      return try record(call, block, .refused(Self.tooLittle(amount, fee, balance)))
+      return try answer(call, block, .refused(Self.tooLittle(amount, fee, balance)))
     }
     try debit(sender, whole.number)
     burn(fee.number)
@@ -145,14 +165,14 @@ extension SystemFile {
   ) throws(StorageFault) -> Route {
     guard let sender = call.call.sender else {
       return .settled(
-        try record(
+        try answer(
           call, block, .refused(Refusal("UNSIGNED", "a deploy is signed by its owner: sign it"))))
     }
     guard PipelineName.isSound(call.call.pipeline) else {
-      return .settled(try record(call, block, .refused(PipelineName.refusal(call.call.pipeline))))
+      return .settled(try answer(call, block, .refused(PipelineName.refusal(call.call.pipeline))))
     }
     guard !call.call.idempotencyKey.isEmpty else {
-      return .settled(try record(call, block, .refused(IdempotencyEntry.missing)))
+      return .settled(try answer(call, block, .refused(IdempotencyEntry.missing)))
     }
     if let receipt = try answered(call, block) { return .settled(receipt) }
     let scope = IdempotencyEntry.scope(call)
@@ -160,7 +180,7 @@ extension SystemFile {
     let isNew = !pipelines.contains(call.call.pipeline)
     guard !isNew || pipelines.count < ExecutionLimits.pipelinesMax else {
       return .settled(
-        try record(
+        try answer(
           call, block,
           .refused(
             Refusal("TOO_MANY_PIPELINES", "this subnet holds as many pipelines as it may"))))
@@ -169,7 +189,7 @@ extension SystemFile {
     let balance = Cycles(try self.balance(of: sender))
     guard most <= balance else {
       return .settled(
-        try record(
+        try answer(
           call, block,
           .refused(
             Refusal(
@@ -228,9 +248,9 @@ extension SystemFile {
   ) throws(StorageFault) -> Receipt? {
     guard let original = try ledger.receipt(of: first.digest) else { return nil }
     guard call.payload == first.payload else {
-      return try record(call, block, .refused(IdempotencyEntry.conflict(call.call)))
+      return try answer(call, block, .refused(IdempotencyEntry.conflict(call.call)))
     }
-    return try record(
+    return try answer(
       call, block, original.status,
       replayOf: Receipt.Replay(call: first.digest, height: original.height))
   }

@@ -57,7 +57,7 @@ private let header = "id,customer,amount,day\n"
       return
     }
     #expect(refusal.code == "INSUFFICIENT_CYCLES")
-    #expect(receipt.charged == 0)
+    #expect(receipt.charged == PriceTable.standard(replicas: 4).ingress(bytes: 0))
   }
 
   @Test func `deploys a package, and takes a batch into it`() throws {
@@ -193,7 +193,7 @@ private let header = "id,customer,amount,day\n"
     #expect(done[0].replayOf == nil)
     for again in done.dropFirst() {
       #expect(again.replayOf == Receipt.Replay(call: done[0].call, height: done[0].height))
-      #expect(again.charged < done[0].charged)
+      #expect(again.charged == prices.ingress(bytes: UInt64(body.count)))
     }
     let left = try subnet.executor.system.balance(of: Subnet.owner.publicKey)
     #expect(left == funds.number - done.reduce(0) { $0 + $1.charged.number })
@@ -219,6 +219,100 @@ private let header = "id,customer,amount,day\n"
     let next = try deploy([Package.shop().canonicalBytes], on: subnet)[0].receipt
     #expect(next.status == .applied)
     #expect(next.replayOf == nil)
+  }
+}
+
+@Suite struct `A call without effect that no pipeline pays` {
+  private static let prices = PriceTable.standard(replicas: 4)
+  private let body = [UInt8](repeating: 0x20, count: 100_000)
+
+  /// Runs a call, which must cost its sender so much.
+  private func run(
+    _ call: SignedCall, on subnet: Subnet, costs: Cycles, _ comment: Comment
+  ) throws -> Receipt {
+    let sender = call.call.sender ?? Subnet.stranger.publicKey
+    let (before, burned) = (
+      try subnet.executor.system.balance(of: sender), subnet.executor.totals.burned
+    )
+    let receipt = try subnet.run(call)
+    #expect(receipt.charged == costs, comment)
+    #expect(try subnet.executor.system.balance(of: sender) == before - costs.number, comment)
+    #expect(subnet.executor.totals.burned == burned + UInt128(costs.number), comment)
+    #expect(subnet.executor.totals.isConserved, comment)
+    return receipt
+  }
+
+  @Test func `costs its bytes when it is refused, if it is signed`() throws {
+    let subnet = try Subnet()
+    let owner = Subnet.owner.publicKey
+    let calls: [(code: String, call: SignedCall)] = [
+      ("INSUFFICIENT_CYCLES", subnet.call("", .transfer(to: owner, Cycles(.max)), body: body)),
+      ("UNKNOWN_PIPELINE", subnet.call("nowhere", .topUp(1), body: body)),
+      ("IDEMPOTENCY_KEY_MISSING", subnet.call("", .transfer(to: owner, 1), body: body, key: "")),
+      ("PIPELINE_NAME", subnet.call("No Name", .deploy, body: body)),
+      ("IDEMPOTENCY_KEY_MISSING", subnet.call("shop", .deploy, body: body, key: "")),
+      ("PRICES_MALFORMED", subnet.call("", .prices, body: body)),
+      ("NOT_ADMINISTRATOR", subnet.call("", .engines, body: body, by: Subnet.stranger)),
+    ]
+    let ingress = Self.prices.ingress(bytes: 100_000)
+    for (code, call) in calls {
+      let receipt = try run(call, on: subnet, costs: ingress, "\(code)")
+      #expect(receipt.refusalCode == code)
+      #expect(receipt.usage.ingressBytes == 100_000)
+    }
+    let unsigned = subnet.call("shop", .deploy, body: body, by: nil)
+    #expect(try run(unsigned, on: subnet, costs: 0, "unsigned").refusalCode == "UNSIGNED")
+  }
+
+  @Test func `costs its bytes when its key answers it, or named another payload`() throws {
+    let subnet = try Subnet()
+    let package = Package.shop().canonicalBytes
+    let other = Package.shop(version: "2").canonicalBytes
+    func deploy(_ body: [UInt8]) -> SignedCall {
+      subnet.call("shop", .deploy, body: body, key: "once", steps: 50_000_000)
+    }
+    func transfer(_ body: [UInt8]) -> SignedCall {
+      subnet.call("", .transfer(to: Subnet.stranger.publicKey, 5), body: body, key: "once")
+    }
+    let first = [try subnet.run(deploy(package)), try subnet.run(transfer([]))]
+    #expect(first.allSatisfy { $0.status == .applied })
+    for (call, original) in [(deploy(package), first[0]), (transfer([]), first[1])] {
+      let costs = Self.prices.ingress(bytes: UInt64(call.body.count))
+      #expect(try subnet.admission(call) == nil)
+      let receipt = try run(call, on: subnet, costs: costs, "replay")
+      #expect(receipt.replayOf?.call == original.call)
+      #expect(receipt.status == .applied)
+    }
+    for call in [deploy(other), transfer([1])] {
+      let costs = Self.prices.ingress(bytes: UInt64(call.body.count))
+      let receipt = try run(call, on: subnet, costs: costs, "conflict")
+      #expect(receipt.refusalCode == "IDEMPOTENCY_CONFLICT")
+    }
+  }
+
+  /// A body that an account cannot pay is not ordered, and takes what there is where it was.
+  @Test func `takes no more than there is, and makes no account`() throws {
+    let subnet = try Subnet()
+    let fee = Self.prices.transfer.number
+    let all = try subnet.executor.system.balance(of: Subnet.stranger.publicKey)
+    func empty() -> SignedCall {
+      let amount = Cycles(all - fee - 1_000)
+      return subnet.call(
+        "", .transfer(to: Subnet.owner.publicKey, amount), body: body, key: "all",
+        by: Subnet.stranger)
+    }
+    #expect(try subnet.run(empty()).status == .applied)
+    let again = empty()
+    let refusal = try #require(try subnet.admission(again))
+    #expect(refusal.code == "INSUFFICIENT_CYCLES")
+    #expect(refusal.message.contains("for its bytes"))
+    #expect(try run(again, on: subnet, costs: 1_000, "the rest").replayOf != nil)
+    #expect(try run(empty(), on: subnet, costs: 0, "nothing").replayOf != nil)
+    let nobody = Subnet.pair(9)
+    let accounts = try subnet.executor.system.ledger.count(.account)
+    let poor = subnet.call("", .transfer(to: nobody.publicKey, 1), by: nobody)
+    #expect(try run(poor, on: subnet, costs: 0, "none").refusalCode == "INSUFFICIENT_CYCLES")
+    #expect(try subnet.executor.system.ledger.count(.account) == accounts)
   }
 }
 

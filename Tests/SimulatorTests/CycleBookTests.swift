@@ -149,6 +149,21 @@ private struct Story {
     }
   }
 
+  @Test func `sees a call without effect that is not charged for its bytes`() throws {
+    let person = try #require(people.last)
+    let refused = Receipt.Status.refused(Refusal("INSUFFICIENT_CYCLES", ""))
+    let methods: [Wire.Method] = [.transfer(to: person, 5), .topUp(5), .deploy, .prices, .engines]
+    for method in methods {
+      var story = Story(units: 8)
+      var line = Line(signed: story.sign(method, 1, Array("twelve bytes".utf8)), status: refused)
+      line.charged = Story.list.ingress(12)
+      #expect(story.follow([line]) == [], "\(method)")
+      line.charged = 0
+      #expect(
+        story.follow([line]).first?.contains("by the prices in force") == true, "\(method)")
+    }
+  }
+
   @Test func `sees an account that is not what was paid, and one that differs from another's`() {
     var story = Story(units: 8)
     let line = story.ingest(by: 1)

@@ -120,27 +120,39 @@ extension CycleBook {
   private mutating func judge(_ signed: SignedCall, _ receipt: Receipt, _ list: PriceList) {
     let call = signed.call
     let isApplied = receipt.status == .applied && receipt.replayOf == nil
+    let bytes = entrance(call, list)
     tally.count(receipt)
     switch call.method {
     case .transfer:
-      expect(isApplied ? list[.transfer] : 0, of: call, receipt)
+      expect(isApplied ? list[.transfer] : bytes, of: call, receipt)
       if isApplied { tally.transfers += 1 }
     case .topUp(let amount):
-      expect(isApplied ? list[.transfer] : 0, of: call, receipt)
+      expect(isApplied ? list[.transfer] : bytes, of: call, receipt)
       if isApplied { deposit(amount, call.pipeline) }
     case .prices:
-      expect(0, of: call, receipt)
+      expect(isApplied ? 0 : bytes, of: call, receipt)
       prices.follow(signed, receipt)
       if prices.changes > tally.priceChanges { marks.insert(.pricesChanged) }
       tally.priceChanges = prices.changes
-    case .engines: expect(0, of: call, receipt)
+    case .engines: expect(isApplied ? 0 : bytes, of: call, receipt)
     case .deploy:
-      if isApplied { install(signed, receipt, list) }
+      if isApplied {
+        install(signed, receipt, list)
+      } else if receipt.usage.receiptBytes == 0 {
+        // It did not run.
+        expect(bytes, of: call, receipt)
+      }
     case .ingest, .procedure: update(call, receipt, list)
     case .grant, .revoke, .release:
       pipelines[call.pipeline]?.balance -= Int128(receipt.charged.number)
     }
     pipelines[call.pipeline]?.bytesMore += Self.receiptBytesMost + 8 * UInt64(call.bodyBytes)
+  }
+
+  /// What a call without effect costs who signed it, where no pipeline pays. Everybody in a
+  /// simulation has more than that.
+  private func entrance(_ call: Call, _ list: PriceList) -> UInt128 {
+    call.sender == nil ? 0 : list.ingress(UInt64(call.bodyBytes))
   }
 
   private mutating func expect(_ price: UInt128, of call: Call, _ receipt: Receipt) {

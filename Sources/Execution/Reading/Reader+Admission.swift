@@ -130,12 +130,29 @@ extension Reader {
     _ verified: VerifiedCall, _ amount: Cycles, _ view: HeightView, _ files: Files
   ) throws(Refusal) {
     let balance = try balance(of: try signer(verified.signed.call), files)
-    if try isRetry(verified, files.system) { return }
+    if try isRetry(verified, files.system) {
+      return try admitBytes(verified.signed.call, balance, view)
+    }
     guard let whole = amount.plus(view.prices.transfer), whole <= balance else {
       throw Refusal(
         "INSUFFICIENT_CYCLES",
         "\(amount) cycles and a fee of \(view.prices.transfer) are more than the balance "
           + "of \(balance)")
+    }
+  }
+
+  /// A call that an older one's receipt answers must pay for its bytes. An administrator's is
+  /// admitted without: its body is no larger than the proposal that was taken.
+  private func admitBytes(
+    _ call: Call, _ balance: Cycles, _ view: HeightView
+  ) throws(Refusal) {
+    let ingress = view.prices.ingress(bytes: UInt64(call.bodyBytes))
+    guard ingress <= balance else {
+      throw Refusal(
+        "INSUFFICIENT_CYCLES",
+        "the idempotency key named this call before; to be answered again it costs \(ingress) "
+          + "cycles for its bytes, and the balance is \(balance): ask for the first call's "
+          + "receipt, or have the account filled up")
     }
   }
 
@@ -152,9 +169,9 @@ extension Reader {
       throw Refusal(
         "NOT_OWNER", "only the owner of \(call.pipeline) upgrades it: sign with its key")
     }
-    if try isRetry(verified, files.system) { return }
-    let most = SystemFile.most(OrderedCall(verified), view.prices, known == nil)
     let balance = try balance(of: sender, files)
+    if try isRetry(verified, files.system) { return try admitBytes(call, balance, view) }
+    let most = SystemFile.most(OrderedCall(verified), view.prices, known == nil)
     guard most <= balance else {
       throw Refusal(
         "INSUFFICIENT_CYCLES",
