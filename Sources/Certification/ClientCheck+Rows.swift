@@ -39,6 +39,12 @@ extension ClientCheck {
     guard answer.rows.count <= Int(request.limit) else {
       throw CheckFault(.request, "\(answer.rows.count) rows, asked for \(request.limit) at most")
     }
+    // The limit alone cuts an answer, and only behind a row.
+    let isFull = !answer.rows.isEmpty && answer.rows.count == Int(request.limit)
+    guard answer.complete || isFull else {
+      throw CheckFault(
+        .request, "it was cut after \(answer.rows.count) rows, asked for \(request.limit)")
+    }
     try check(answer.certificate)
     try named("the pipeline's root") { () throws(ProofFlaw) in
       try ComponentTrie.check(
@@ -80,12 +86,18 @@ extension ClientCheck {
     }
   }
 
-  /// The leaf that this row must be. Its key is computed here, from values that are shown.
+  /// The leaf that this row must be. Its key is computed here, from values that are shown; what is
+  /// withheld is of columns that may be.
   private func proofRow(
     _ row: CertifiedRows.Row, _ schema: TableSchema, _ schemaDigest: Digest
   ) throws(CheckFault) -> ProofRow {
     guard row.cells.count == schema.columns.count else {
       throw CheckFault(.proof, "a row of \(row.cells.count) cells, not \(schema.columns.count)")
+    }
+    for (column, cell) in zip(schema.columns, row.cells) where !column.personal {
+      guard cell.value != nil else {
+        throw CheckFault(.proof, "\(column.name) is withheld, and it is no personal column")
+      }
     }
     var key: [Value] = []
     for index in schema.key {

@@ -58,6 +58,25 @@ extension Client {
     }
   }
 
+  /// How many batches of a source may be under way at once: the least of what `f + 1` replicas'
+  /// words come to, so no more than one that is correct says.
+  package func batchesInFlight(
+    of source: String, in pipeline: String
+  ) async throws(ClientFailure) -> Int {
+    let needed = committee.faultsMax + 1
+    return try await consult(needed, "the catalog cannot be read") {
+      replica throws(ReplicaFault) in
+      let reply = try await self.exchange(self.read("/v1/catalog"), with: replica)
+      return try self.value(Catalog.self, of: reply)
+    } conclude: { answers, _ in
+      guard answers.count >= needed else { return nil }
+      return answers.map { answer in
+        let found = answer.value.pipelines.first { $0.name == pipeline }
+        return found?.progress.first { $0.source == source }?.inFlightUsual ?? 1
+      }.min()
+    }
+  }
+
   /// What a pipeline holds, burns and lets in, by one replica's word.
   package func report(of pipeline: String) async throws(ClientFailure) -> PipelineReport {
     try await consult(1, "the report of \(pipeline) cannot be read") {
@@ -121,19 +140,22 @@ extension Client {
     }
   }
 
-  /// What became of a call. A certified receipt is verified; all else is the word of replicas.
+  /// What became of a call. A certified receipt is verified; that it is under way is the word of
+  /// the replica named; that it is unknown is the word of a quorum.
   package func request(_ call: Digest) async throws(ClientFailure) -> RequestProgress {
-    return try await consult(committee.size, "nobody says what became of the request") {
-      replica throws(ReplicaFault) in
+    let quorum = committee.quorum
+    return try await consult(
+      committee.size, "fewer than \(quorum) replicas say what became of the request"
+    ) { replica throws(ReplicaFault) in
       try await self.progress(of: call, at: replica)
     } conclude: { answers, isLast in
       let all = answers.map(\.value)
       for case .done(let certified) in all { return .done(certified) }
-      let best =
-        all.first { if case .ordered = $0 { true } else { false } }
-        ?? (all.contains(.received) ? .received : .unknown)
-      let isEnough = all.count >= committee.quorum && best != .unknown
-      return isEnough || (isLast && !all.isEmpty) ? best : nil
+      let isEnough = all.count >= quorum
+      let underWay =
+        all.first { if case .ordered = $0 { true } else { false } } ?? all.first { $0 != .unknown }
+      if let underWay { return isEnough || isLast ? underWay : nil }
+      return isEnough && isLast ? .unknown : nil
     }
   }
 
@@ -142,18 +164,25 @@ extension Client {
   ) async throws(ReplicaFault) -> RequestProgress {
     var ask = read("/v1/requests/\(call.hex)")
     ask.timeout = ClientLimits.statusTimeout
-    let reply = try await exchange(ask, with: replica)
+    return try progress(of: call, in: try await exchange(ask, with: replica), of: replica)
+  }
+
+  /// - Throws: where the reply does not say how far the call has come: a refusal, for example.
+  func progress(
+    of call: Digest, in reply: HTTPReply, of replica: ReplicaID
+  ) throws(ReplicaFault) -> RequestProgress {
     if reply.mediaType == MediaType.canonical {
       let certified = try value(CertifiedReceipt.self, of: reply)
       _ = try checked { () throws(CheckFault) in try check.check(certified, of: call) }
       return .done(certified)
     }
     switch reply.header(EnvelopeField.progress) {
-    case "received": return .received
+    case "received": return .received(by: replica)
     case "ordered":
       let height = reply.header(EnvelopeField.height).flatMap { UInt64($0) }
-      return .ordered(Height(height ?? 0))
-    default: return .unknown
+      return .ordered(Height(height ?? 0), by: replica)
+    case "unknown", "refused": return .unknown
+    default: throw refusal(in: reply)
     }
   }
 
@@ -164,9 +193,11 @@ extension Client {
 
 /// How far a call has come.
 package enum RequestProgress: Sendable, Equatable {
+  /// None of a quorum knows it.
   case unknown
-  case received
-  /// In the block of this height, by a replica's word.
-  case ordered(Height)
+  /// It waits for a block, by this replica's word.
+  case received(by: ReplicaID)
+  /// In the block of this height, by this replica's word.
+  case ordered(Height, by: ReplicaID)
   case done(CertifiedReceipt)
 }

@@ -52,8 +52,11 @@ public struct ClientFailure: Error, Sendable, Equatable, CustomStringConvertible
     self.next = next
   }
 
-  /// What is to be done stands on a line of its own where the reason ends in words to be copied.
+  /// For people: what a replica wrote has its control characters as escapes, and its lines stand
+  /// back. What is to be done stands on a line of its own where the reason ends in words to be
+  /// copied.
   public var description: String {
+    let (why, code) = (self.why.inset, self.code.inOneLine)
     let endsInFix = why.contains("\n") || why.hasSuffix("?")
     var words = "\(what): \(why)"
     if !next.isEmpty { words += (endsInFix ? "\n" : ". ") + next }

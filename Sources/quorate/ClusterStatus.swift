@@ -75,7 +75,7 @@ struct StatusCommand: AsyncParsableCommand {
     } else {
       repeat {
         let lines = await lines(client, network)
-        if watch { Terminal.say("\u{1B}[H\u{1B}[2J\(ISO8601DateFormatter().string(from: .now))") }
+        if watch { Terminal.emit("\u{1B}[H\u{1B}[2J\(ISO8601DateFormatter().string(from: .now))") }
         Terminal.say(json ? try Terminal.json(lines) : table(lines, network))
         if watch { try await Task.sleep(for: .seconds(1)) }
       } while watch
@@ -224,7 +224,7 @@ struct WhyCommand: AsyncParsableCommand {
     // What several say alike is said once.
     var sentences: [(text: String, by: [String])] = []
     for line in lines {
-      for sentence in line.awaiting {
+      for sentence in line.awaiting.map(\.inOneLine) {
         if let place = sentences.firstIndex(where: { $0.text == sentence }) {
           sentences[place].by.append(line.replica)
         } else {

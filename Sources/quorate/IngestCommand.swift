@@ -62,7 +62,7 @@ struct IngestCommand: AsyncParsableCommand {
     try RowStream.check(file)
     let session = try Session(location, caller)
     let found = try await session.pipeline(pipeline)
-    let width = batchesInFlight(found)
+    let width = await batchesInFlight(found, session)
     let prefix = try key ?? keyOfFile()
     let done = try Acknowledged(
       file: location.folder.appending(path: progressName(prefix, session)),
@@ -125,16 +125,17 @@ struct IngestCommand: AsyncParsableCommand {
       + parts.map { $0.replacingOccurrences(of: "/", with: "_") }.joined(separator: "/")
   }
 
-  /// What was asked for, or what the source's rule for late rows allows.
-  private func batchesInFlight(_ found: CatalogPipeline) -> Int {
-    let progress = found.progress.first { $0.source == source }
-    let usual = progress?.inFlightUsual ?? 1
-    guard let inFlight else { return usual }
-    if inFlight > 1, usual == 1, let progress {
+  /// What was asked for, or what the source's rule for late rows allows; one where too few replicas
+  /// tell it.
+  private func batchesInFlight(_ found: CatalogPipeline, _ session: Session) async -> Int {
+    guard inFlight != 1 else { return 1 }
+    let usual = try? await session.client.batchesInFlight(of: source, in: pipeline)
+    guard let inFlight else { return usual ?? 1 }
+    if usual == 1, found.progress.contains(where: { $0.source == source }) {
       Terminal.warn(
-        "\(source) holds late rows back (late: \(progress.late)), and \(inFlight) batches in "
-          + "flight are ordered as they come, so rows in order may be taken for late. Use "
-          + "--in-flight 1 unless the order does not matter.")
+        "\(source) holds late rows back, by a replica's word, and \(inFlight) batches in flight "
+          + "are ordered as they come, so rows in order may be taken for late. Use --in-flight 1 "
+          + "unless the order does not matter.")
     }
     return inFlight
   }
@@ -181,7 +182,7 @@ struct IngestCommand: AsyncParsableCommand {
         ? "\(words)\nWhat was acknowledged stays; go on with: \(again(prefix))" : words
     }
     var lines = [words]
-    if let place, let told = place.told(failure.why, lineOfRow: line(ofRow:)) {
+    if let place, let told = place.told(failure.why.inset, lineOfRow: line(ofRow:)) {
       let located = "\(failure.what): \(name), \(told) [\(failure.code)]"
       lines = [words.replacing("\(failure)", with: located)]
     }
@@ -325,7 +326,7 @@ struct IngestTally: Encodable {
     }
     for (name, count) in notes.sorted(by: { $0.key < $1.key }) {
       let message = messages[name].map { ": \($0)" } ?? ""
-      lines.append("  \(name), \(counted(count, "row"))\(message)")
+      lines.append("  \(name), \(counted(count, "row"))\(message)".inOneLine)
     }
     if quarantined > Int(before.quarantined) {
       lines.append("  row by row: quorate pipeline quarantine list \(pipeline) \(source)")

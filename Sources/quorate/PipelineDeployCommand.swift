@@ -162,7 +162,8 @@ extension Session {
     let bytes = package.canonicalBytes
     guard deployed.package == sha256(bytes),
       let answer = try? await client.agree(
-        .plan(bytes), of: package.name, recency: .fresh), PlanReport(answer).isUnchanged
+        .plan(bytes), of: package.name, recency: .fresh),
+      let plan = try? PlanReport(answer), plan.isUnchanged
     else { return nil }
     return answer.height
   }
@@ -170,10 +171,12 @@ extension Session {
   /// What an upgrade to this package breaks, by a replica's plan; nothing when none is made.
   func breaking(_ package: Package) async -> [String] {
     guard
-      let answer = try? await ask(.plan(package.canonicalBytes), package.name, .replica)
+      let answer = try? await ask(.plan(package.canonicalBytes), package.name, .replica),
+      let plan = try? PlanReport(answer)
     else { return [] }
-    return PlanReport(answer).changes.filter(\.isBreaking).map {
-      "\($0.part) \($0.name) \($0.change)" + ($0.detail.isEmpty ? "" : ": \($0.detail)")
+    return plan.changes.filter(\.isBreaking).map { change in
+      let words = "\(change.part) \(change.name) \(change.change)"
+      return (words + (change.detail.isEmpty ? "" : ": \(change.detail)")).inOneLine
     }
   }
 }

@@ -32,7 +32,7 @@ extension PipelineCommand {
       do { draft = try ContractDraft(csv: [UInt8](data), name: name) } catch {
         throw Failure("\(file): \(error.message)")
       }
-      Terminal.say(String(draft.yaml.dropLast()))
+      Terminal.emit(String(draft.yaml.dropLast()))
       if !draft.source.csv.header {
         Terminal.warn(
           "The first line is taken for a row: in a header each name stands once, and none begins "

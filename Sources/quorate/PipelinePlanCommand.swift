@@ -36,7 +36,7 @@ extension PipelineCommand {
         try PackageFolder.check(drop, against: old, of: package.name)
       }
       let answer = try await session.ask(.plan(package.canonicalBytes), package.name, trust.trust)
-      var plan = PlanReport(answer)
+      var plan = try PlanReport(answer)
       try await weigh(&plan, package, session)
       await session.client.close()
       plan.notes = try PackageFolder.readWithTests(directory).checked.notes
@@ -74,25 +74,27 @@ extension PipelineCommand {
     var trust: WorkshopTrust = .replica
     @Flag(help: "For programs.") var json = false
 
+    private static let columns = [
+      "model", "kind", "rows", "missing", "extra", "different", "steps", "example",
+    ]
+
     func run() async throws {
       let session = try Session(location, caller)
       let answer = try await session.ask(.check, name, trust.trust)
       await session.client.close()
+      try answer.expect(Self.columns)
       let rows = answer.table.texts.map { $0.map { $0 ?? "" } }
       // missing, extra, different
-      let bad = rows.filter { $0[3...5].contains { $0 != "0" } }
+      let bad = rows.filter { $0[3...5].contains { $0 != "0" } }.map(\.[0].inOneLine)
       if json {
-        let names = answer.table.columns.map(\.name)
-        Terminal.say(
-          try Terminal.json(
-            rows.map { Dictionary(uniqueKeysWithValues: zip(names, $0)) }))
+        Terminal.say(try Terminal.json(Terminal.objects(Self.columns, rows)))
       } else {
-        Terminal.say(Terminal.table(answer.table.columns.map(\.name), rows))
+        Terminal.say(Terminal.table(Self.columns, rows))
         Terminal.say(
           bad.isEmpty
             ? "\(counted(rows.count, "model")) at height \(answer.height): each is what it is when "
               + "it is computed whole."
-            : "\(bad.map { $0[0] }.joined(separator: ", ")) differ from what their SELECTs give: "
+            : "\(bad.joined(separator: ", ")) differ from what their SELECTs give: "
               + "look at refresh.by and refresh.map of these; a deploy with any change of their "
               + "SELECT computes them anew.")
       }
@@ -180,6 +182,18 @@ extension Session {
   }
 }
 
+extension VerifiedAnswer {
+  /// One replica's answer has whatever shape it likes.
+  /// - Throws: unless it has these columns, in this order.
+  func expect(_ columns: [String]) throws {
+    guard table.columns.map(\.name) == columns else {
+      throw Failure(
+        "The replica's answer has other columns than such an answer has: it lies, or runs another "
+          + "version. Ask again with --trust quorum, or use the quorate that the cluster runs.")
+    }
+  }
+}
+
 /// A plan as people and programs read it.
 struct PlanReport: Encodable {
   let height: UInt64
@@ -211,7 +225,13 @@ struct PlanReport: Encodable {
     let detail: String
   }
 
-  init(_ answer: VerifiedAnswer) {
+  private static let columns = [
+    "part", "name", "change", "breaking", "rows", "steps", "cycles", "detail",
+  ]
+
+  /// - Throws: where the answer is no plan.
+  init(_ answer: VerifiedAnswer) throws {
+    try answer.expect(Self.columns)
     height = answer.height.number
     var changes: [Change] = []
     var work: [Work] = []
@@ -247,8 +267,9 @@ struct PlanReport: Encodable {
     if case .text(let text) = value { text } else { "" }
   }
 
+  /// A count: never below zero.
   private static func number(_ value: Value) -> Int64 {
-    if case .int(let number) = value { number } else { 0 }
+    if case .int(let number) = value { max(0, number) } else { 0 }
   }
 
   /// With long numbers in groups of three digits.
@@ -297,9 +318,9 @@ struct PlanReport: Encodable {
     }
     lines.append("")
     lines += notes
-    if let warnings { lines.append("Warnings: \(warnings)") }
+    if let warnings { lines.append("Warnings: \(warnings.inset)") }
     if let refusal {
-      lines.append("This deploy would be refused. \(refusal)")
+      lines.append("This deploy would be refused. \(refusal.inset)")
       if refusal.hasPrefix("DROP_REFUSED"),
         let advice = Advice.after("DROP_REFUSED", refusal, signer: "")
       {

@@ -42,8 +42,7 @@ extension PipelineCommand {
         let names = shown.map { answer.table.columns[$0].name }
         let rows = answer.table.texts.map { row in shown.map { row[$0] ?? "" } }
         if json {
-          Terminal.say(
-            try Terminal.json(rows.map { Dictionary(uniqueKeysWithValues: zip(names, $0)) }))
+          Terminal.say(try Terminal.json(Terminal.objects(names, rows)))
         } else {
           Terminal.say(text(names, rows))
         }
@@ -58,7 +57,7 @@ extension PipelineCommand {
             return "\(table)\nNothing is held back. Rows that break their contract come here; "
               + "'quorate pipeline show \(pipeline)' counts what became of all rows."
           }
-          return "\(table)\nRows with their reasons: \(command) list \(pipeline) \(held)"
+          return "\(table)\nRows with their reasons: \(command) list \(pipeline) \(held.inOneLine)"
         }
         guard !rows.isEmpty else {
           return "\(source) holds nothing back"

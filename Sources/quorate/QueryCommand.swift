@@ -82,7 +82,11 @@ struct QueryCommand: AsyncParsableCommand {
     }
     await session.client.close()
     if let save { try session.save(answer.saved, to: save) }
-    Terminal.say(try AnswerReport(answer).text(json ? .json : format))
+    let report = AnswerReport(answer)
+    let format = json ? .json : format
+    guard format == .csv else { return Terminal.say(try report.text(format)) }
+    Terminal.emit(try report.text(.csv))
+    for remark in report.remarks { Terminal.warn(remark) }
   }
 
   /// What to do with a name that is a table's, where a query's was called for.
@@ -114,9 +118,11 @@ struct QueryCommand: AsyncParsableCommand {
         : try await session.client.ask(
           question, of: pipeline, arguments: values, recency: wanted)
     }
-    return try await session.client.rows(
-      try await selection(of: name, session), of: name, in: pipeline, limit: limit,
-      recency: wanted)
+    let selection = try await selection(of: name, session)
+    let answer = try await session.client.rows(
+      selection, of: name, in: pipeline, limit: limit, recency: wanted)
+    if case .rows(_, let found) = answer.saved { try check(selection, by: found.schema) }
+    return answer
   }
 
   /// Arguments of a named query as texts, which it reads by their types, as a procedure does; those
@@ -173,26 +179,50 @@ struct QueryCommand: AsyncParsableCommand {
         \(certified.isEmpty ? "none" : certified.map(\.name).joined(separator: ", ")).
         """)
     }
-    if let key { return .key(try values(key, of: table)) }
-    if from != nil || to != nil {
-      return .range(
-        from: try from.map { try values($0, of: table) },
-        to: try to.map { try values($0, of: table) })
-    }
-    return .prefix(try prefix.map { try values($0, of: table) } ?? [])
+    return try selection(
+      of: table.name,
+      key: table.key.map { column in
+        let type = table.columns.first { $0.name == column }?.type ?? "text"
+        return CatalogField(name: column, type: type)
+      })
   }
 
-  private func values(_ text: String, of table: CatalogTable) throws -> [Value] {
-    let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-    guard parts.count <= table.key.count else {
-      throw Failure("The key of '\(table.name)' is (\(table.key.joined(separator: ", "))).")
-    }
-    return try zip(table.key, parts).map { column, part in
-      let type = table.columns.first { $0.name == column }?.type ?? "text"
-      guard let value = ColumnType(name: type)?.value(from: part) else {
-        throw Failure("'\(column)' is of type \(type); '\(part)' is none.")
+  /// The rows that the options name, their values read by the types of the key's columns.
+  func selection(
+    of table: String, key columns: [CatalogField]
+  ) throws -> RowsRequest.Selection {
+    func values(_ text: String) throws -> [Value] {
+      let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      guard parts.count <= columns.count else {
+        throw Failure(
+          "The key of '\(table)' is (\(columns.map(\.name).joined(separator: ", "))).")
       }
-      return value
+      return try zip(columns, parts).map { column, part in
+        guard let value = ColumnType(name: column.type)?.value(from: part) else {
+          throw Failure("'\(column.name)' is of type \(column.type); '\(part)' is none.")
+        }
+        return value
+      }
+    }
+    if let key { return .key(try values(key)) }
+    if from != nil || to != nil {
+      return .range(from: try from.map(values), to: try to.map(values))
+    }
+    return .prefix(try prefix.map(values) ?? [])
+  }
+
+  /// The types that the key was read by are one replica's word, those of the schema are proven.
+  /// - Throws: unless both make the same of what was typed.
+  func check(_ selection: RowsRequest.Selection, by schema: TableSchema) throws {
+    let key = schema.key.map { index in
+      CatalogField(name: schema.columns[index].name, type: schema.columns[index].type.name)
+    }
+    guard (try? self.selection(of: schema.name, key: key)) == selection else {
+      throw Failure(
+        "Nothing is shown: other rows were asked for than those that you named. A replica's "
+          + "catalog gives the key of '\(schema.name)' other types than its proven schema: "
+          + key.map { "\($0.name) \($0.type)" }.joined(separator: ", ")
+          + ". Ask again: another replica is asked for the catalog.")
     }
   }
 }
@@ -254,9 +284,24 @@ enum AnswerFormat: String, ExpressibleByArgument, CaseIterable {
   case table, csv, json
 }
 
+extension SavedAnswer {
+  /// A table's rows as people read them: null is a dot, and what is withheld is not null.
+  func cells(of table: ResultTable) -> [[String]] {
+    var cells = table.texts.map { $0.map { $0 ?? "·" } }
+    guard case .rows(_, let found) = self else { return cells }
+    for (row, proven) in found.rows.enumerated() {
+      for (column, cell) in proven.cells.enumerated() where cell.value == nil {
+        cells[row][column] = "(withheld)"
+      }
+    }
+    return cells
+  }
+}
+
 /// A checked answer as people and programs read it.
 struct AnswerReport: Encodable {
   let columns: [String]
+  /// nil for null, and for what is withheld.
   let rows: [[String?]]
   let complete: Bool
   let trust: String
@@ -265,10 +310,20 @@ struct AnswerReport: Encodable {
   let stateRoot: String
   let witnesses: [String]
   let dissenters: [String]
+  /// For people.
+  private let cells: [[String]]
+  /// The key of the last row, where it can be typed; nil as well for rows without one.
+  private let lastKey: String?
+
+  private enum CodingKeys: CodingKey {
+    case columns, rows, complete, trust, height, time, stateRoot, witnesses, dissenters
+  }
 
   init(_ answer: VerifiedAnswer) {
     columns = answer.table.columns.map(\.name)
     rows = answer.table.texts
+    cells = answer.saved.cells(of: answer.table)
+    lastKey = Self.lastKey(answer)
     complete = answer.complete
     trust = answer.trust.name
     height = answer.height.number
@@ -287,10 +342,36 @@ struct AnswerReport: Encodable {
     case .table:
       let body =
         rows.isEmpty
-        ? "no rows (\(columns.joined(separator: ", ")))"
-        : Terminal.table(columns, rows.map { $0.map { $0 ?? "·" } })
+        ? "no rows (\(columns.map(\.inOneLine).joined(separator: ", ")))"
+        : Terminal.table(columns, cells)
       return body + "\n" + footnote
     }
+  }
+
+  /// What a reader of the rows alone would miss.
+  var remarks: [String] {
+    var remarks: [String] = []
+    if !complete {
+      remarks.append(
+        "CUT after \(counted(rows.count, "row")) by --limit. For the rest: a larger --limit, "
+          + "\(grouped(AnswerLimits.certifiedRowsMax)) at most, or from the last row on: "
+          + "--from=\(lastKey ?? "KEY")")
+    }
+    if !dissenters.isEmpty {
+      remarks.append("WARNING: \(dissenters.joined(separator: ", ")) signed another answer.")
+    }
+    return remarks
+  }
+
+  /// nil where a shell or the options would read it as something else.
+  private static func lastKey(_ answer: VerifiedAnswer) -> String? {
+    guard case .rows(_, let found) = answer.saved, let last = found.rows.last else { return nil }
+    let schema = found.schema
+    let texts = schema.key.map { index in
+      last.cells[index].value.flatMap { schema.columns[index].type.text(of: $0) } ?? ""
+    }
+    let isPlain = texts.allSatisfy { $0.wholeMatch(of: #/[A-Za-z0-9_.:-]+/#) != nil }
+    return isPlain ? texts.joined(separator: ",") : nil
   }
 
   private var footnote: String {
@@ -301,15 +382,17 @@ struct AnswerReport: Encodable {
       default: "by \(witnesses.joined(separator: ", "))'s word"
       }
     var text = "\(counted(rows.count, "row")) at height \(height) (\(time)), \(basis)"
-    if !complete { text += "; cut by the limit, complete up to the last row" }
-    if !dissenters.isEmpty {
-      text += "\nWARNING: \(dissenters.joined(separator: ", ")) signed another answer."
-    }
-    return text
+    if !complete { text += "; complete up to the last row" }
+    return ([text] + remarks).joined(separator: "\n")
   }
 
+  /// A field of CSV (RFC 4180), by its bytes: a line's end or a sign that combines with a comma
+  /// makes one character of two.
   private static func quoted(_ cell: String) -> String {
-    guard cell.contains(where: { "\",\r\n".contains($0) }) else { return cell }
-    return "\"" + cell.replacingOccurrences(of: "\"", with: "\"\"") + "\""
+    let quote = UInt8(ascii: "\"")
+    let special = [quote, UInt8(ascii: ","), UInt8(ascii: "\r"), UInt8(ascii: "\n")]
+    guard cell.utf8.contains(where: special.contains) else { return cell }
+    let doubled = cell.utf8.flatMap { $0 == quote ? [quote, quote] : [$0] }
+    return String(decoding: [quote] + doubled + [quote], as: UTF8.self)
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import QuorateClient
 
 /// Several modules have an `Argument`; on the command line it is the parser's.
 typealias Argument<Value> = ArgumentParser.Argument<Value>
@@ -45,5 +46,6 @@ struct Quorate: AsyncParsableCommand {
 /// Something went wrong that the user can do something about: what happened, why, what next.
 struct Failure: Error, CustomStringConvertible {
   let description: String
-  init(_ description: String) { self.description = description }
+  /// - Parameter description: may quote others: its control characters are shown as escapes.
+  init(_ description: String) { self.description = description.inLines }
 }

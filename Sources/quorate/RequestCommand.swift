@@ -21,16 +21,26 @@ struct RequestCommand: AsyncParsableCommand {
     await session.client.close()
     switch state {
     case .unknown:
-      try say("unknown", "No replica knows it: it never came, or it expired.")
+      try say(
+        "unknown",
+        "None of \(session.network.committee.quorum) replicas knows it: it did not come there, or "
+          + "it expired. Sent again under its own key it takes effect once; under a new key it "
+          + "could take effect twice.")
       throw ExitCode(1)
-    case .received: try say("received", "It waits for a block.")
-    case .ordered(let height): try say("ordered", "In block \(height); its certificate is forming.")
+    case .received(let replica):
+      try say("received", "\(replica) has it and says that it waits for a block.", by: replica)
+    case .ordered(let height, let replica):
+      try say(
+        "ordered", "\(replica) says that it is in block \(height), whose certificate is forming.",
+        by: replica)
     case .done(let certified): Terminal.say(try ReceiptReport(certified).text(json: json))
     }
   }
 
-  private func say(_ state: String, _ sentence: String) throws {
-    Terminal.say(
-      json ? try Terminal.json(["request": id, "status": state]) : "\(state): \(sentence)")
+  /// - Parameter replica: whose word it is; nil for that of a quorum.
+  private func say(_ state: String, _ sentence: String, by replica: ReplicaID? = nil) throws {
+    var report = ["request": id, "status": state]
+    report["replica"] = replica?.description
+    Terminal.say(json ? try Terminal.json(report) : "\(state): \(sentence)")
   }
 }

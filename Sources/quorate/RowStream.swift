@@ -17,10 +17,10 @@ struct BatchPlace: Equatable {
   /// What a replica said of a batch, told of the file: `line 2502, row 2501: 7 fields, …`.
   func ofFile(_ words: String) -> String {
     guard let match = words.firstMatch(of: #/^line (\d+)(?:, row (\d+))?/#),
-      let line = Int(match.1)
+      let line = Self.count(match.1)
     else { return words }
     let inFile = line <= headerLines ? line : firstLine + line - headerLines - 1
-    let row = match.2.flatMap { Int($0) }.map { ", row \(firstRow + $0 - 1)" } ?? ""
+    let row = match.2.flatMap(Self.count).map { ", row \(firstRow + $0 - 1)" } ?? ""
     return "line \(inFile)\(row)" + words[match.range.upperBound...]
   }
 
@@ -32,12 +32,17 @@ struct BatchPlace: Equatable {
     if words.hasPrefix("the batch does not meet") {
       return "line \(firstLine), row \(firstRow) and those after it: \(words)"
     }
-    guard let match = words.firstMatch(of: #/^row (\d+)/#), let row = Int(match.1) else {
+    guard let match = words.firstMatch(of: #/^row (\d+)/#), let row = Self.count(match.1) else {
       return nil
     }
     let inFile = firstRow + row - 1
     let line = lineOfRow(inFile).map { "line \($0), " } ?? ""
     return "\(line)row \(inFile)" + words[match.range.upperBound...]
+  }
+
+  /// No batch has more lines or rows than bytes; who names more is not believed.
+  private static func count(_ digits: Substring) -> Int? {
+    Int(digits).flatMap { $0 <= Limits.callBodyBytesMax ? $0 : nil }
   }
 }
 

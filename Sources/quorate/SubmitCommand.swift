@@ -209,6 +209,15 @@ struct ReceiptReport: Encodable {
     return other
   }
 
+  /// What became of its rows, in words; nil where it is about none.
+  var rows: String? {
+    let counts = [
+      (accepted, "accepted"), (quarantined, "quarantined"), (dropped, "dropped"),
+      (duplicates, duplicates == 1 ? "duplicate" : "duplicates"), (late, "late"),
+    ].filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
+    return counts.isEmpty ? nil : counts.joined(separator: ", ")
+  }
+
   /// Whether it is about no row at all.
   var isOfNoRow: Bool { [accepted, quarantined, dropped, duplicates, late].allSatisfy { $0 == 0 } }
 
@@ -218,14 +227,10 @@ struct ReceiptReport: Encodable {
       "\(status)\(replayed ? " before; this is the original receipt" : "") at height \(height), "
         + "\(signatures) signatures verified"
     ]
-    if let refusal { lines.append("  \(refusal)") }
-    let rows = [
-      (accepted, "accepted"), (quarantined, "quarantined"), (dropped, "dropped"),
-      (duplicates, duplicates == 1 ? "duplicate" : "duplicates"), (late, "late"),
-    ].filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
-    if !rows.isEmpty { lines.append("  rows: " + rows.joined(separator: ", ")) }
+    if let refusal { lines.append("  \(refusal.inset)") }
+    if let rows { lines.append("  rows: \(rows)") }
     if let remark { lines.append("  \(remark)") }
-    lines += notes.map { "  \($0)" }
+    lines += notes.map { "  \($0.inOneLine)" }
     lines.append("  cost: \(cyclesText(cycles)) cycles, \(grouped(steps)) steps")
     lines.append("  request \(request)")
     return lines.joined(separator: "\n")

@@ -1,11 +1,18 @@
 import Foundation
+import QuorateClient
 
 /// What the command line writes, and how it looks on a terminal.
+///
+/// - Safety: of what others wrote, nothing but `emit` lets a control character through; in tables
+///   it begins no line either.
 enum Terminal {
   static let isInteractive = isatty(STDERR_FILENO) == 1
 
-  static func say(_ text: String) { write(text + "\n", to: .standardOutput) }
-  static func warn(_ text: String) { write(text + "\n", to: .standardError) }
+  static func say(_ text: String) { write(text.inLines + "\n", to: .standardOutput) }
+  static func warn(_ text: String) { write(text.inLines + "\n", to: .standardError) }
+
+  /// Writes exactly this, for programs.
+  static func emit(_ text: String) { write(text + "\n", to: .standardOutput) }
 
   private static func write(_ text: String, to file: FileHandle) {
     // A closed pipe (`| head`) ends the program quietly, as other tools do.
@@ -43,6 +50,7 @@ enum Terminal {
   static func table(
     _ header: [String], _ rows: [[String]], width: Int? = Terminal.width
   ) -> String {
+    let (header, rows) = (header.map(\.inOneLine), rows.map { $0.map(\.inOneLine) })
     var widths = header.map(\.count)
     for row in rows {
       for (column, cell) in row.enumerated() where column < widths.count {
@@ -74,7 +82,29 @@ enum Terminal {
   static func json(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
+    var text = ""
+    // Control characters that JSON takes as they are stand in strings alone, escaped or not.
+    for scalar in String(decoding: try encoder.encode(value), as: UTF8.self).unicodeScalars {
+      if scalar.isControl, scalar != "\n" {
+        let digits = String(scalar.value, radix: 16)
+        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      } else {
+        text.unicodeScalars.append(scalar)
+      }
+    }
+    return text
+  }
+
+  /// Rows as objects by their columns' names.
+  static func objects(
+    _ names: [String], _ rows: [[String]]
+  ) throws -> [[String: String]] {
+    guard Set(names).count == names.count else {
+      throw Failure(
+        "The replica's answer has two columns of one name, which no honest one has: it lies, or "
+          + "runs another version. Ask again, and another replica answers.")
+    }
+    return rows.map { Dictionary(uniqueKeysWithValues: zip(names, $0)) }
   }
 }
 

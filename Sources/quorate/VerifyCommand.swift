@@ -30,14 +30,15 @@ struct VerifyCommand: AsyncParsableCommand {
     guard let bytes = try? Data(contentsOf: URL(filePath: file)) else {
       throw Failure("Cannot read \(file).")
     }
-    let checked: CheckedAnswer
+    let report: VerifyReport
     do {
       let saved = try SavedAnswer(file: [UInt8](bytes))
-      checked = try saved.checked(by: ClientCheck(committee: trusted.committee))
+      let checked = try saved.checked(by: ClientCheck(committee: trusted.committee))
+      report = VerifyReport(saved, checked, trusted)
     } catch {
       throw Failure("\(file) is NOT verified. \(error)")
     }
-    Terminal.say(try text(checked, trusted))
+    Terminal.say(json ? try Terminal.json(report) : report.text)
   }
 
   /// Whether the file begins as those of SQLite do.
@@ -74,34 +75,5 @@ struct VerifyCommand: AsyncParsableCommand {
     do { return try Network(json: [UInt8](bytes)) } catch {
       throw Failure("\(network): \(error)")
     }
-  }
-
-  private func text(_ checked: CheckedAnswer, _ network: Network) throws -> String {
-    let time = ColumnType.timestamp.text(of: .int(Int64(clamping: checked.time.number))) ?? ""
-    if json {
-      return try Terminal.json([
-        "verified": "true", "claim": checked.claim, "pipeline": checked.pipeline,
-        "height": "\(checked.height)", "time": time, "subnet": network.subnet.hex,
-      ])
-    }
-    var lines = [
-      "Verified: \(checked.claim).",
-      "Subnet \(network.name) (\(network.subnet.short)), pipeline \(checked.pipeline), height "
-        + "\(checked.height), \(time).",
-    ]
-    if let table = checked.table {
-      let rows = table.texts.map { $0.map { $0 ?? "·" } }
-      lines.append(
-        rows.isEmpty
-          ? "No rows: their absence is what is proven."
-          : Terminal.table(table.columns.map(\.name), rows))
-    }
-    if let receipt = checked.receipt {
-      switch receipt.status {
-      case .applied: lines.append("The update \(receipt.call.short) was applied.")
-      case .refused(let why): lines.append("The update \(receipt.call.short) was refused: \(why)")
-      }
-    }
-    return lines.joined(separator: "\n")
   }
 }

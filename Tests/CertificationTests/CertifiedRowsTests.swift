@@ -59,6 +59,35 @@ import Wire
     #expect(digest == open.rows[0].cells[2].digest)
   }
 
+  @Test func `withhold no column that is not personal`() throws {
+    let request = fixture.request(.prefix([.text("bank 1")]))
+    for masked in [false, true] {
+      let honest = try fixture.answer(request, masked: masked)
+      #expect(fixture.fault(honest, request) == nil)
+      // The hash of what is there leads to the same root as its value.
+      for (row, column) in [(0, 0), (2, 1), (9, 3)] {
+        var rows = honest.rows
+        var cells = rows[row].cells
+        cells[column] = .withheld(cells[column].digest)
+        rows[row] = .init(cells: cells)
+        let fault = fixture.fault(honest.with(rows: rows), request)
+        #expect(fault?.check == .proof)
+        #expect(fault?.reason.contains("is withheld") == true, "\(fault?.reason ?? "taken")")
+      }
+    }
+  }
+
+  @Test func `are cut by the limit alone`() throws {
+    let request = fixture.request(.prefix([]), limit: 12)
+    #expect(fixture.fault(try fixture.answer(request), request) == nil)
+    let short = try fixture.answer(fixture.request(.prefix([]), limit: 5))
+    #expect(!short.complete && short.rows.count == 5)
+    #expect(fixture.fault(short, request)?.check == .request)
+    // A saved request may say anything, that no row at all was asked for too.
+    let none = fixture.request(.prefix([]), limit: 0)
+    #expect(fixture.fault(short.with(rows: []), none)?.check == .request)
+  }
+
   @Test func `are refused with any value altered`() throws {
     let request = fixture.request(.prefix([.text("bank 1")]))
     let honest = try fixture.answer(request)

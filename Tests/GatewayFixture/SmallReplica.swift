@@ -19,6 +19,9 @@ package struct Faults: Sendable {
   package var snapshot: @Sendable (SnapshotPart) throws(Refusal) -> SnapshotPart = { $0 }
   package var receipt: @Sendable (CertifiedReceipt) -> CertifiedReceipt = { $0 }
   package var status: @Sendable (ReplicaStatus) -> ReplicaStatus = { $0 }
+  package var catalog: @Sendable (Catalog) -> Catalog = { $0 }
+  /// What it says of every call; nil for the truth.
+  package var progress: CallProgress?
   package var certificate: @Sendable (StateCertificate) -> StateCertificate = { $0 }
 
   package init() {}
@@ -69,6 +72,7 @@ package final class SmallReplica: GatewayBackend {
   }
 
   package func progress(of call: Digest, patience: Span) async -> CallProgress {
+    if let said = faults.progress { return said }
     guard let receipt = ledger.receipt(of: call) else {
       let isKnown = calls.withLock { $0.contains { $0.call.digest == call } }
       return isKnown ? .received : .unknown
@@ -152,7 +156,7 @@ package final class SmallReplica: GatewayBackend {
     func entry(_ name: String, _ allow: [String]) -> CatalogEntry {
       CatalogEntry(name: name, about: "", allow: allow, fields: fields)
     }
-    return Catalog(
+    let catalog = Catalog(
       height: heights.upperBound,
       pipelines: [
         CatalogPipeline(
@@ -166,6 +170,7 @@ package final class SmallReplica: GatewayBackend {
               key: schema.key.map { schema.columns[$0].name })
           ])
       ])
+    return faults.catalog(catalog)
   }
 
   package func report(of pipeline: String) async throws(Refusal) -> PipelineReport {

@@ -159,7 +159,11 @@ import Wire
       let failed = await failure { _ = try await client.submit(intention) }
       #expect(failed?.kind == .undecided)
       let id = try #require(failed?.request.flatMap { Digest(hex: $0) })
-      #expect(try await client.request(id) == .received)
+      guard case .received(let replica) = try await client.request(id) else {
+        Issue.record("\(id) is not received")
+        return
+      }
+      #expect(subnet.replicas[replica.index].handedIn.contains { $0.call.digest == id })
       for replica in subnet.replicas { replica.fail { $0.withholds = false } }
       let certified = try await client.submit(subnet.orders("a,1,1\n", key: "slow"))
       #expect(certified.proof.receipt.status == .applied)
@@ -258,5 +262,86 @@ import Wire
     let progress = SourceProgress(
       source: "costs", late: late, eventHighest: nil, lateness: 0, acceptedAt: nil, bound: nil)
     #expect(progress.inFlightUsual == inFlight)
+  }
+
+  private static func catalog(late: String) -> @Sendable (Catalog) -> Catalog {
+    { catalog in
+      var catalog = catalog
+      catalog.pipelines[0].progress = [
+        SourceProgress(
+          source: "orders", late: late, eventHighest: nil, lateness: 0, acceptedAt: nil, bound: nil)
+      ]
+      return catalog
+    }
+  }
+
+  @Test func `go one by one although a replica says that late rows are accepted`() async throws {
+    try await SmallSubnet.serving { subnet in
+      let client = try subnet.client()
+      for replica in subnet.replicas {
+        replica.fail { $0.catalog = Self.catalog(late: replica.id == 0 ? "accept" : "quarantine") }
+      }
+      // Each call begins with another replica.
+      for _ in 0..<4 {
+        #expect(try await client.batchesInFlight(of: "orders", in: "shop") == 1)
+      }
+      for replica in subnet.replicas { replica.fail { $0.catalog = Self.catalog(late: "accept") } }
+      #expect(try await client.batchesInFlight(of: "orders", in: "shop") == 8)
+      #expect(try await client.batchesInFlight(of: "others", in: "shop") == 1)
+      await client.close()
+    }
+  }
+}
+
+@Suite struct `What became of a call` {
+  @Test func `is the word of the replica that is named`() async throws {
+    try await SmallSubnet.serving { subnet in
+      let client = try subnet.client()
+      #expect(try await client.request(sha256([1])) == .unknown)
+      subnet.replicas[2].fail { $0.progress = .ordered(9) }
+      #expect(try await client.request(sha256([1])) == .ordered(9, by: 2))
+      subnet.replicas[2].fail { $0.progress = .received }
+      #expect(try await client.request(sha256([1])) == .received(by: 2))
+      await client.close()
+    }
+  }
+
+  @Test(arguments: [1, 2])
+  func `is unknown by the word of a quorum alone`(down: Int) async throws {
+    try await SmallSubnet.serving { subnet in
+      let members = subnet.network.members.map { member in
+        Network.Member(
+          id: member.id, key: member.key, host: member.host, peerPort: 1,
+          httpPort: member.id.index < down ? 1 : member.httpPort,
+          certificate: member.certificate, fingerprint: member.fingerprint)
+      }
+      let network = try Network(genesis: subnet.network.genesis, members: members)
+      let client = try Client(network: network, identity: nil, usesTLS: false)
+      var found: RequestProgress?
+      let failed = await failure { found = try await client.request(sha256([1])) }
+      #expect(found == (down == 1 ? .unknown : nil))
+      #expect(failed?.kind == (down == 1 ? nil : .unreachable))
+      #expect(failed == nil || failed?.what.hasPrefix("fewer than 3 replicas say") == true)
+      await client.close()
+    }
+  }
+
+  @Test func `is not told by a reply about something else`() async throws {
+    try await SmallSubnet.serving(size: 1) { subnet in
+      let client = try subnet.client()
+      func progress(_ reply: HTTPReply) -> RequestProgress? {
+        try? client.progress(of: sha256([1]), in: reply, of: 0)
+      }
+      let refusal = Refusal("TOO_MANY_READS", "slow down").canonicalBytes
+      #expect(
+        progress(
+          HTTPReply(status: 429, headers: ["Content-Type": MediaType.refusal], body: refusal))
+          == nil)
+      #expect(progress(HTTPReply(status: 200, headers: [:], body: [])) == nil)
+      #expect(
+        progress(HTTPReply(status: 200, headers: [EnvelopeField.progress: "unknown"], body: []))
+          == .unknown)
+      await client.close()
+    }
   }
 }
