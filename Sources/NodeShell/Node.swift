@@ -184,10 +184,10 @@ package final class Node: Sendable {
       $0.isDiskFull = isFull
     }
     guard isFull != wasFull else { return }
-    parts.board.log(
+    parts.board.logSeldom(
       isFull ? .error : .notice,
       isFull ? "refusing new calls: the disk is full" : "taking calls again: the disk has room",
-      ["free-mib": "\(free >> 20)", "path": "\(path)"])
+      key: "disk \(isFull)", ["free-mib": "\(free >> 20)", "path": "\(path)"])
   }
 }
 
