@@ -26,6 +26,11 @@ package struct ExecutionFault: Error, CustomStringConvertible {
   static let noRoom = ExecutionFault(
     .full, "the disk has no more room than this replica's journal needs")
 
+  /// What to do about files that are damaged.
+  static let anew =
+    "Move system.sqlite and pipelines out of the state folder and start again: this replica then "
+    + "executes its log anew"
+
   package init(_ fault: StorageFault) {
     kind = fault.isFull ? .full : .environment
     description =

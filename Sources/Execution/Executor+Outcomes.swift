@@ -52,10 +52,7 @@ extension Executor {
       try system.ledger.recorded(atOrBelow: height)
     }
     guard let (at, bytes) = found else { return nil }
-    guard let stored = try? StoredOutcome(canonicalBytes: bytes) else {
-      throw ExecutionFault(.damaged, "the outcome of height \(at) cannot be read")
-    }
-    return (at, stored)
+    return (at, try StoredOutcome.read(bytes, of: at))
   }
 
   /// True when no file is past this executor's height.

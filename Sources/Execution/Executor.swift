@@ -77,7 +77,22 @@ package final class Executor {
     if planted.contains(.dedupeLostAtRestart) { system.ledger.blindThrough = height }
     try openKnown()
     if let stored = try storedOutcome(at: height) { latest = stored }
+    try check()
     publish()
+  }
+
+  /// Files that stand at one height come to the state that was stored of it.
+  private func check() throws(ExecutionFault) {
+    guard isLevel else { return }
+    let state = ComponentTrie(try components(at: height)).root
+    let receipts = ReceiptTree.root(of: latest.leaves)
+    guard state == latest.state, receipts == latest.receipts else {
+      throw ExecutionFault(
+        .damaged,
+        "the files in \(directory) come to the state \(state) and the receipts \(receipts) at "
+          + "height \(height), where \(latest.state) and \(latest.receipts) were stored. "
+          + ExecutionFault.anew)
+    }
   }
 
   private static func makeFolders(_ directory: String) throws(ExecutionFault) {
@@ -190,7 +205,7 @@ package final class Executor {
       throw ExecutionFault(
         .damaged,
         "the cycles of height \(height) do not add up: \(totals). This replica's files are not "
-          + "what it wrote; remove its state folder, and it executes everything again")
+          + "what it wrote. \(ExecutionFault.anew)")
     }
     if height.number % ExecutionLimits.heightsBetweenBarriers == 0 || isLogLong {
       try keepBarrier(at: context.time)

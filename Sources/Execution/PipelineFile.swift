@@ -43,7 +43,7 @@ final class PipelineFile {
       throw ExecutionFault(
         .damaged,
         "\(path) does not hold what was committed at height \(height): its rows come to another "
-          + "root. Take the state folder away, so that this replica executes the blocks anew")
+          + "root. \(ExecutionFault.anew)")
     }
   }
 

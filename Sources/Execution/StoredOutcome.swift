@@ -24,6 +24,15 @@ struct StoredOutcome: Canonical, Hashable {
     self.time = time
   }
 
+  /// - Throws: where the bytes are none of an outcome.
+  static func read(_ bytes: [UInt8], of height: Height) throws(ExecutionFault) -> StoredOutcome {
+    guard let stored = try? StoredOutcome(canonicalBytes: bytes) else {
+      throw ExecutionFault(
+        .damaged, "the outcome of height \(height) cannot be read. \(ExecutionFault.anew)")
+    }
+    return stored
+  }
+
   /// A block without calls changes nothing and writes nothing.
   func carried(to block: BlockContext) -> StoredOutcome {
     StoredOutcome(

@@ -9,6 +9,7 @@ import Wire
 ///
 /// - Safety: what a call moves is taken here first; a pipeline's file takes its side of what was
 ///   taken and never reckons it anew.
+/// - Safety: opens only where its rows come to the root that was stored with the newest outcome.
 final class SystemFile {
   let engine: Engine
   let ledger: Ledger
@@ -39,13 +40,38 @@ final class SystemFile {
         "CREATE TABLE IF NOT EXISTS ledger_touched(pipeline TEXT PRIMARY KEY, "
           + "height INTEGER NOT NULL) STRICT, WITHOUT ROWID")
       if try ledger.get(.value, Key.genesis) == nil { try Self.found(genesis, in: ledger) }
-      try reload()
+      try ledger.rebuild()
     } catch { throw ExecutionFault(error) }
-    let stored = try wrapped { () throws(StorageFault) in try ledger.get(.value, Key.genesis) }
-    guard stored == genesis.canonicalBytes else {
+    try check(path, genesis)
+    try wrapped { () throws(StorageFault) in try loadValues() }
+    seal(exactly: height)
+  }
+
+  /// Holds the rows against the root that was stored with them, before anything is made of them.
+  private func check(_ path: String, _ genesis: Genesis) throws(ExecutionFault) {
+    let (recorded, document) = try wrapped { () throws(StorageFault) in
+      (try ledger.recorded(atOrBelow: Height(.max >> 1)), try ledger.get(.value, Key.genesis))
+    }
+    var root: Digest?
+    if let (newest, bytes) = recorded {
+      height = newest
+      root = try StoredOutcome.read(bytes, of: newest).systemRoot
+    }
+    guard root == nil || root == ledger.trie.root else { throw damaged(path) }
+    guard document == genesis.canonicalBytes else {
       throw ExecutionFault(
         .mismatch, "\(path) belongs to another subnet: its genesis document differs")
     }
+    guard root != nil || ledger.trie.root == Self.genesisRoot(of: genesis) else {
+      throw damaged(path)
+    }
+  }
+
+  private func damaged(_ path: String) -> ExecutionFault {
+    ExecutionFault(
+      .damaged,
+      "\(path) does not hold what was committed at height \(height): its rows come to another "
+        + "root. \(ExecutionFault.anew)")
   }
 
   enum Key {
@@ -95,13 +121,6 @@ final class SystemFile {
     let trie = Ledger.newTrie(retaining: 1)
     trie.apply(changes.sorted())
     return trie.root
-  }
-
-  private func reload() throws(StorageFault) {
-    try ledger.rebuild()
-    height = try ledger.recorded(atOrBelow: Height(.max >> 1))?.0 ?? 0
-    try loadValues()
-    seal(exactly: height)
   }
 
   /// Brings everything that memory keeps of the ledger to what it holds.
@@ -210,7 +229,7 @@ final class SystemFile {
       "SELECT pipeline, height FROM ledger_touched ORDER BY pipeline")
     var all: [(name: String, height: Height)] = []
     while try select.step() {
-      all.append((select.text(0), Height(UInt64(select.integer(1)))))
+      all.append((select.text(0), Height(UInt64(clamping: select.integer(1)))))
     }
     select.reset()
     return all

@@ -8,7 +8,7 @@ import Wire
 /// The one thread that executes blocks, admits clients' calls and reads receipts.
 ///
 /// - Safety: a height is served and its receipts are given out only once it is executed here and
-///   certified with the roots that it has here.
+///   certified with the roots that it has here. Where they differ the core is told.
 /// - Liveness: a full disk is waited for, every other failure ends the replica.
 /// - Bound: certificates that came ahead of execution: `certificatesAheadMax`.
 struct ExecutorLoop {
@@ -111,6 +111,11 @@ struct ExecutorLoop {
           $0.executed = max($0.executed, height)
           $0.executionTrouble = nil
         }
+        // Of what comes from the journal the core may hold no certificate. One that cannot be read
+        // compares nothing: the next one does, since states build on one another.
+        if given == nil, let known = try? reader.stateCertificate(at: height) {
+          _ = agrees(outcome, with: known)
+        }
         inbox.post(.executed(outcome))
         break
       } catch {
@@ -162,8 +167,9 @@ struct ExecutorLoop {
   }
 
   private func serve(_ certificate: StateCertificate) throws(NodeFault) {
-    // Of a state that differs nothing is given out: the core is about to quarantine this replica.
-    guard try agrees(with: certificate) else { return }
+    // Of a state that differs nothing is given out.
+    guard let outcome = try outcome(at: certificate.height), agrees(outcome, with: certificate)
+    else { return }
     executor.reader.certify(certificate)
     if let heights = executor.reader.heights { self.heights.reached(heights.upperBound) }
     for call in tracker.certified(certificate.height) {
@@ -179,15 +185,17 @@ struct ExecutorLoop {
     }
   }
 
-  private func agrees(with certificate: StateCertificate) throws(NodeFault) -> Bool {
-    let statement = certificate.statement
-    do throws(ExecutionFault) {
-      let outcome = try executor.outcome(at: statement.height)
-      return outcome?.stateRoot == statement.stateRoot
-        && outcome?.receiptsRoot == statement.receiptsRoot
-    } catch {
-      throw NodeFault("the outcome of height \(statement.height) cannot be read: \(error)")
+  private func outcome(at height: Height) throws(NodeFault) -> BlockOutcome? {
+    do throws(ExecutionFault) { return try executor.outcome(at: height) } catch {
+      throw NodeFault("the outcome of height \(height) cannot be read: \(error)")
     }
+  }
+
+  /// Tells the core where they differ: then it quarantines this replica.
+  private func agrees(_ outcome: BlockOutcome, with certificate: StateCertificate) -> Bool {
+    if outcome.agrees(with: certificate.statement) { return true }
+    inbox.post(.contradicted(outcome, by: certificate))
+    return false
   }
 
   private static func skipped(at height: Height) -> Refusal {

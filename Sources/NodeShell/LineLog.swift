@@ -4,19 +4,26 @@ import Synchronization
 import Wire
 
 /// Writes one line an event to stderr: time, level, what, `key=value`.
+///
+/// - Liveness: a line that cannot be written is lost, and nothing else.
 package struct LineLog: LogHandler {
   package var metadata: Logger.Metadata = [:]
   package var logLevel: Logger.Level
+  /// Keeps back lines whose message repeats; nil: none.
+  var quiet: QuietLog?
   private let write: @Sendable (String) -> Void
 
   package init(
     level: Logger.Level,
-    write: @escaping @Sendable (String) -> Void = { line in
-      FileHandle.standardError.write(Data(line.utf8))
-    }
+    write: @escaping @Sendable (String) -> Void = { LineLog.write($0, to: .standardError) }
   ) {
     logLevel = level
     self.write = write
+  }
+
+  /// On a full disk, or into a pipe that nobody reads, the line is lost.
+  package static func write(_ line: String, to file: FileHandle) {
+    try? file.write(contentsOf: Data(line.utf8))
   }
 
   package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -25,9 +32,13 @@ package struct LineLog: LogHandler {
   }
 
   package func log(event: LogEvent) {
+    var all = metadata.merging(event.metadata ?? [:]) { $1 }
+    if let quiet {
+      guard let skipped = quiet.admits("\(event.message)", now: Clocks.monotonic) else { return }
+      if skipped > 0 { all["before"] = "\(skipped)" }
+    }
     var line = LineLog.time(Clocks.wall)
     line += " " + LineLog.name(event.level) + " " + LineLog.oneLine("\(event.message)")
-    let all = metadata.merging(event.metadata ?? [:]) { $1 }
     for (key, value) in all.sorted(by: { $0.key < $1.key }) {
       line += " \(key)=\(LineLog.quoted("\(value)"))"
     }
@@ -62,24 +73,37 @@ package struct LineLog: LogHandler {
   }
 }
 
-/// Keeps what repeats from filling the log.
+/// Keeps what repeats from filling the log: each line of a key doubles the wait for the next one,
+/// until there was none for `logQuietMax`.
 ///
-/// - Bound: at most `keysMax` keys are remembered.
+/// - Bound: of a key a dozen lines an hour, whoever causes them; a key names who and what, and
+///   nothing else that a peer or a client chooses. At most `keysMax` keys are remembered.
 final class QuietLog: Sendable {
+  private struct Key {
+    var since: UInt64
+    var wait: UInt64
+    var skipped = 0
+  }
+
   private static let keysMax = 1_024
-  private let seen = Mutex<[String: (since: UInt64, skipped: Int)]>([:])
+  private let seen = Mutex<[String: Key]>([:])
 
   /// - Returns: how many equal events were left out since the last line; nil to leave this one out.
   func admits(_ key: String, now: UInt64) -> Int? {
-    seen.withLock { seen in
-      if let last = seen[key], now < last.since + NodeLimits.logQuiet.nanoseconds {
-        seen[key] = (last.since, last.skipped + 1)
+    let (first, most) = (NodeLimits.logQuiet.nanoseconds, NodeLimits.logQuietMax.nanoseconds)
+    return seen.withLock { seen in
+      guard let last = seen[key] else {
+        if seen.count >= QuietLog.keysMax { seen.removeAll() }
+        seen[key] = Key(since: now, wait: first)
+        return 0
+      }
+      guard now >= last.since + last.wait else {
+        seen[key]?.skipped += 1
         return nil
       }
-      if seen.count >= QuietLog.keysMax { seen.removeAll() }
-      let skipped = seen[key]?.skipped ?? 0
-      seen[key] = (now, 0)
-      return skipped
+      let isCalm = last.skipped == 0 && now >= last.since + most
+      seen[key] = Key(since: now, wait: isCalm ? first : min(2 * last.wait, most))
+      return last.skipped
     }
   }
 }

@@ -47,6 +47,7 @@ package final class Node: Sendable {
   package init(_ configuration: NodeConfiguration, logger: Logger) throws(NodeFault) {
     self.configuration = configuration
     folderLock = try FolderLock(configuration.stateDirectory)
+    Self.noteProcess(configuration, logger)
     let opened = try OpenedFiles(configuration, logger: logger)
     let parts = NodeParts(configuration, files: opened, logger: logger)
     self.parts = parts
@@ -78,6 +79,15 @@ package final class Node: Sendable {
         "journal": opened.coreConfiguration.firstStart
           ? "new" : opened.restored.journalFound ? "found" : "lost",
       ])
+  }
+
+  /// Whoever ends replicas of this machine finds the process that holds the folder, and no other.
+  private static func noteProcess(_ configuration: NodeConfiguration, _ logger: Logger) {
+    do throws(NodeFault) {
+      try ReplicaFolder.write(Array("\(getpid())\n".utf8), to: configuration.pidFile)
+    } catch {
+      logger.warning("commands for this machine will not find this process: \(error)")
+    }
   }
 
   private func startThreads(_ opened: OpenedFiles) {
@@ -174,10 +184,10 @@ package final class Node: Sendable {
       $0.isDiskFull = isFull
     }
     guard isFull != wasFull else { return }
-    parts.board.log(
+    parts.board.logSeldom(
       isFull ? .error : .notice,
       isFull ? "refusing new calls: the disk is full" : "taking calls again: the disk has room",
-      ["free-mib": "\(free >> 20)", "path": "\(path)"])
+      key: "disk \(isFull)", ["free-mib": "\(free >> 20)", "path": "\(path)"])
   }
 }
 

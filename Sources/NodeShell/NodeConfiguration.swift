@@ -14,6 +14,7 @@ import Wire
 /// CLUSTER/r3/state/         the journal and the pipelines' files
 /// CLUSTER/r3/new            written with the key, gone after the first start: only with it is a
 ///                           replica without a journal new, and not one whose journal was lost
+/// CLUSTER/r3/replica.pid    the id of the process that runs it, or ran it last
 /// CLUSTER/r3/started        written once the journal is there: names the subnet that it served
 /// ```
 package struct NodeConfiguration: Sendable {
@@ -27,9 +28,10 @@ package struct NodeConfiguration: Sendable {
   package var privateKeyPEM: String
   package var settings: ReplicaSettings
 
-  package var stateDirectory: URL { directory.appending(path: "state") }
+  package var stateDirectory: URL { directory.appending(path: ReplicaFolder.stateName) }
   package var journalFile: URL { stateDirectory.appending(path: "consensus.sqlite") }
   package var markerFile: URL { directory.appending(path: "started") }
+  var pidFile: URL { directory.appending(path: ReplicaFolder.pidName) }
   package var newFile: URL { directory.appending(path: ReplicaFolder.newName) }
   /// Free bytes on the disk that execution leaves to the journal.
   var journalRoomBytes: UInt64 {

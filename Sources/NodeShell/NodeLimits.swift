@@ -65,8 +65,9 @@ package enum NodeLimits {
   static let slowView = Span.seconds(5)
   /// How long a graceful stop may take before what is left is cut off.
   static let stopSecondsMax: Int64 = 10
-  /// Equal log lines are written once in this time.
+  /// How long equal log lines are kept back after one of them, at first and at most.
   static let logQuiet = Span.seconds(10)
+  static let logQuietMax = Span.seconds(3_600)
 
   // Reads.
   /// How often, and how long each time, a read waits while no height can be read.

@@ -66,7 +66,12 @@ extension Node {
   ) async throws(NodeFault) {
     let level = Logger.Level(rawValue: configuration.settings.logLevel) ?? .info
     let logger = Logger(label: "quorate") { _ in LineLog(level: level) }
-    var quiet = Logger(label: "http") { _ in LineLog(level: max(level, .warning)) }
+    let once = QuietLog()
+    var quiet = Logger(label: "http") { _ in
+      var lines = LineLog(level: max(level, .warning))
+      lines.quiet = once
+      return lines
+    }
     quiet[metadataKey: "replica"] = "\(configuration.me)"
     Machine.raiseFileLimit()
     let node = try Node(configuration, logger: logger)

@@ -123,10 +123,10 @@ struct OpenedFiles {
 }
 
 /// Keeps a second process from a replica's files until it is released.
-final class FolderLock: Sendable {
+package final class FolderLock: Sendable {
   private let descriptor: Mutex<Int32>
 
-  init(_ folder: URL) throws(NodeFault) {
+  package init(_ folder: URL) throws(NodeFault) {
     try ReplicaFolder.makeFolder(folder)
     let path = folder.appending(path: "lock").path
     let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -142,7 +142,7 @@ final class FolderLock: Sendable {
     descriptor = Mutex(opened)
   }
 
-  func release() {
+  package func release() {
     descriptor.withLock { descriptor in
       if descriptor >= 0 { close(descriptor) }
       descriptor = -1

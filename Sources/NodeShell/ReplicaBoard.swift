@@ -7,6 +7,8 @@ import Wire
 
 /// What a replica knows of itself, for people and clients: kept from notices and link events,
 /// written to the log, sent to those who follow its events. Nothing in the protocol depends on it.
+///
+/// - Bound: what a peer can cause again and again is logged seldom, by who it is alone.
 final class ReplicaBoard: Sendable {
   struct State: Sendable {
     var view: View = 1
@@ -93,8 +95,8 @@ final class ReplicaBoard: Sendable {
     }
     let lasted = Clocks.monotonic - min(before.since, Clocks.monotonic)
     if lasted > NodeLimits.slowView.nanoseconds, before.view < view {
-      log(
-        .notice, "slow view",
+      logSeldom(
+        .notice, "slow view", key: "slow view \(before.leader)",
         ["view": "\(before.view)", "leader": "\(before.leader)", "ms": "\(lasted / 1_000_000)"])
     }
     if !events.isEmpty { events.send(.entered(view, leader: leader)) }
@@ -138,8 +140,9 @@ final class ReplicaBoard: Sendable {
 
   private func misbehaved(_ peer: ReplicaID, _ what: String) {
     counters.misbehaviour.add(1)
+    // What it did may hold numbers that it chose.
     logSeldom(
-      .warning, "misbehaved", key: "\(peer) \(what)", ["peer": "\(peer)", "why": "\(what)"])
+      .warning, "misbehaved", key: "misbehaved \(peer)", ["peer": "\(peer)", "why": "\(what)"])
   }
 
   private func quarantined(_ share: StateShare, _ certificate: StateCertificate) {
@@ -172,7 +175,9 @@ final class ReplicaBoard: Sendable {
       defer { state.catchingUpTo = max(to, state.catchingUpTo ?? 0) }
       return state.catchingUpTo == nil
     }
-    if isNew { log(.notice, "catching up", ["from": "\(from)", "to": "\(to)"]) }
+    guard isNew else { return }
+    logSeldom(
+      .notice, "catching up", key: "catching up", ["from": "\(from)", "to": "\(to)"])
   }
 
   private func recovering(_ answers: Int, _ needed: Int) {
@@ -199,13 +204,14 @@ final class ReplicaBoard: Sendable {
         state.connected.insert(peer)
         if state.connected.count + 1 >= committee.quorum { state.hasMetQuorum = true }
       }
-      log(.info, "peer up", ["peer": "\(peer)"])
+      logSeldom(.info, "peer up", key: "up \(peer)", ["peer": "\(peer)"])
     case .down(let peer, let why):
       state.withLock { _ = $0.connected.remove(peer) }
-      log(.notice, "peer down", ["peer": "\(peer)", "why": "\(why)"])
+      logSeldom(
+        .notice, "peer down", key: "down \(peer)", ["peer": "\(peer)", "why": "\(why)"])
     case .refused(let from, let why):
       logSeldom(
-        .warning, "connection refused", key: "refused \(from) \(why.prefix(40))",
+        .warning, "connection refused", key: "refused \(from)",
         ["from": "\(from)", "why": "\(why)"])
     case .flooding(let peer):
       logSeldom(
@@ -219,7 +225,7 @@ final class ReplicaBoard: Sendable {
     logger.log(level: level, "\(message)", metadata: metadata)
   }
 
-  /// Once in `logQuiet`, with how many were left out.
+  /// Less and less often as long as the key repeats, with how many were left out.
   func logSeldom(
     _ level: Logger.Level, _ message: String, key: String, _ metadata: Logger.Metadata
   ) {

@@ -23,6 +23,8 @@ package enum ReplicaFolder {
   static let certificateName = "transport.crt"
   static let transportKeyName = "transport.key"
   package static let cardName = "replica.card.json"
+  package static let stateName = "state"
+  package static let pidName = "replica.pid"
   static let newName = "new"
 
   /// Makes a replica's folder with new keys, which never leave it.

@@ -14,6 +14,8 @@ package enum Input: Sendable {
   /// Everything journalled up to this ticket is durable.
   case journaled(Ticket)
   case executed(BlockOutcome)
+  /// What was executed here differs from the certificate that the journal holds of this height.
+  case contradicted(BlockOutcome, by: StateCertificate)
   case connected(ReplicaID)
   case disconnected(ReplicaID)
 }

@@ -241,9 +241,27 @@ extension Replica {
       let statement = entry.statement, let certificate = entry.certificate,
       statement != certificate.statement
     else { return }
+    quarantine(
+      entry.own ?? configuration.signer.share(statement, as: me, in: committee).value, certificate)
+  }
+
+  /// The same of a height whose certificate lies in the journal alone: of heights that were
+  /// certified before this start nothing is kept in memory.
+  mutating func contradicted(_ outcome: BlockOutcome, by certificate: StateCertificate) {
+    guard !broken(.stateRootUnchecked), !(broken(.quarantineForgotten) && restored.quarantined),
+      halt != .quarantined
+    else { return }
+    let theirs = certificate.statement
+    let own = StateStatement(
+      subnet: theirs.subnet, epoch: theirs.epoch, height: theirs.height, block: theirs.block,
+      stateRoot: outcome.stateRoot, receiptsRoot: outcome.receiptsRoot, time: theirs.time)
+    guard own != theirs else { return }
+    quarantine(configuration.signer.share(own, as: me, in: committee).value, certificate)
+  }
+
+  private mutating func quarantine(_ share: StateShare, _ certificate: StateCertificate) {
     halt = .quarantined
     reached(.stateQuarantined)
-    let share = entry.own ?? configuration.signer.share(statement, as: me, in: committee).value
     outbox.record(.quarantine(share, certificate))
     outbox.now(.notice(.quarantined(share, certificate)))
   }

@@ -84,6 +84,7 @@ package struct Replica: Sendable {
     case .journaled(let ticket):
       for digest in outbox.release(ticket) { simplex.durable(digest) }
     case .executed(let outcome): executed(outcome)
+    case .contradicted(let outcome, let certificate): contradicted(outcome, by: certificate)
     case .connected(let peer): connect(peer)
     case .disconnected(let peer): connected.remove(peer)
     }

@@ -47,6 +47,8 @@ final class Link: ChannelInboundHandler {
   }
 
   var isOpen: Bool { peer != nil && closing == nil }
+  /// Nanoseconds since it was dialled or accepted.
+  var age: Int64 { Int64(clamping: NIODeadline.now().uptimeNanoseconds - startedAt) }
   var isWritable: Bool { context?.channel.isWritable ?? false }
 
   // MARK: What the channel says

@@ -20,7 +20,8 @@ package struct LinkLimits: Sendable {
   /// A connection on which nothing arrives for so long is closed.
   package var silenceMax = TimeAmount.seconds(20)
 
-  /// The first wait before a peer is dialled again; doubled each time, up to the other.
+  /// The first wait before a peer is dialled again; doubled each time, up to the other. A link
+  /// that stood as long as the other begins with the first again.
   package var redialFirst = TimeAmount.milliseconds(50)
   package var redialMax = TimeAmount.seconds(2)
   package var dialMax = TimeAmount.seconds(3)

@@ -6,7 +6,8 @@ import Wire
 ///
 /// - Liveness: every peer is dialled again, with growing waits, until it answers.
 /// - Bound: one dialled and one accepted connection a peer, `handshakesMax` strangers, one outbox
-///   a peer.
+///   a peer. A peer whose links do not stand is dialled ever more seldom, down to once in
+///   `redialMax`.
 final class Switchboard {
   final class Peer {
     let member: LinkMember
@@ -141,7 +142,6 @@ final class Switchboard {
       peer.accepted = link
       if !isReading { link.adjustReading() }
     case .dialled:
-      peer.redialNext = limits.redialFirst
       peer.counters.connects.add(1)
       peer.counters.isUp.store(true, ordering: .relaxed)
       report(.up(id))
@@ -163,6 +163,7 @@ final class Switchboard {
       peer.dialled = nil
       peer.counters.unsent.add(peer.outbox.removeAll())
       if peer.counters.isUp.exchange(false, ordering: .relaxed) {
+        if link.age >= limits.redialMax.nanoseconds { peer.redialNext = limits.redialFirst }
         report(.down(id, why: why))
       } else if !isStopped {
         totals.refused.add(1)

@@ -60,4 +60,8 @@ package struct BlockOutcome: Hashable, Sendable {
     self.stateRoot = stateRoot
     self.receiptsRoot = receiptsRoot
   }
+
+  package func agrees(with statement: StateStatement) -> Bool {
+    stateRoot == statement.stateRoot && receiptsRoot == statement.receiptsRoot
+  }
 }

@@ -96,7 +96,7 @@ struct ClusterCommand: AsyncParsableCommand {
     func run() async throws {
       let cluster = try LocalCluster(ClusterLocation.folder(directory ?? location.directory))
       let running = cluster.processes.count { $0.process.pid != nil }
-      try cluster.start(cluster.processes.map(\.id))
+      try await cluster.start(cluster.processes.map(\.id))
       try await cluster.waitUntilServing(seconds: 120)
       Terminal.say(
         running == cluster.processes.count
@@ -151,7 +151,7 @@ struct ClusterCommand: AsyncParsableCommand {
       let cluster = try LocalCluster(location.folder)
       let ids = try cluster.ids(replicas)
       let down = cluster.down(ids)
-      try cluster.start(ids)
+      try await cluster.start(ids)
       try await cluster.waitUntilAnswering(ids, seconds: 60)
       let running = ids.filter { !down.contains($0) }
       Terminal.say(Outcome.text("Started", ids, already: running, "running"))
@@ -185,7 +185,7 @@ struct ClusterCommand: AsyncParsableCommand {
       let folder = ClusterLocation.folder(directory ?? location.directory)
       let cluster = try LocalCluster(folder)
       try await cluster.stop(cluster.processes.map(\.id), by: SIGTERM, seconds: 30)
-      if wipe { try FileManager.default.removeItem(at: folder) }
+      if wipe { try await cluster.wipe() }
       let count = cluster.processes.count
       let (all, their) =
         count == 1 ? ("The replica is", "its") : ("All \(count) replicas are", "their")

@@ -48,8 +48,18 @@ struct LocalCluster {
   /// Those of them whose process does not run.
   func down(_ ids: [ReplicaID]) -> [ReplicaID] { ids.filter { process($0).pid == nil } }
 
-  func start(_ ids: [ReplicaID]) throws {
-    for id in ids { try process(id).start() }
+  /// - Returns: when each has taken its folder, or has ended.
+  func start(_ ids: [ReplicaID]) async throws {
+    let started = try ids.map { (replica: process($0), new: try process($0).start()) }
+    for case (let replica, let new?) in started { try await replica.taken(by: new) }
+  }
+
+  /// Removes the cluster's folder, and nothing of it while a replica runs there.
+  func wipe() async throws {
+    var locks: [FolderLock] = []
+    defer { for lock in locks { lock.release() } }
+    for (_, process) in processes { locks.append(try await process.lock()) }
+    try FileManager.default.removeItem(at: folder)
   }
 
   func stop(_ ids: [ReplicaID], by number: Int32, seconds: Int) async throws {

@@ -34,6 +34,8 @@ struct Quorate: AsyncParsableCommand {
     ])
 
   static func main() async {
+    // Writing into a pipe that nobody reads then fails, and each writer knows what to do.
+    signal(SIGPIPE, SIG_IGN)
     let arguments = Array(CommandLine.arguments.dropFirst())
     if let hint = Suggestion.text(for: arguments, of: Self.self) {
       Terminal.warn(hint)

@@ -1,11 +1,13 @@
 import Foundation
+import NodeShell
 
-/// One replica's process, found again by its pid file and by what it runs.
+/// One replica's process, found again by what it runs and by its pid file, which it writes itself
+/// once the folder is its own.
 struct ReplicaProcess {
   /// The replica's folder.
   let folder: URL
 
-  var pidFile: URL { folder.appending(path: "replica.pid") }
+  var pidFile: URL { folder.appending(path: ReplicaFolder.pidName) }
   var logFile: URL { folder.appending(path: "replica.log") }
 
   /// The running process's id; nil when there is none. A pid that now belongs to another program
@@ -21,10 +23,9 @@ struct ReplicaProcess {
 
   /// Starts `quorate replica run FOLDER` in a session of its own, its output appended to the log.
   ///
-  /// - Returns: the new process's id, or the running one's.
-  @discardableResult
-  func start() throws -> pid_t {
-    if let pid { return pid }
+  /// - Returns: the new process; nil when one runs already.
+  func start() throws -> Process? {
+    guard pid == nil else { return nil }
     if !FileManager.default.fileExists(atPath: logFile.path) {
       FileManager.default.createFile(atPath: logFile.path, contents: nil)
     }
@@ -42,8 +43,15 @@ struct ReplicaProcess {
     do { try process.run() } catch {
       throw Failure("Cannot start a process for \(folder.lastPathComponent): \(error).")
     }
-    try "\(process.processIdentifier)\n".write(to: pidFile, atomically: true, encoding: .utf8)
-    return process.processIdentifier
+    return process
+  }
+
+  /// Waits until the folder is taken, by this new process or by another, or the new one has ended.
+  func taken(by process: Process) async throws {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while pid == nil, process.isRunning, ContinuousClock.now < deadline {
+      try await Task.sleep(for: .milliseconds(10))
+    }
   }
 
   /// - Returns: false when there was nothing to signal.
@@ -60,8 +68,22 @@ struct ReplicaProcess {
       if ContinuousClock.now > deadline { return false }
       try? await Task.sleep(for: .milliseconds(50))
     }
-    try? FileManager.default.removeItem(at: pidFile)
     return true
+  }
+
+  /// Takes the folder away from every replica until it is released. The process that ended just
+  /// now may hold it a moment longer.
+  func lock() async throws -> FolderLock {
+    let state = folder.appending(path: ReplicaFolder.stateName)
+    let deadline = ContinuousClock.now + .seconds(5)
+    while true {
+      do throws(NodeFault) { return try FolderLock(state) } catch {
+        guard ContinuousClock.now < deadline else {
+          throw Failure("\(error). 'fuser \(state.path)/lock' names it.")
+        }
+      }
+      try await Task.sleep(for: .milliseconds(50))
+    }
   }
 
   /// The last lines of the log, for an error message.

@@ -14,6 +14,11 @@ enum Terminal {
   /// Writes exactly this, for programs.
   static func emit(_ text: String) { write(text + "\n", to: .standardOutput) }
 
+  /// On stderr, without a new line; where it cannot be seen nothing is lost.
+  static func draw(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+  }
+
   private static func write(_ text: String, to file: FileHandle) {
     // A closed pipe (`| head`) ends the program quietly, as other tools do.
     do { try file.write(contentsOf: Data(text.utf8)) } catch { exit(1) }
@@ -218,10 +223,10 @@ struct ProgressBar {
       line += " \(done * 100 / total) %"
     }
     line += " \(grouped(done)) \(pace)"
-    FileHandle.standardError.write(Data(line.utf8))
+    Terminal.draw(line)
   }
 
   func finish() {
-    if Terminal.isInteractive { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+    if Terminal.isInteractive { Terminal.draw("\r\u{1B}[K") }
   }
 }

@@ -14,6 +14,14 @@ struct `The command line` {
     .path
   private static let name = "bank_reconciliation"
 
+  @Test(.timeLimit(.minutes(2)))
+  func `that writes into a pipe which nobody reads ends without a trap`() throws {
+    let user = try NewUser()
+    let ended = try user.run(
+      "(sleep 1; quorate simulate list bugs || echo \"status $?\" >&2) | (exec <&-; sleep 3)")
+    #expect(ended.errors == "status 1\n", "\(ended)")
+  }
+
   @Test(.timeLimit(.minutes(4)))
   func `grants and revokes roles, shows who holds them, and reports what was burned`() async throws
   {

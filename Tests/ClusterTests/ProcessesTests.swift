@@ -79,6 +79,8 @@ final class ProcessCluster {
     processes[index] = process
   }
 
+  func id(of index: Int) -> Int32? { processes[index]?.processIdentifier }
+
   func startAll() throws { for index in processes.indices { try start(index) } }
 
   /// `kill -9`, or another signal, and waits for the end.
@@ -173,6 +175,43 @@ struct `Four processes` {
     #expect(cluster.kill(0, with: SIGTERM) == 0)
     #expect(cluster.kill(1, with: SIGINT) == 0)
     #expect(cluster.log(of: 0).contains("stopped"))
+  }
+
+  @Test(.timeLimit(.minutes(2)))
+  func `are found by commands also after a second start on the same folder`() async throws {
+    let cluster = try ProcessCluster(size: 1)
+    try cluster.start(0)
+    _ = try await cluster.transfer("one")
+    let pidFile = cluster.folder(of: 0).appending(path: ReplicaFolder.pidName)
+    func noted() throws -> Int32? {
+      Int32(try String(contentsOf: pidFile, encoding: .utf8).trimmingCharacters(in: .newlines))
+    }
+    #expect(try noted() == cluster.id(of: 0))
+    let second = try cluster.quorate("replica", "run", cluster.folder(of: 0).path)
+    #expect(second.status == 1 && second.errors.contains("another process"), "\(second)")
+    #expect(try noted() == cluster.id(of: 0))
+    let killed = try cluster.quorate("cluster", "kill", "r0")
+    #expect(killed.output == "Killed r0.\n", "\(killed)")
+    #expect(cluster.ended(0) == nil)
+    let started = try cluster.quorate("cluster", "start", "r0")
+    #expect(started.output == "Started r0.\n", "\(started)")
+    let wiped = try cluster.quorate("cluster", "down", "--wipe")
+    #expect(wiped.status == 0, "\(wiped)")
+    #expect(!FileManager.default.fileExists(atPath: cluster.folder.path))
+  }
+
+  @Test(.timeLimit(.minutes(2)))
+  func `keep their folder from being wiped while they hold it`() throws {
+    let cluster = try ProcessCluster(size: 1)
+    let lock = try FolderLock(cluster.folder(of: 0).appending(path: ReplicaFolder.stateName))
+    let refused = try cluster.quorate("cluster", "down", "--wipe")
+    #expect(refused.status == 1, "\(refused)")
+    for words in ["another process runs", "fuser"] { #expect(refused.errors.contains(words)) }
+    #expect(FileManager.default.fileExists(atPath: cluster.folder(of: 0).path))
+    lock.release()
+    let wiped = try cluster.quorate("cluster", "down", "--wipe")
+    #expect(wiped.status == 0, "\(wiped)")
+    #expect(!FileManager.default.fileExists(atPath: cluster.folder.path))
   }
 
   @Test(.timeLimit(.minutes(2)))

@@ -157,6 +157,53 @@ private func played(pii: Sensitivity? = nil) throws -> (Subnet, [BlockOutcome]) 
     }
   }
 
+  private static let damages: [(file: String, change: String)] = {
+    func row(_ part: Ledger.Part, _ change: String) -> String {
+      "UPDATE ledger_rows SET \(change) WHERE part=\(part.rawValue)"
+    }
+    return [
+      ("system", row(.value, "value=CAST('not cycles' AS BLOB)")),
+      // So many cycles for each that their sum has no room.
+      ("system", row(.account, "value=x'ffffffffffffffff'")),
+      ("system", row(.pipeline, "key=CAST('shap' AS BLOB)") + " AND key=CAST('shop' AS BLOB)"),
+      ("system", "DELETE FROM ledger_rows WHERE part=\(Ledger.Part.receipt.rawValue)"),
+      ("system", "DELETE FROM ledger_touched WHERE pipeline='twin'"),
+      ("system", "UPDATE ledger_heights SET outcome=zeroblob(length(outcome))"),
+      ("pipelines/shop", row(.value, "value=x'00'") + " AND key=CAST('account' AS BLOB)"),
+      ("pipelines/shop", "UPDATE bronze_orders SET amount=amount+1 WHERE id='a0'"),
+    ]
+  }()
+
+  /// Behind the executor's back, as a disk does it or somebody.
+  @Test(arguments: damages.indices)
+  func `are found damaged at the next start where a row is not what was committed`(
+    index: Int
+  ) throws {
+    let (file, change) = Self.damages[index]
+    let (subnet, _) = try played()
+    try Connection(path: "\(subnet.path)/\(file).sqlite", access: .readWrite).execute(change)
+    let fault = #expect(throws: ExecutionFault.self, "\(change)") {
+      try Executor(directory: subnet.path, vfs: nil, genesis: subnet.genesis)
+    }
+    #expect(fault?.kind == .damaged, "\(change): \(fault.map { "\($0)" } ?? "nothing")")
+    #expect(fault?.description.contains("executes its log anew") == true)
+  }
+
+  @Test func `that were damaged are made again from the log`() throws {
+    let (subnet, outcomes) = try played()
+    try Connection(path: "\(subnet.path)/system.sqlite", access: .readWrite)
+      .execute("DELETE FROM ledger_rows WHERE part=\(Ledger.Part.receipt.rawValue)")
+    #expect(throws: ExecutionFault.self) {
+      try Executor(directory: subnet.path, vfs: nil, genesis: subnet.genesis)
+    }
+    let anew = subnet.path + "-anew"
+    defer { try? FileManager.default.removeItem(atPath: anew) }
+    let healed = try Executor(directory: anew, vfs: nil, genesis: subnet.genesis)
+    for (block, outcome) in zip(subnet.blocks, outcomes) {
+      #expect(try healed.execute(block, digest: block.header.digest) == outcome)
+    }
+  }
+
   @Test func `are made again from the block before their first deploy when they are lost`() throws {
     let subnet = try Subnet()
     for _ in 0..<3 {

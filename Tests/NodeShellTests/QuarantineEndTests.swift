@@ -2,6 +2,7 @@ import Certification
 import Execution
 import Foundation
 import Journaling
+import Replication
 import Signing
 import Storage
 import Testing
@@ -294,5 +295,50 @@ private struct Quarantined {
     let again = try replica.open()
     #expect(again.executor.height == 3 && again.quarantineTold == [])
     #expect(!replica.exists(replica.aside) && !replica.exists(replica.rebuilt))
+  }
+}
+
+@Suite struct `A height that comes again from the journal` {
+  /// - Returns: what the core is told, in words.
+  private func told(_ job: ExecutorLoop.Job, _ replica: Quarantined) throws -> [String] {
+    let genesis = replica.configuration.network.genesis
+    let counters = NodeCounters()
+    let (jobs, inbox) = (Mailbox<ExecutorLoop.Job>(), Mailbox<Input>())
+    jobs.post(job)
+    jobs.close()
+    var loop = ExecutorLoop(
+      try Executor(directory: replica.state, vfs: nil, genesis: genesis), jobs: jobs,
+      reader: try JournalReader(path: replica.configuration.journalFile.path), inbox: inbox,
+      tracker: CallTracker(), heights: HeightWaiters(),
+      board: ReplicaBoard(
+        replica.configuration.network.committee, me: 0, logger: replica.lines.logger(),
+        counters: counters), counters: counters, isStopping: { false })
+    try loop.run()
+    inbox.close()
+    return (inbox.take(limit: 9) ?? []).map { input in
+      switch input {
+      case .contradicted(let outcome, let known):
+        "\(outcome.height) is not \(known.statement.stateRoot)"
+      case .executed(let outcome): "\(outcome.height) is executed"
+      default: "\(input)"
+      }
+    }
+  }
+
+  @Test func `is held against the certificate that lies there`() throws {
+    let other = sha256([9])
+    let right = try Quarantined()
+    #expect(try told(.execute(2, nil), right) == ["2 is executed"])
+    let wrong = try Quarantined(certified: other)
+    #expect(try told(.execute(2, nil), wrong) == ["2 is not \(other)", "2 is executed"])
+    #expect(try told(.execute(3, nil), wrong) == ["3 is executed"])
+  }
+
+  @Test func `is held against it also where it was executed before the stop`() throws {
+    let other = sha256([9])
+    let right = try Quarantined()
+    #expect(try told(.certified(right.quarantine.certificate), right) == [])
+    let wrong = try Quarantined(certified: other)
+    #expect(try told(.certified(wrong.quarantine.certificate), wrong) == ["2 is not \(other)"])
   }
 }

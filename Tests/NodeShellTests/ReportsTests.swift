@@ -1,4 +1,5 @@
 import Execution
+import Foundation
 import Gateway
 import Logging
 import Replication
@@ -45,18 +46,79 @@ import Wire
     #expect(quiet.admits("a", now: 1) == 0)
     #expect(quiet.admits("a", now: 2) == nil)
     #expect(quiet.admits("b", now: 2) == 0)
-    #expect(quiet.admits("a", now: 2 + NodeLimits.logQuiet.nanoseconds) == 1)
+    let wait = NodeLimits.logQuiet.nanoseconds
+    #expect(quiet.admits("a", now: 2 + wait) == 1)
+    #expect(quiet.admits("a", now: 1 + 3 * wait) == nil)
+    #expect(quiet.admits("a", now: 2 + 3 * wait) == 1)
+  }
+
+  @Test func `that repeats for days comes ever more seldom, and at once after a calm`() {
+    let quiet = QuietLog()
+    let second = Span.seconds(1).nanoseconds
+    var lines = 0
+    for moment in 0..<86_400 as Range<UInt64> where quiet.admits("a", now: moment * second) != nil {
+      lines += 1
+    }
+    #expect(lines > 20 && lines < 50)
+    let most = NodeLimits.logQuietMax.nanoseconds
+    let later = 86_400 * second + most
+    #expect(quiet.admits("a", now: later) != nil)
+    #expect(quiet.admits("a", now: later + most) == 0)
+    #expect(quiet.admits("a", now: later + most + NodeLimits.logQuiet.nanoseconds) == 0)
+  }
+
+  @Test func `that cannot be written is lost, and nothing else`() throws {
+    let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
+    let logger = Logger(label: "test") { _ in
+      LineLog(level: .info) { LineLog.write($0, to: full) }
+    }
+    logger.warning("peer down")
+    logger.warning("peer up")
+  }
+
+  @Test func `of one gateway is written once while its words repeat`() {
+    let lines = Lines()
+    let quiet = QuietLog()
+    let logger = Logger(label: "test") { _ in
+      var log = LineLog(level: .info) { line in lines.lines.withLock { $0.append(line) } }
+      log.quiet = quiet
+      return log
+    }
+    for number in 0..<3 { logger.error("a request failed", metadata: ["error": "\(number)"]) }
+    logger.error("something else")
+    #expect(lines.all.count == 2)
   }
 }
 
 @Suite struct `What a replica says of itself` {
   let keys = (0..<4).map { _ in KeyPair.generate().publicKey }
 
-  func board() -> ReplicaBoard {
-    let logger = `A log line`.Lines().logger()
-    return ReplicaBoard(
-      Committee(subnet: .zero, epoch: 0, keys: keys), me: 0, logger: logger,
+  func board(_ lines: `A log line`.Lines = `A log line`.Lines()) -> ReplicaBoard {
+    ReplicaBoard(
+      Committee(subnet: .zero, epoch: 0, keys: keys), me: 0, logger: lines.logger(),
       counters: NodeCounters())
+  }
+
+  @Test func `has a line for what a peer does again and again, whatever it puts into it`() {
+    let lines = `A log line`.Lines()
+    let board = board(lines)
+    for number in 0..<1_000 {
+      board.take(.misbehaved(2, "proposed in view \(number), which it does not lead"))
+      board.take(LinkEvent.up(2))
+      board.take(LinkEvent.down(2, why: "it sent what cannot be read: \(number)"))
+      board.take(LinkEvent.refused(from: "r2", why: "it speaks protocol \(number)"))
+      board.take(LinkEvent.flooding(2))
+      board.take(.catchingUp(from: 1, to: 2))
+      let header = Header(
+        subnet: .zero, epoch: 0, view: 1, parentView: 0, parent: .zero, height: 2, time: 1,
+        calls: [], certified: nil)
+      board.take(.finalized(2, 1, header))
+    }
+    #expect(lines.all.count == 6, "\(lines.all)")
+    board.take(.misbehaved(3, "proposed in view 7, which it does not lead"))
+    board.take(LinkEvent.up(3))
+    #expect(lines.all.count == 8)
+    #expect(!board.now.connected.contains(2) && board.now.connected.contains(3))
   }
 
   @Test func `names who was accused and what the disk lacks`() {

@@ -570,3 +570,27 @@ extension Lone {
     #expect(!journalled)
   }
 }
+
+@Suite struct `An outcome that a certificate of the own journal contradicts` {
+  @Test(arguments: [true, false])
+  func `quarantines a replica before it signs another state`(differs: Bool) {
+    var lone = Lone()
+    let first = header(1, 1, on: nil, time: 500)
+    let root = sha256([1])
+    let known = StateCertificate(
+      statement: StateStatement(
+        subnet: committee.subnet, epoch: 0, height: 1, block: first.digest,
+        stateRoot: differs ? .zero : root, receiptsRoot: root, time: first.time),
+      signers: Signers([1, 2, 3], of: 4), signatures: [])
+    lone.step(
+      .contradicted(BlockOutcome(height: 1, stateRoot: root, receiptsRoot: root), by: known))
+    let kept = lone.records.contains {
+      guard case .quarantine(let share, known) = $0 else { return false }
+      return share.signer == 0 && share.statement.stateRoot == root
+    }
+    #expect(kept == differs)
+    #expect((lone.replica.status.phase == .quarantined) == differs)
+    lone.finalize(first)
+    #expect(lone.signedHeights == (differs ? [] : [1]))
+  }
+}

@@ -1,9 +1,25 @@
 import Foundation
+import NIOCore
+import NIOPosix
 import Signing
 import Testing
 import Wire
 
 @testable import Transport
+
+/// Says hello when it is spoken to, and closes.
+private final class Fickle: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+  private let hello: Hello
+
+  init(_ hello: Hello) { self.hello = hello }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    context.writeAndFlush(wrapOutboundOut(Frame.framed(hello.canonicalBytes)), promise: nil)
+    context.close(promise: nil)
+  }
+}
 
 @Suite(.serialized) struct `Links between replicas` {
   @Test func `carry messages to one and to all with the sender's name`() throws {
@@ -54,6 +70,50 @@ import Wire
     #expect(again.arrivals.wait { $0.map(\.message) == [announcement(2)] })
     #expect(first.links.statistics[1].unsent == 1)
   }
+
+  @Test func `are dialled ever more seldom while a peer closes each of them`() throws {
+    let town = try Town(size: 2)
+    let credentials = try Credentials(town.setup(1))
+    let hello = Hello(version: LinkLimits.protocolVersion, subnet: town.subnet, from: 1, to: 0)
+    let server = try ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandlers([
+            credentials.accepting(as: 1, into: ProvenPeer()), Fickle(hello),
+          ])
+        }
+      }.bind(host: "127.0.0.1", port: town.members[1].port).wait()
+    defer { try? server.close().wait() }
+    let first = try Station(town.setup(0))
+    defer { first.links.stop() }
+    func count(_ events: [LinkEvent]) -> Int { events.count { $0 == .up(1) } }
+    #expect(first.events.wait { count($0) >= 3 })
+    // After waits of 50, 100 and 200 ms on the average; the next ones are 400 and 800 ms.
+    let before = count(first.events.all)
+    #expect(!first.events.wait(seconds: 1) { count($0) > before + 4 })
+    #expect(first.events.wait { count($0) > before })
+  }
+
+  @Test func `that stood for a while are dialled again at once`() throws {
+    let town = try Town(size: 2)
+    let first = try Station(
+      town.setup(0) {
+        $0.redialFirst = .milliseconds(20)
+        $0.redialMax = .milliseconds(1_500)
+      })
+    defer { first.links.stop() }
+    // Nobody listens there, so the waits grow to the longest.
+    pause(seconds: 4)
+    let second = try Station(town.setup(1))
+    #expect(first.isUp(1))
+    pause(seconds: 2)
+    second.links.stop()
+    let again = try Station(town.setup(1))
+    defer { again.links.stop() }
+    #expect(first.events.wait(seconds: 1) { $0.filter { $0 == .up(1) }.count == 2 })
+  }
+
+  private func pause(seconds: Double) { Thread.sleep(forTimeInterval: seconds) }
 
   @Test func `drop what a peer that does not read leaves behind, and say what`() throws {
     let town = try Town(size: 2)

@@ -203,11 +203,21 @@ extension World {
       recording?.begin(.executed(told.height, DigestMark(told.stateRoot)), machine.index)
       oracle.executed(told, by: machine.index)
       judgeExecution(outcome.height, machine)
+      contradict(told, next.block, machine)
+      if machine.power == .down { return }
       take(.executed(told), machine)
       if machine.power == .paused { execute(machine) }
     } catch {
       diskFailed(machine, "\(error)")
     }
+  }
+
+  /// What the real shell does with a height that comes from the journal.
+  private func contradict(_ told: BlockOutcome, _ block: Block?, _ machine: Machine) {
+    guard block == nil, let known = try? machine.journal?.stateCertificate(at: told.height),
+      !told.agrees(with: known.statement)
+    else { return }
+    take(.contradicted(told, by: known), machine)
   }
 
   private func outcome(

@@ -224,7 +224,7 @@ final class Ledger {
     try select.bind(1, Int64(clamping: height.number))
     defer { select.reset() }
     guard try select.step() else { return nil }
-    return (Height(UInt64(select.integer(0))), select.bytes(1))
+    return (Height(UInt64(clamping: select.integer(0))), select.bytes(1))
   }
 }
 
