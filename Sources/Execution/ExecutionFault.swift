@@ -1,3 +1,4 @@
+import CSQLite
 import Storage
 import Wire
 
@@ -37,6 +38,15 @@ package struct ExecutionFault: Error, CustomStringConvertible {
       fault.isEnvironment
       ? "\(fault): this machine's own trouble, so no call is refused for it (QD37)"
       : fault.description
+  }
+}
+
+extension StorageFault {
+  /// What this software stored cannot be read back.
+  static func unreadable(_ what: String) -> StorageFault {
+    StorageFault(
+      code: SQLITE_CORRUPT, extendedCode: SQLITE_CORRUPT,
+      message: "\(what) is not what was written", doing: "reading a pipeline's file")
   }
 }
 

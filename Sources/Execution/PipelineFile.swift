@@ -92,7 +92,10 @@ final class PipelineFile {
     try data.load()
     account = PipelineAccount()
     if let bytes = try ledger.get(.value, Key.account) {
-      account = (try? PipelineAccount(canonicalBytes: bytes)) ?? PipelineAccount()
+      guard let stored = try? PipelineAccount(canonicalBytes: bytes) else {
+        throw .unreadable("the account")
+      }
+      account = stored
     }
     accountStored = account
     owner = try ledger.get(.value, Key.owner).flatMap { PublicKey($0) }

@@ -5,6 +5,11 @@ package enum PackageLimits {
   package static let sourcesMax = 64
   package static let modelsMax = 256
   package static let columnsMax = 128
+  /// Columns of one table, inferred ones and those that the engine adds included: more than proofs
+  /// and answers tell of, no table has.
+  package static let tableColumnsMax = 256
+  /// Indexes of one table, which refreshes and tests of all models want together.
+  package static let indexesMax = 64
   package static let expectationsMax = 64
   package static let proceduresMax = 128
   package static let queriesMax = 256
@@ -16,6 +21,8 @@ package enum PackageLimits {
   package static let grantsMax = 64
   package static let keyColumnsMax = 8
   package static let listedValuesMax = 256
+  /// Bytes of the values that one test lists: they stand in one statement.
+  package static let testValuesBytesMax = 64 << 10
   package static let refreshMapsMax = 32
   /// Bytes of one SQL text, an expectation's check included.
   package static let sqlBytesMax = 64 << 10

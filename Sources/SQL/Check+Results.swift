@@ -201,16 +201,24 @@ extension Checker {
       }
     }
     select.items = expanded
+    if outputs.columns.count > SQLLimits.columnsMax {
+      refuse(
+        "SQL03", at: select.place, "more than \(SQLLimits.columnsMax) result columns",
+        because: "a `*` gives all columns of its sources", fix: "name the columns that are needed")
+    }
     return outputs
   }
 
   /// The columns that a `*` stands for: they are printed by name, so that a column which the
   /// catalog does not tell of never shows.
+  ///
+  /// - Bound: one column over `SQLLimits.columnsMax`, which is refused once all items are known.
   private mutating func star(
     _ name: String?, at place: Place, _ outputs: inout Outputs
   ) -> [ResultItem] {
     var items: [ResultItem] = []
     for (element, column) in top.space.columns.enumerated() {
+      guard outputs.columns.count <= SQLLimits.columnsMax else { return items }
       guard let column, name == nil ? !column.isMerged : column.qualifier?.names(name ?? "") == true
       else { continue }
       let qualifier = column.qualifier.flatMap { $0.isEmpty ? nil : $0 }

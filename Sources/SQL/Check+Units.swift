@@ -84,9 +84,19 @@ extension SQLType {
 
 /// A decimal of these places, multiplied by a power of ten: either it has more places now, or it is
 /// larger.
+///
+/// - Bound: `SQLLimits.rescaledDigitsMax` places, however often products are multiplied again.
 struct Rescaled: Sendable, Hashable {
   let scale: Int
-  var shift = 0
+  let shift: Int
+
+  /// - Returns: nil for more places than are followed.
+  init?(scale: Int, shift: Int = 0) {
+    let most = SQLLimits.rescaledDigitsMax
+    guard scale <= most, shift.magnitude <= UInt(most) else { return nil }
+    self.scale = scale
+    self.shift = shift
+  }
 }
 
 /// What is known of a column's whole numbers beside their type.
@@ -154,7 +164,7 @@ extension Typed {
 }
 
 extension Rescaled {
-  fileprivate func moved(by zeros: Int) -> Rescaled {
+  fileprivate func moved(by zeros: Int) -> Rescaled? {
     Rescaled(scale: scale, shift: shift + zeros)
   }
 }

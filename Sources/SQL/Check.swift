@@ -163,6 +163,8 @@ struct Checker {
   var compared: SQLType?
   /// Queries around the one looked at.
   var depth = 0
+  /// The query looked at belongs to a recursive common table.
+  private var isRecursing = false
   /// The results looked at are those of the whole statement.
   var namesResults: Bool { depth == 1 && !isLaterArm }
   private var isLaterArm = false
@@ -248,6 +250,16 @@ struct Checker {
 
   /// The first arm says the columns; nothing is known of keys.
   private mutating func recursion(_ table: inout CommonTable) -> ResultShape {
+    if isRecursing {
+      refuse(
+        "SQL04", at: table.place, "a recursive common table inside of another",
+        because: "each round of the outer one would run all rounds of the inner",
+        fix: "name `\(table.name)` before the outer one")
+      var seed = Query(source: source, first: table.query.first, place: table.place)
+      return single(&seed)
+    }
+    isRecursing = true
+    defer { isRecursing = false }
     if let limit = table.query.limit {
       refuse(
         "QD36", at: limit.place, "LIMIT in a recursive common table",

@@ -32,6 +32,8 @@ package enum SQLLimits {
   package static let keyCombinationsMax = 16
   /// Digits of a decimal, as contracts have them.
   package static let decimalDigitsMax = 18
+  /// Digits by which a power of ten may have moved a decimal's point: of more nothing is known.
+  package static let rescaledDigitsMax = 64
   /// Refusals told of one text.
   package static let refusalsMax = 32
 }

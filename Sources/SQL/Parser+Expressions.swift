@@ -42,6 +42,11 @@ extension Parser {
     }
     if take(.minus) {
       if case .integer(let value) = current.kind {
+        guard value != .min else {
+          throw source.refusal(
+            "QD22", at: at, "minus the smallest integer",
+            because: "64 bits do not hold the number", fix: "0x7fffffffffffffff")
+        }
         advance()
         return Expression(.literal(.integer(-value)), at: at)
       }

@@ -390,11 +390,16 @@ struct Printer {
     }
   }
 
-  /// `exists_in(source, column)` as SQL says it.
+  /// `exists_in(source, column)` as SQL says it; as it is written where it was not looked up, and
+  /// so refused, which is only ever compared with other expressions.
   private mutating func lookup(_ call: FunctionCall) {
     guard case .column(_, let source, _)? = call.arguments.first?.kind,
       let found = lookups.first(where: { $0.source.names(source) })
-    else { preconditionFailure("exists_in of a source that was not checked") }
+    else {
+      put("\(call.name)(")
+      list(call.arguments) { $0.expression($1) }
+      return put(")")
+    }
     put("EXISTS (SELECT 1 FROM \(quoted(found.table)) AS \"looked_up\" WHERE ")
     put("\"looked_up\".\(quoted(found.column)) = ")
     expression(call.arguments[1])

@@ -242,6 +242,8 @@ enum Chain {
       "buyer: \"one\" is no integer"
     ),
     ("name: slv_shops", "name: bronze_shops", "names that begin so belong to the tables"),
+    ("name: slv_shops", "name: slv_i1", "is a name that the engine keeps for its own tables"),
+    ("source: shops", "source: shops_i1", "is a name that the engine keeps for its own tables"),
   ])
   func `names the mistake between its parts`(part: String, by: String, message: String) {
     let faults = Chain.faults(part, by: by)

@@ -152,20 +152,6 @@ final class ModelPlan {
 }
 
 extension CheckedPackage {
-  /// The columns of an upstream, in order.
-  func columns(of upstream: Upstream) -> [ColumnShape] {
-    switch upstream {
-    case .source(let name): source(name)?.source.shape.columns ?? []
-    case .model(let name): model(name)?.shape.columns ?? []
-    }
-  }
-
-  /// The source or model whose rows this table or view holds.
-  func upstream(table: String) -> Upstream? {
-    if model(table) != nil { return .model(table) }
-    return sources.first { $0.source.bronzeTable == table }.map { .source($0.source.name) }
-  }
-
   /// Upstreams whose changed rows some statement reads, ascending.
   var staged: [Upstream] {
     var found: Set<Upstream> = []
@@ -184,10 +170,5 @@ extension CheckedPackage {
     else { return true }
     guard let query = view.query, query.isRowwise, view.upstreams.count == 1 else { return false }
     return tellsChanges(of: view.upstreams[0])
-  }
-
-  func has(_ names: [String], in upstream: Upstream) -> Bool {
-    let columns = columns(of: upstream)
-    return names.allSatisfy { name in columns.contains { $0.name == name } }
   }
 }

@@ -83,23 +83,25 @@ struct PipelineView: Sendable {
   func catalog(at time: Moment) -> CatalogPipeline {
     let account = account(at: time)
     return CatalogPipeline(
-      name: name, version: package.version, about: package.description, owner: owner,
+      name: name, version: package.version, about: package.description.inCatalog, owner: owner,
       package: digest, balance: account.cycles.balance, freezesBelow: threshold(of: account),
       condition: account.condition(freezing, at: time),
       sources: package.sources.map { source in
         CatalogEntry(
-          name: source.name, about: source.description, allow: source.allow.map(\.description),
+          name: source.name, about: source.description.inCatalog,
+          allow: source.allow.map(\.description),
           fields: source.columns.map { CatalogField(name: $0.name, type: $0.type.description) })
       },
       procedures: package.procedures.map { procedure in
         CatalogEntry(
-          name: procedure.name, about: procedure.description,
+          name: procedure.name, about: procedure.description.inCatalog,
           allow: procedure.allow.map(\.description),
           fields: procedure.args.map { CatalogField(name: $0.name, type: $0.type.description) })
       },
       queries: package.queries.map { query in
         CatalogEntry(
-          name: query.name, about: query.description, allow: query.allow.map(\.description),
+          name: query.name, about: query.description.inCatalog,
+          allow: query.allow.map(\.description),
           fields: query.args.map { CatalogField(name: $0.name, type: $0.type.description) })
       },
       tables: schemas.map { schema in
@@ -113,7 +115,7 @@ struct PipelineView: Sendable {
       metrics: checked.metrics.map { checked in
         let unit = checked.metric.unit
         return CatalogEntry(
-          name: checked.name, about: checked.metric.description,
+          name: checked.name, about: checked.metric.description.inCatalog,
           allow: checked.allow.map(\.description),
           fields: [
             CatalogField(
@@ -179,4 +181,9 @@ struct HeightView: Sendable {
   var prices: PriceTable { schedule.newest }
 
   func pipeline(_ name: String) -> PipelineView? { pipelines.first { $0.name == name } }
+}
+
+extension String {
+  /// As much of a description as a catalog holds.
+  fileprivate var inCatalog: String { cut(to: Limits.textBytesMax) }
 }

@@ -70,19 +70,33 @@ final class DataStore {
 
   // MARK: Catalog
 
-  /// Reads the catalog and builds the trie: one ordered scan a table.
+  /// Reads the catalog.
+  /// - Safety: a record that cannot be read is a fault, so that no table is gone without a word.
   func load() throws(StorageFault) {
     tables = [:]
     nextTable = 1
     if let bytes = try ledger.get(.value, Self.nextKey) {
       var decoder = Decoder(bytes)
-      nextTable = (try? decoder.integer()) ?? 1
+      guard let next: UInt32 = try? decoder.integer() else {
+        throw .unreadable("the number of the next table")
+      }
+      nextTable = next
     }
-    for (_, value) in try ledger.all(.table) {
-      guard let record = try? TableRecord(canonicalBytes: value) else { continue }
+    for record in try records() {
       tables[record.schema.name] = StoredTable(
         record.schema, indexes: record.indexes, on: connection, order: order)
     }
+  }
+
+  private func records() throws(StorageFault) -> [TableRecord] {
+    var records: [TableRecord] = []
+    for (key, value) in try ledger.all(.table) {
+      guard let record = try? TableRecord(canonicalBytes: value) else {
+        throw .unreadable("the record of the table \(String(decoding: key, as: UTF8.self))")
+      }
+      records.append(record)
+    }
+    return records
   }
 
   func rebuild() throws(StorageFault) { trie.apply(try leaves().sorted()) }
@@ -96,10 +110,8 @@ final class DataStore {
 
   private func leaves() throws(StorageFault) -> ChangeList {
     var all = ChangeList()
-    for (_, value) in try ledger.all(.table) {
-      guard let record = try? TableRecord(canonicalBytes: value),
-        let table = tables[record.schema.name]
-      else { continue }
+    for record in try records() {
+      guard let table = tables[record.schema.name] else { continue }
       all.put(TableSchema.catalogKey(of: table.name), table.schema.digest)
       let key = table.schema.key.map { quoted(table.schema.columns[$0].name) }
       let scan = try connection.prepare(
@@ -115,17 +127,18 @@ final class DataStore {
   /// Makes a table. Its id was never another table's.
   func create(
     _ name: String, columns: [TableSchema.Column], key: [Int], indexes: [[String]]
-  ) throws(StorageFault) -> StoredTable {
+  ) throws(Stop) -> StoredTable {
     let schema = TableSchema(name: name, id: nextTable, columns: columns, key: key)
     nextTable += 1
     var encoder = Encoder()
     encoder.integer(nextTable)
-    try ledger.put(.value, Self.nextKey, encoder.bytes)
+    let next = encoder.bytes
+    try machine { () throws(StorageFault) in try ledger.put(.value, Self.nextKey, next) }
     let table = StoredTable(schema, indexes: indexes, on: connection, order: order)
-    try table.create()
+    try altering(name) { () throws(StorageFault) in try table.create() }
     tables[name] = table
     fresh.insert(name)
-    try record(table)
+    try machine { () throws(StorageFault) in try record(table) }
     changes.put(TableSchema.catalogKey(of: name), schema.digest)
     rowHashes += 1
     return table
@@ -150,10 +163,8 @@ final class DataStore {
     }
     rows.reset()
     growth += Self.rowOverhead * count * (Int64(indexes.count) - Int64(table.indexed))
-    try machine { () throws(StorageFault) in
-      try table.reindex(indexes)
-      try record(table)
-    }
+    try altering(table.name) { () throws(StorageFault) in try table.reindex(indexes) }
+    try machine { () throws(StorageFault) in try record(table) }
   }
 
   func drop(_ table: StoredTable) throws(StorageFault) {
@@ -337,6 +348,15 @@ final class DataStore {
   /// Keeps the version with which a row was deleted, so that none before it comes back. It counts
   /// as a row of its key and version does.
   func putTombstone(_ key: [UInt8], _ version: Value) throws(Stop) {
+    let place = Ledger.trieKey(Ledger.Part.tombstone.rawValue, key)
+    guard place.count <= AnswerLimits.keyBytesMax else {
+      throw .refused(
+        Refusal(
+          "KEY_TOO_LONG",
+          "a delete names a key of \(place.count) bytes, as it would be kept; at most "
+            + "\(AnswerLimits.keyBytesMax) are allowed: declare a lower max_bytes for its columns, "
+            + "and leave the row out. No row of the batch was taken"))
+    }
     let bytes = version.canonicalBytes
     let before = try tombstoneStored(key)
     try machine { () throws(StorageFault) in try ledger.put(.tombstone, key, bytes) }

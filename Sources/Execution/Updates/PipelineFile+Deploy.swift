@@ -357,7 +357,7 @@ extension PipelineFile {
     }
     for plan in wanted {
       guard let table = data.tables[plan.name] else {
-        _ = try machine { () throws(StorageFault) in try data.create(plan) }
+        _ = try data.create(plan)
         continue
       }
       if table.schema.columns != plan.columns || table.schema.key != plan.key {
@@ -390,8 +390,8 @@ extension PipelineFile {
           "CREATE VIEW \(quoted(model.name))(\(columns)) AS \(text)")
       } catch { throw Stop(sql: error, in: "the view \(model.name)") }
     }
-    try machine { () throws(StorageFault) in
-      for upstream in package.staged {
+    for upstream in package.staged {
+      try altering(ChangedTable.name(of: upstream)) { () throws(StorageFault) in
         try ChangedTable.create(upstream, of: package, on: engine)
       }
     }
@@ -407,10 +407,10 @@ extension PipelineFile {
   ) throws(Stop) {
     // SQLite renames a table with functions of ours, which no call asked for.
     let metered = engine.meter.bytes
-    let fresh = try machine { () throws(StorageFault) in
+    try machine { () throws(StorageFault) in
       if plan.keepsRows { try data.setAside(table) } else { try data.drop(table) }
-      return try data.create(plan)
     }
+    let fresh = try data.create(plan)
     engine.meter.bytes = metered
     guard plan.keepsRows else { return }
     let places = plan.columns.map { column in
@@ -473,7 +473,7 @@ extension CheckedPackage {
 }
 
 extension DataStore {
-  func create(_ plan: TablePlan) throws(StorageFault) -> StoredTable {
+  func create(_ plan: TablePlan) throws(Stop) -> StoredTable {
     try create(plan.name, columns: plan.columns, key: plan.key, indexes: plan.indexes)
   }
 }

@@ -110,6 +110,22 @@ func machine<R>(_ body: () throws(StorageFault) -> R) throws(Stop) -> R {
   do { return try body() } catch { throw Stop(machine: error) }
 }
 
+/// Runs statements of our own that make tables and indexes as a package wants them. What SQLite
+/// says of the statement itself follows from the schema alone, which is one on all replicas, and is
+/// a refusal: a fault would end them all.
+func altering<R>(
+  _ table: String, _ body: () throws(StorageFault) -> R
+) throws(Stop) -> R {
+  do { return try body() } catch {
+    guard error.kind == .statement else { throw Stop(machine: error) }
+    throw .refused(
+      Refusal(
+        "TABLE_REFUSED",
+        "the table \(table) cannot be made as the package wants it, beside those that are there: "
+          + "give its source or model another name, or let it have fewer columns and indexes"))
+  }
+}
+
 /// Lets the machine's failures through; by here every refusal has become a receipt.
 func bridged<R>(_ body: () throws(Stop) -> R) throws(ExecutionFault) -> R {
   do { return try body() } catch {

@@ -31,6 +31,8 @@ package struct CheckedPackage: Sendable {
     queries = lint.queries
     metrics = lint.metrics
     findings = lint.notes
+    lint.checkIndexes(of: self)
+    guard lint.faults.isEmpty else { throw PackageFaults(lint.faults) }
   }
 
   package func source(_ name: String) -> CheckedSource? { sources.first { $0.name == name } }

@@ -102,6 +102,9 @@ extension Lint {
     for name in key where !columns.contains(where: { $0.name == name }) {
       throw Refusal("SEED", "primary_key: there is no column \(name)")
     }
+    if let twin = twins(key).first {
+      throw Refusal("SEED", "primary_key: \(twin) stands twice; name each column once")
+    }
     var defaults = Defaults()
     defaults.batchRowsMax = UInt32(PackageLimits.seedRowsMax)
     let source = Source(
@@ -131,6 +134,12 @@ extension Lint {
     var scanner = CSVScanner(delimiter: UInt8(ascii: ","))
     scanner.skipMark(span)
     guard try scanner.next(span) else { throw Refusal("SEED", "the file has no header line") }
+    guard scanner.count <= PackageLimits.tableColumnsMax else {
+      throw Refusal(
+        "SEED",
+        "the header has \(scanner.count) fields; a table has at most "
+          + "\(PackageLimits.tableColumnsMax) columns: leave some out, or make two seeds of it")
+    }
     let names = (0..<scanner.count).map { place in
       String(
         decoding: RowDecoder.bytes(CSVScanner.text(scanner.fields[place], span), of: span),

@@ -168,6 +168,7 @@ extension Lint {
       fault(part, "primary_key: \(key) is json, which makes no key")
     }
     checkCertified(model, columns, part)
+    checkWidth(of: model, columns, part)
     let changers = changers(of: query, upstreams)
     if model.isStored { for changer in changers { refuse(changer, in: model) } }
     let (maps, scopes) = checkRefresh(of: model, query, columns, upstreams)
@@ -215,6 +216,21 @@ extension Lint {
     } else if column.nullable {
       fault(part, "updated_at: \(name) is nullable; it says since when a row is as it is")
     }
+  }
+
+  /// The columns that a SELECT gives, and those that a snapshot adds, make one table.
+  private mutating func checkWidth(
+    of model: Model, _ columns: [ModelColumn], _ part: String
+  ) {
+    let added = model.kind == .snapshot ? versionColumns(of: model, columns) : []
+    let count = columns.count + added.count
+    guard model.isStored, count > PackageLimits.tableColumnsMax else { return }
+    let own = added.isEmpty ? "" : ", with those that a snapshot adds"
+    fault(
+      part,
+      "its table would have \(count) columns\(own); at most \(PackageLimits.tableColumnsMax) are "
+        + "allowed",
+      fix: "select fewer columns, or make two models of it")
   }
 
   /// Proofs are for everyone, and each carries the keys of its rows.

@@ -36,6 +36,7 @@ extension Lint {
     case .acceptedValues(let column, let values):
       checkColumns([column], among: names, "accepted_values", part)
       guard let type = model.column(column)?.type else { return nil }
+      checkListed(values, part)
       return .acceptedValues(column: column, values: stored(values, type, part))
     case .references(let column, let other):
       checkColumns([column], among: names, "references", part)
@@ -67,6 +68,20 @@ extension Lint {
       queries[name] = query
       return .custom(name: name, upstreams: upstreams, ofChanged: ofChanged)
     }
+  }
+
+  /// Listed values stand as they are in a statement of ours.
+  private mutating func checkListed(_ values: [String], _ part: String) {
+    if values.contains(where: { $0.utf8.contains(0) }) {
+      fault(part, "accepted_values: a value holds a NUL, which no text may hold (QD24)")
+    }
+    let bytes = values.reduce(0) { $0 + $1.utf8.count }
+    guard bytes > PackageLimits.testValuesBytesMax else { return }
+    fault(
+      part,
+      "accepted_values: the values have \(bytes) bytes together; at most "
+        + "\(PackageLimits.testValuesBytesMax) are allowed",
+      fix: "keep them in a seed, and test with references:")
   }
 
   private mutating func stored(

@@ -29,6 +29,33 @@ struct Lint {
     noteCertified()
   }
 
+  /// Each row writes an entry into every index of its table.
+  mutating func checkIndexes(of package: CheckedPackage) {
+    let indexes = IndexPlan(package)
+    let tables =
+      package.sources.map { ("source:\($0.name)", $0.source.bronzeTable, $0.source.primaryKey) }
+      + package.models.filter(\.model.isStored).map { ("model:\($0.name)", $0.name, $0.primaryKey) }
+    for (part, table, key) in tables {
+      let wanted = indexes.wanted(table, key: key)
+      if wanted.count > PackageLimits.indexesMax {
+        fault(
+          part,
+          "the table \(table) would have \(wanted.count) indexes, for the unique and references "
+            + "tests on it and the refresh of the models that read it; at most "
+            + "\(PackageLimits.indexesMax) are allowed",
+          fix: "leave out such tests, or let more models have the same by:")
+      }
+      let widest = wanted.map(\.count).max() ?? 0
+      if widest > PackageLimits.tableColumnsMax {
+        fault(
+          part,
+          "an index of the table \(table) would have \(widest) columns, for what a map or a scope "
+            + "compares; at most \(PackageLimits.tableColumnsMax) are allowed",
+          fix: "compare each column once")
+      }
+    }
+  }
+
   /// Proofs are for everyone, so a certified table passes by the roles of the package.
   private mutating func noteCertified() {
     let grants =
@@ -100,7 +127,8 @@ struct Lint {
     check(Int(package.freezingDays), in: 1...3_650, "freezing_days")
     checkPublicBudget()
     checkDrops()
-    for model in package.models { checkTableName(model.name) }
+    for source in package.sources { checkTableName(of: source) }
+    for model in package.models { checkTableName(of: model) }
   }
 
   /// Strangers may not burn a developer's cycles without bound.
@@ -119,18 +147,34 @@ struct Lint {
   }
 
   /// Names that SQLite and the engine keep for themselves: a table by one of them cannot be made.
-  private mutating func checkTableName(_ name: String) {
+  private mutating func checkTableName(of model: Model) {
+    let name = model.name
     if name.hasPrefix("bronze_") || name.hasPrefix("quarantine_") {
       fault("model:\(name)", "names that begin so belong to the tables of sources")
     }
     let reserved = [
       "sqlite_", "ledger_", "changed_", "pragma_", "json_each", "json_tree", "dbstat",
     ]
-    let isIndex = name.wholeMatch(of: #/.*_i[0-9]+/#) != nil
-    guard isIndex || reserved.contains(where: name.hasPrefix) else { return }
+    // The first index of a model called bronze would bear the name of the source i1's table.
+    let isBeginning = ["bronze", "quarantine", "changed", "sqlite"].contains(name)
+    let isIndex = Self.isIndexName(name)
+    guard isIndex || isBeginning || reserved.contains(where: name.hasPrefix) else { return }
     fault(
-      "model:\(name)", "is a name that the engine keeps for its own tables and indexes",
-      fix: "name: my_\(isIndex ? name + "_rows" : name)")
+      "model:\(name)", Self.keptName, fix: "name: my_\(isIndex ? name + "_rows" : name)")
+  }
+
+  /// The table `bronze_x_i1` of a source and an index of the source `x` would have one name.
+  private mutating func checkTableName(of source: Source) {
+    guard Self.isIndexName(source.name) else { return }
+    fault("source:\(source.name)", Self.keptName, fix: "source: \(source.name)_rows")
+  }
+
+  private static let keptName = "is a name that the engine keeps for its own tables and indexes"
+
+  /// Indexes are called as their table, with `_i1` and so on behind it. SQLite has one space of
+  /// names for tables, views and indexes.
+  private static func isIndexName(_ name: String) -> Bool {
+    name.wholeMatch(of: #/.*_i[0-9]+/#) != nil
   }
 
   /// A drop names what is no longer in the package.
