@@ -236,9 +236,7 @@ extension Value {
     switch self {
     case .null: "NULL"
     case .int(let number): String(number)
-    case .text(let text):
-      "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
-        + "'"
+    case .text(let text): SQL.literal(text)
     case .bytes(let bytes): "x'\(bytes.hex)'"
     }
   }

@@ -250,7 +250,9 @@ extension PipelineFile {
     }
     // Changes are never released, whatever they are read as.
     for column in old.columns where new.operation == nil {
-      guard let kept = new.column(column.name), kept.field != column.field else { continue }
+      guard let kept = new.column(column.name), !kept.field.isSpelled(as: column.field) else {
+        continue
+      }
       // What a column could not read as it was spelled is kept under its field's name.
       let apart = " AND \(quoted(column.name)) IS NOT NULL AND \(Source.captureColumn) IS NOT NULL"
       guard try holds(old, where: apart) else { continue }

@@ -135,9 +135,10 @@ package struct ChangeOperation: Hashable, Canonical {
 
   /// - Returns: nil for a word that the contract does not know.
   package func change(_ word: String) -> Change? {
-    if inserts.contains(word) { return .insert }
-    if updates.contains(word) { return .update }
-    return deletes.contains(word) ? .delete : nil
+    func isAmong(_ words: [String]) -> Bool { words.contains { $0.isSpelled(as: word) } }
+    if isAmong(inserts) { return .insert }
+    if isAmong(updates) { return .update }
+    return isAmong(deletes) ? .delete : nil
   }
 
   package func encode(into encoder: inout Encoder) {
