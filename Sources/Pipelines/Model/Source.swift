@@ -193,6 +193,19 @@ package struct SourceColumn: Hashable, Canonical {
     self.pii = pii
   }
 
+  /// What a row has that came without a value, where a default is declared.
+  ///
+  /// - Throws: a `Refusal` with the code `TYPE` where the default cannot be read as the column is.
+  package func defaultValue() throws(Refusal) -> StoredValue? {
+    guard let defaultText else { return nil }
+    do { return try ColumnType.Literals(self).value(defaultText) } catch {
+      throw Refusal(
+        "TYPE",
+        "default: of \(name) is no value of the column: \(error.message). Spell it as a batch "
+          + "would spell it")
+    }
+  }
+
   /// The field of a batch that this column reads.
   package var field: String { from ?? name }
 
