@@ -6,7 +6,7 @@ package func spelledAlike(in lines: [String]) -> [Int] {
   let ways: [Regex<Substring>] = [
     #/(?:\.print\(\)|\.sql\.text|\.check\.text|\.matches|[dD]efaultText) (?:==|!=) (?!nil)/#,
     #/(?:==|!=) [A-Za-z.?]+(?:\.print\(\)|\.sql\.text|\.check\.text)/#,
-    #/(?:replacing\(|separator: )"'"/#,
+    #/(?:replacing\(|separator: )"['&<]"/#,
     #/\[String: PreparedStatement\]/#,
   ]
   return lines.indices.filter { index in
