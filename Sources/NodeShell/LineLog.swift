@@ -57,8 +57,10 @@ package struct LineLog: LogHandler {
 
   private static func quoted(_ text: String) -> String {
     let plain = oneLine(text)
-    guard plain.isEmpty || plain.contains(where: { " \"=".contains($0) }) else { return plain }
-    return "\"" + plain.replacingOccurrences(of: "\"", with: "'") + "\""
+    let special = Array(" \"=".utf8)
+    guard plain.isEmpty || plain.utf8.contains(where: special.contains) else { return plain }
+    let inner = plain.utf8.map { $0 == UInt8(ascii: "\"") ? UInt8(ascii: "'") : $0 }
+    return "\"" + String(decoding: inner, as: UTF8.self) + "\""
   }
 
   /// RFC 3339 in UTC with milliseconds.

@@ -88,7 +88,7 @@ extension Checker {
     case (.real(let text), .decimal(_, let scale)):
       stored = Constants.decimal(text, scale: scale).map { .integer($0) }
     case (.text(let text), .uuid):
-      stored = text.utf8.count == 36 ? .text(text.lowercased()) : value
+      stored = text.utf8.count == 36 ? .text(text.folded) : value
     case (.text(let text), _) where type.family == .integer:
       // '1.5' in arithmetic, or as another value of a number's column, is a text.
       guard refuses || type == .date || type == .timestamp else { return nil }

@@ -1,7 +1,7 @@
 /// What a SELECT groups by.
 struct Groups: Sendable {
   var expressions: [Expression] = []
-  var signatures: [String] = []
+  var signatures: [[UInt8]] = []
   /// Elements of the ungrouped space; nil for what is no plain column.
   var elements: [Int?] = []
   /// The grouped rows: one element a group expression.
@@ -76,8 +76,9 @@ extension Checker {
     return term
   }
 
-  /// The expression with its columns as elements, so that two spellings of one compare equal.
-  func signature(_ expression: Expression) -> String {
+  /// The bytes of the expression with its columns as elements, so that two spellings of one compare
+  /// equal.
+  func signature(_ expression: Expression) -> [UInt8] {
     var printer = Printer(variables: [], restrict: { _ in nil })
     let scope = top
     printer.rename = { qualifier, name in
@@ -85,7 +86,7 @@ extension Checker {
       return nil
     }
     printer.expression(expression)
-    return printer.text
+    return Array(printer.text.utf8)
   }
 
   /// The element of the rows that an expression stands for.

@@ -80,5 +80,20 @@ package struct CheckedExpression: Sendable {
   }
 }
 
+/// A text as SQL writes it.
+///
+/// - Safety: each quote is doubled, whatever follows it: with a combining mark behind it, it is
+///   another `Character`, and the end of the literal all the same.
+package func literal(_ text: String) -> String {
+  var bytes: [UInt8] = [UInt8(ascii: "'")]
+  bytes.reserveCapacity(text.utf8.count + 2)
+  for byte in text.utf8 {
+    if byte == UInt8(ascii: "'") { bytes.append(byte) }
+    bytes.append(byte)
+  }
+  bytes.append(UInt8(ascii: "'"))
+  return String(decoding: bytes, as: UTF8.self)
+}
+
 /// An identifier, quoted.
 package func quoted(_ name: String) -> String { "\"\(name)\"" }

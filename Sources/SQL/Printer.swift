@@ -414,7 +414,7 @@ struct Printer {
       // The smallest integer has no literal of its own: its digits alone are too large.
       put(value == .min ? "(-9223372036854775807 - 1)" : value < 0 ? "(\(value))" : "\(value)")
     case .real(let spelling): put(spelling)
-    case .text(let text): put("'\(text.replacing("'", with: "''"))'")
+    case .text(let text): put(SQL.literal(text))
     case .blob(let bytes):
       let digits = Array("0123456789abcdef")
       put("x'\(String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }))'")

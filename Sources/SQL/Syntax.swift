@@ -1,5 +1,7 @@
+import Wire
+
 /// A literal as it is written in a text or given for a `{{ var }}`.
-package enum Literal: Sendable, Hashable {
+package enum Literal: Sendable {
   case null
   case bool(Bool)
   case integer(Int64)
@@ -7,6 +9,31 @@ package enum Literal: Sendable, Hashable {
   case real(String)
   case text(String)
   case blob([UInt8])
+}
+
+extension Literal: Hashable {
+  /// Texts are equal when their bytes are, as SQLite has it.
+  package static func == (a: Self, b: Self) -> Bool {
+    switch (a, b) {
+    case (.null, .null): true
+    case (.bool(let first), .bool(let second)): first == second
+    case (.integer(let first), .integer(let second)): first == second
+    case (.real(let first), .real(let second)): first.isSpelled(as: second)
+    case (.text(let first), .text(let second)): first.isSpelled(as: second)
+    case (.blob(let first), .blob(let second)): first == second
+    default: false
+    }
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    switch self {
+    case .null: hasher.combine(0)
+    case .bool(let flag): hasher.combine(flag)
+    case .integer(let number): hasher.combine(number)
+    case .real(let text), .text(let text): hasher.combine(Array(text.utf8))
+    case .blob(let bytes): hasher.combine(bytes)
+    }
+  }
 }
 
 /// A name of a table, in one of the ways a text can say it.

@@ -16,7 +16,7 @@ package final class Connection {
   package let path: String
   /// For calls that this layer does not offer; valid while the connection lives.
   package let handle: OpaquePointer
-  private var cache: [String: PreparedStatement] = [:]
+  private var cache: [StatementText: PreparedStatement] = [:]
   /// By the address of the literal, which is quicker to look up than its text.
   private var literals: [UInt: PreparedStatement] = [:]
   /// How far the write-ahead log has grown, where `noteLog` is its hook.
@@ -103,13 +103,14 @@ package final class Connection {
   ///
   /// - Bound: the cache is emptied when it is full, so it never holds more than its limit.
   package func cached(_ sql: String) throws(StorageFault) -> PreparedStatement {
-    if let known = cache[sql] {
+    let text = StatementText(sql)
+    if let known = cache[text] {
       known.reset()
       return known
     }
     if cache.count >= StorageLimits.statementsCached { cache.removeAll(keepingCapacity: true) }
     let fresh = try prepare(sql)
-    cache[sql] = fresh
+    cache[text] = fresh
     return fresh
   }
 

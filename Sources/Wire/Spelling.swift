@@ -4,6 +4,10 @@ extension String {
   package var folded: String {
     String(decoding: utf8.map { $0 >= 65 && $0 <= 90 ? $0 + 32 : $0 }, as: UTF8.self)
   }
+
+  /// Whether it has the bytes of another text. Of two spellings of é `==` says that they are equal;
+  /// SQLite, hashes and signatures say that they are not.
+  package func isSpelled(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 }
 
 /// The candidate that a misspelt name most likely meant, or nil when none is close; capitals are

@@ -133,6 +133,48 @@ private func prepared(_ package: Package) throws -> Subnet {
     #expect(try subnet.rows("tagged").count == 3)
   }
 
+  @Test(arguments: [false, true])
+  func `is computed anew under another map`(isVariable: Bool) throws {
+    let tags = Source(
+      name: "tags",
+      columns: [
+        SourceColumn(name: "id", type: .text, required: true),
+        SourceColumn(name: "tag", type: .text, required: true),
+      ], primaryKey: ["id", "tag"])
+    func package(_ version: String, skips word: String) -> Package {
+      let condition = isVariable ? "{{ var('skipped') }}" : "'\(word)'"
+      let tagged = Model(
+        name: "tagged", layer: .silver, kind: .incremental, primaryKey: ["id", "tag"],
+        refresh: Refresh(
+          by: ["customer"],
+          map: [
+            UpstreamQuery(
+              upstream: "tags",
+              sql: sql(
+                "select o.customer from {{ changed }} c join {{ source('orders') }} o "
+                  + "on o.id = c.id where c.tag <> \(condition)"))
+          ]),
+        sql: sql(
+          """
+          select o.id, t.tag, o.customer
+          from {{ source('orders') }} o join {{ source('tags') }} t on t.id = o.id
+          """))
+      return .shop(
+        version: version, sources: [.orders(), tags], models: [tagged],
+        vars: [Variable(name: "skipped", value: .text(word))])
+    }
+    let (wrong, right) = (package("1", skips: "new"), package("2", skips: ""))
+    let subnet = try prepared(wrong)
+    try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n"))
+    try subnet.run(subnet.ingest("tags", "id,tag\na,new\n"))
+    #expect(try subnet.rows("tagged") == [])
+    let told = try CheckedPackage(right).changes(since: CheckedPackage(wrong))
+    #expect(told.contains { $0.name == "tagged" && $0.detail == "refresh map" })
+    #expect(try CheckedPackage(right).recomputed(since: CheckedPackage(wrong)) == ["tagged"])
+    #expect(try subnet.run(subnet.deploy(right)).refusalText == nil)
+    #expect(try subnet.rows("tagged") == ["a|new|anna"])
+  }
+
   /// What SQLite makes of a constant hangs on the column beside it, so a changed row is to compare
   /// as the row itself does.
   @Test func `stages changed rows in columns that compare as their own do`() throws {

@@ -94,6 +94,17 @@ extension Subnet {
     #expect(throws: Refusal.self) { try subnet.ask(.sql(text)) }
   }
 
+  /// Two of these are equal to Swift, and of two quotes the one has a mark behind it.
+  @Test func `reads a text by its bytes, whatever was asked before`() throws {
+    let subnet = try prepared()
+    for text in ["e\u{301}", "\u{e9}", "'\u{301}, (select min(id) from ledger), '", "'"] {
+      let inside = String(
+        decoding: text.utf8.flatMap { $0 == 39 ? [39, 39] : [$0] }, as: UTF8.self)
+      let question = QueryRequest.Question.sql("select distinct '\(inside)' as word from ledger")
+      #expect(try subnet.ask(question).result.rows == [[.text(text)]])
+    }
+  }
+
   @Test func `refuses floating point at trust quorum alone`() throws {
     let subnet = try prepared()
     let question = QueryRequest.Question.sql("select avg(length(id)) as mean from ledger")

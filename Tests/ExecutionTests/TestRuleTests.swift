@@ -56,6 +56,75 @@ private func prepared(_ model: Model) throws -> Subnet {
     if kind != .full { #expect(steps[0] * 10 < steps[1], "\(steps)") }
   }
 
+  /// A row that another took the place of is nobody's fault.
+  @Test(arguments: [Model.Kind.view, .incremental])
+  func `of changed rows looks at them as they are after the update`(kind: Model.Kind) throws {
+    var source = Source.orders(onDuplicate: .upsertIfNewer, version: "seen")
+    source.columns.append(SourceColumn(name: "seen", type: .int, required: true))
+    let customers = Model(
+      name: "customers", layer: .silver, kind: .incremental, primaryKey: ["customer"],
+      refresh: Refresh(by: ["customer"]),
+      sql: sql("select customer, count(*) as n from {{ source('orders') }} group by customer"))
+    let tested = model(
+      kind,
+      tests: [
+        .custom(
+          name: "known",
+          sql: sql(
+            "select c.id from {{ changed }} c left join {{ ref('customers') }} m "
+              + "on m.customer = c.customer where m.customer is null or c.amount < 0"))
+      ])
+    let subnet = try Subnet()
+    let deployed = try subnet.run(
+      subnet.deploy(.shop(sources: [source], models: [customers, tested])))
+    #expect(deployed.refusalText == nil)
+    try subnet.fund()
+    let header = "id,customer,amount,day,seen\n"
+    for rows in ["a,anna,1,,1\n", "a,ben,1,,2\n", "a,carl,-1,,3\na,carl,1,,4\n"] {
+      #expect(try subnet.run(subnet.ingest("orders", header + rows)).refusalText == nil)
+    }
+    let bad = try subnet.run(subnet.ingest("orders", header + "a,carl,1,,5\na,carl,-1,,6\n"))
+    #expect(bad.refusalCode == "TEST_FAILED")
+    #expect(try subnet.rows("bronze_orders", columns: "seen") == ["4"])
+  }
+
+  /// Tests are run when rows change.
+  @Test(arguments: [
+    [
+      ModelTest.custom(
+        name: "t", sql: sql("select id from {{ ref('copies') }} where day < consensus_date()"))
+    ],
+    [.custom(name: "t", sql: sql("select id from {{ changed }} where day < consensus_date()"))],
+    [
+      .custom(
+        name: "t",
+        sql: sql("select c.id from {{ ref('copies') }} c join {{ ref('again') }} d on d.id = c.id"))
+    ],
+    [.references(column: "id", model: "again")],
+  ])
+  func `may not change with time alone`(tests: [ModelTest]) throws {
+    func view(_ name: String, _ text: String, _ tests: [ModelTest] = []) -> Model {
+      Model(
+        name: name, layer: .silver, kind: .view, primaryKey: ["id"], sql: sql(text), tests: tests)
+    }
+    func faults(_ models: [Model]) -> [PackageFault] {
+      do {
+        _ = try CheckedPackage(.shop(models: models))
+        return []
+      } catch { return error.list }
+    }
+    let due = view("due", "select id from {{ source('orders') }} where day < consensus_date()")
+    let again = view("again", "select id from {{ ref('due') }}")
+    #expect(faults([due, again, model(.full, tests: [])]) == [])
+    let found = faults([due, again, model(.full, tests: tests)])
+    #expect(found.count == 1)
+    #expect(found.first?.message.contains("consensus_date()") == true, "\(found)")
+    #expect(found.first?.message.contains("tests are run when rows change") == true)
+    #expect(found.first?.fix?.contains("a query or a metric") == true)
+    let own = view("again", "select id from {{ ref('due') }}", [.unique(["id"])])
+    #expect(faults([due, own]).first?.message.contains("in the view due changes") == true)
+  }
+
   @Test func `of changed rows looks at all of them when it is deployed`() throws {
     let test = ModelTest.custom(
       name: "no_debts", sql: sql("select id from {{ changed }} where amount < 0"))

@@ -406,6 +406,47 @@ private func copies(_ kind: Model.Kind, _ columns: [String]) -> Package {
     #expect(table.schema.columns.map(\.name) == ["id", "amount"])
   }
 
+  @Test(arguments: [Model.Kind.full, .incremental, .seed])
+  func `begins a history with what its rows are now`(kind: Model.Kind) throws {
+    let subnet = try filled(copies(kind, ["id", "amount"]))
+    let receipt = try subnet.run(subnet.deploy(copies(.snapshot, ["id", "amount"])))
+    #expect(receipt.refusalText == nil)
+    let versions = try subnet.rows(
+      "copies", columns: "valid_from IS NOT NULL, valid_to IS NULL, amount > 0")
+    #expect(versions == Array(repeating: "1|1|1", count: 60))
+    let back = try subnet.run(subnet.deploy(copies(kind, ["id", "amount"])))
+    #expect(back.refusalCode == "SNAPSHOT_CHANGED")
+    #expect(try subnet.rows("copies").count == 60)
+  }
+
+  /// The two tables differ in nothing but what their rows are.
+  @Test func `takes no rows that were computed for versions`() throws {
+    var source = Source.orders()
+    source.columns.append(SourceColumn(name: "at", type: .timestamp, required: true))
+    let old = Model(
+      name: "history", layer: .silver, kind: .full, primaryKey: ["id", "valid_from"],
+      columns: [
+        ModelColumn(name: "id", type: .text), ModelColumn(name: "valid_from", type: .timestamp),
+        ModelColumn(name: "valid_to", type: .timestamp, nullable: true),
+      ],
+      sql: sql("select id, at as valid_from, at as valid_to from {{ source('orders') }}"))
+    let new = Model(
+      name: "history", layer: .silver, kind: .snapshot, primaryKey: ["id"],
+      columns: [ModelColumn(name: "id", type: .text)],
+      sql: sql("select id from {{ source('orders') }}"))
+    let subnet = try Subnet()
+    let first = try subnet.run(subnet.deploy(.shop(sources: [source], models: [old])))
+    #expect(first.refusalText == nil)
+    try subnet.fund()
+    try subnet.run(
+      subnet.ingest("orders", "id,customer,amount,day,at\na,anna,1.00,,2025-12-01T00:00:00Z\n"))
+    #expect(try subnet.rows("history").count == 1)
+    let second = try subnet.run(
+      subnet.deploy(.shop(version: "2", sources: [source], models: [new])))
+    #expect(second.refusalText == nil)
+    #expect(try subnet.rows("history", columns: "id, valid_to") == ["a|"])
+  }
+
   @Test func `takes views and their columns unnamed, for they hold nothing`() throws {
     let subnet = try filled(copies(.view, ["id", "customer", "amount"]))
     let root = subnet.root()
@@ -568,6 +609,19 @@ private func copies(_ kind: Model.Kind, _ columns: [String]) -> Package {
       #expect(Set(try subnet.rows("copy", columns: "country")) == ["XX"])
       #expect(try subnet.rows("copy").count == 61)
     }
+  }
+
+  @Test(arguments: [(ParseRule.yyyymmdd, "20260131"), (.standard, "2026-01-31")])
+  func `has it as the column spells it`(parse: ParseRule, spelled: String) throws {
+    let subnet = try filled(.shop())
+    var orders = Source.orders()
+    orders.columns.append(
+      SourceColumn(name: "since", type: .date, parse: parse, defaultText: spelled))
+    let receipt = try subnet.run(subnet.deploy(.shop(version: "2", sources: [orders])))
+    #expect(receipt.refusalText == nil)
+    try subnet.run(subnet.ingest("orders", header + "new,anna,1.00,\n"))
+    #expect(Set(try subnet.rows("bronze_orders", columns: "since")) == ["20484"])
+    #expect(try subnet.rows("bronze_orders").count == 61)
   }
 
   @Test func `that is null in a model's column is refused with what to do`() throws {

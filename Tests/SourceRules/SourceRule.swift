@@ -1,5 +1,6 @@
 /// A rule of deterministic SQL that the project's own Swift must keep, since no gate meets it.
 package enum SourceRule: String, Sendable {
+  case spelling = "QD24"
   case hashOrder = "QD45"
   case hooks = "QD47"
 
@@ -12,6 +13,7 @@ package enum SourceRule: String, Sendable {
 
     package var fix: String {
       switch rule {
+      case .spelling: "compare and search bytes: isSpelled(as:), utf8, StatementText"
       case .hashOrder: "sort what a dictionary or a set holds"
       case .hooks: "install it where the engine opens the connection"
       }
@@ -24,6 +26,7 @@ package enum SourceRule: String, Sendable {
   package func faults(in lines: [String]) -> [Fault] {
     let found =
       switch self {
+      case .spelling: spelledAlike(in: lines)
       case .hashOrder: hashOrdered(in: lines)
       case .hooks: strayHooks(in: lines)
       }

@@ -91,6 +91,17 @@ final class Scratch {
     #expect(try second.step())
     #expect(second.isNull(0))
   }
+
+  /// é has two spellings, which Swift holds for equal.
+  @Test func `keeps one for each spelling`() throws {
+    let connection = try Connection(path: scratch.file)
+    for text in ["\u{e9}", "e\u{301}"] {
+      let statement = try connection.cached("SELECT '\(text)'")
+      #expect(try statement.step())
+      #expect(Array(statement.text(0).utf8) == Array(text.utf8))
+      #expect(try connection.cached("SELECT '\(text)'") === statement)
+    }
+  }
 }
 
 @Suite struct `A transaction` {

@@ -60,6 +60,15 @@ import Testing
     }
   }
 
+  @Test func `compares the texts of users by their bytes`() {
+    let storage = tree.swift.filter { $0.path.hasPrefix("Sources/Storage/") }
+    for file in tree.deterministic + storage {
+      for fault in SourceRule.spelling.faults(in: file.lines) {
+        Issue.record("\(file.path):\(fault)")
+      }
+    }
+  }
+
   @Test func `gives a connection its hooks where it is opened`() {
     let ours = tree.swift.filter { !$0.path.hasPrefix("Tests/") }
     for file in ours {
@@ -163,6 +172,29 @@ func longFunctions(in lines: [String]) -> [String] {
       "  for call in calls { use(call) }", "}",
     ]
     #expect(hashOrdered(in: lines) == [])
+  }
+}
+
+@Suite struct `The lint of spelling` {
+  @Test func `QD24 finds texts that are held for equal, and passes those compared by bytes`() {
+    let alike = [
+      "  if old.query?.print() != new.query?.print() {",
+      "  if a.sql.text == b.sql.text {",
+      "  guard old.defaultText != new.defaultText else {",
+      "  put(text.replacing(\"'\", with: \"''\"))",
+      "  text.split(separator: \"'\")",
+      "  var cache: [String: PreparedStatement] = [:]",
+    ]
+    #expect(spelledAlike(in: alike) == [1, 2, 3, 4, 5, 6])
+    let apart = [
+      "  if old.query?.printed != new.query?.printed {",
+      "  if a.sql.text.isSpelled(as: b.sql.text) {",
+      "  if column.defaultText == nil {",
+      "  var cache: [StatementText: PreparedStatement] = [:]",
+      "  if type == .text { return }",
+      "  // a.sql.text == b.sql.text",
+    ]
+    #expect(spelledAlike(in: apart) == [])
   }
 }
 

@@ -117,17 +117,18 @@ final class Engine {
     return result
   }
 
-  private var userStatements: [String: PreparedStatement] = [:]
+  private var userStatements: [StatementText: PreparedStatement] = [:]
 
   /// A SELECT that the parser has printed, prepared once a connection.
   ///
   /// - Bound: forgets all when it holds `StorageLimits.statementsCached`.
   func cachedUser(_ sql: String, _ what: String) throws(Stop) -> PreparedStatement {
-    if let known = userStatements[sql] { return known }
+    let text = StatementText(sql)
+    if let known = userStatements[text] { return known }
     if userStatements.count >= StorageLimits.statementsCached { userStatements.removeAll() }
     do {
       let made = try prepareUser(sql)
-      userStatements[sql] = made
+      userStatements[text] = made
       return made
     } catch { throw Stop(sql: error, in: what) }
   }

@@ -6,8 +6,9 @@ import Wire
 
 /// Checks the tests of the models that an update touched, on the rows that it changed.
 ///
-/// - Safety: a test that holds before an update and on every row that it wrote or took away holds
-///   after it; where changed rows cannot be told, the whole is looked at.
+/// - Safety: a test that holds before an update and on every row that it wrote holds after it;
+///   where changed rows cannot be told, the whole is looked at. What took a row away from others is
+///   looked at by references, and by custom tests of whole tables.
 struct ModelTests {
   let refresher: Refresher
   /// Looks at everything, whatever changed: after a deploy.
@@ -74,13 +75,13 @@ struct ModelTests {
     }
   }
 
-  /// A custom test of `{{ changed }}`: the old and new rows of the model that the update changed;
-  /// all of its rows where they cannot be told.
+  /// A custom test of `{{ changed }}`: the rows of the model that the update wrote, as they are
+  /// after it; all of its rows where they cannot be told.
   private func customOfChanged(
     _ name: String, _ query: CheckedQuery, _ model: CheckedModel, _ budget: inout StepBudget
   ) throws(Stop) {
     let me = Upstream.model(model.name)
-    let rows = isWhole ? nil : try refresher.changes(of: me, &budget)
+    let rows = isWhole ? nil : try refresher.changes(of: me, images: .written, &budget)
     func statement(over table: String) throws(Stop) -> PreparedStatement {
       let text = SelectText(query).restricted([
         Restriction(table: "changed", kind: .replacement(table))
@@ -236,9 +237,7 @@ extension Value {
     switch self {
     case .null: "NULL"
     case .int(let number): String(number)
-    case .text(let text):
-      "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
-        + "'"
+    case .text(let text): SQL.literal(text)
     case .bytes(let bytes): "x'\(bytes.hex)'"
     }
   }

@@ -64,23 +64,46 @@ struct Refresher {
     return !(data.tracked[upstream.table] ?? []).isEmpty
   }
 
-  /// Old and new rows of an upstream that changed; nil where they cannot be told.
-  func changes(of upstream: Upstream, _ budget: inout StepBudget) throws(Stop) -> [[Value]]? {
+  /// What is to be seen of rows that changed.
+  enum Images {
+    /// As they were and as they came to be, at every change.
+    case all
+    /// As they are after the update; nothing of those that went.
+    case written
+  }
+
+  /// Rows of an upstream that changed; nil where they cannot be told.
+  func changes(
+    of upstream: Upstream, images: Images = .all, _ budget: inout StepBudget
+  ) throws(Stop) -> [[Value]]? {
     if case .model(let name) = upstream, let view = package.model(name), view.model.kind == .view {
-      return try changes(ofView: view, &budget)
+      return try changes(ofView: view, images, &budget)
     }
-    return (data.tracked[upstream.table] ?? []).flatMap { change in
-      [change.old?.values, change.new?.values].compactMap { $0 }
+    let changes = data.tracked[upstream.table] ?? []
+    switch images {
+    case .all: return changes.flatMap { [$0.old?.values, $0.new?.values].compactMap { $0 } }
+    case .written: return written(changes, upstream.table)
     }
+  }
+
+  /// The last image of each key, in the order of their changes.
+  private func written(_ changes: [DataStore.RowChange], _ name: String) -> [[Value]] {
+    guard let table = data.tables[name] else { return [] }
+    var seen: Set<[Value]> = []
+    let last = changes.reversed().filter { change in
+      guard let row = change.new ?? change.old else { return false }
+      return seen.insert(table.key(of: row.values)).inserted
+    }
+    return last.reversed().compactMap { $0.new?.values }
   }
 
   /// A view that picks and renames columns of one upstream, row by row, has as changed rows the
   /// view of the upstream's changed rows.
   private func changes(
-    ofView view: CheckedModel, _ budget: inout StepBudget
+    ofView view: CheckedModel, _ images: Images, _ budget: inout StepBudget
   ) throws(Stop) -> [[Value]]? {
     guard let query = view.query, query.isRowwise, let upstream = view.upstreams.first,
-      view.upstreams.count == 1, let rows = try changes(of: upstream, &budget)
+      view.upstreams.count == 1, let rows = try changes(of: upstream, images: images, &budget)
     else { return nil }
     let columns = package.columns(of: upstream).map(\.name)
     let staged = try ChangedTable.stage(rows, columns: columns, of: upstream, engine)

@@ -76,7 +76,8 @@ extension Reader {
   private func isRetry(_ verified: VerifiedCall, _ engine: Engine) throws(Refusal) -> Bool {
     let call = OrderedCall(verified)
     let stored = try reading { () throws(StorageFault) in
-      try engine.ledgerEntry(.idempotency, IdempotencyEntry.scope(call))
+      try engine.ledgerEntry(
+        .idempotency, IdempotencyEntry.scope(call, on: engine.connection))
     }
     switch IdempotencyEntry.judge(call, stored: stored) {
     case .fresh: return false

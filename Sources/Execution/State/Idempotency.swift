@@ -5,7 +5,8 @@ import Wire
 /// What an idempotency key has named so far.
 ///
 /// - Safety: scoped to the method and the sender; to the body too where the sender is unknown, so
-///   that a stranger cannot occupy another's key.
+///   that a stranger cannot occupy another's key. What a call wrote may go with its source: then
+///   its entry answers no more.
 struct IdempotencyEntry {
   let payload: Digest
   let call: Digest
@@ -23,8 +24,24 @@ struct IdempotencyEntry {
     self.height = height
   }
 
+  /// The key of the mark that is left where what a method wrote to has gone: the deploy that took
+  /// it. It lies beside the tombstones of rows, whose keys begin with the name of a source.
+  static func goneKey(_ method: Method) -> [UInt8] {
+    var encoder = Encoder()
+    encoder.text(method.label)
+    return encoder.bytes
+  }
+
   /// The key under which a ledger knows it.
-  static func scope(_ ordered: OrderedCall) -> [UInt8] {
+  static func scope(
+    _ ordered: OrderedCall, on connection: Connection
+  ) throws(StorageFault) -> [UInt8] {
+    let gone = try connection.ledgerEntry(.tombstone, goneKey(ordered.call.method))
+    return scope(ordered, after: gone)
+  }
+
+  /// - Parameter gone: the mark of what the method wrote to before, if it has gone.
+  private static func scope(_ ordered: OrderedCall, after gone: [UInt8]?) -> [UInt8] {
     let call = ordered.call
     var encoder = Encoder(capacity: 128)
     encoder.text(call.pipeline)
@@ -32,11 +49,12 @@ struct IdempotencyEntry {
     encoder.optional(call.sender)
     encoder.text(call.idempotencyKey)
     if call.sender == nil { encoder.value(call.bodyDigest) }
+    if let gone { encoder.blob(gone) }
     return sha256(encoder.bytes).bytes
   }
 
   static func judge(_ ordered: OrderedCall, in ledger: Ledger) throws(StorageFault) -> Verdict {
-    judge(ordered, stored: try ledger.get(.idempotency, scope(ordered)))
+    judge(ordered, stored: try ledger.get(.idempotency, scope(ordered, on: ledger.connection)))
   }
 
   /// - Parameter bytes: what a ledger holds under the call's scope.
@@ -57,7 +75,8 @@ struct IdempotencyEntry {
     encoder.value(sha256(ordered.payload))
     encoder.value(ordered.digest)
     encoder.value(block.height)
-    try ledger.put(.idempotency, scope(ordered), encoder.bytes, forgetAt: forgetAt)
+    let scope = try scope(ordered, on: ledger.connection)
+    try ledger.put(.idempotency, scope, encoder.bytes, forgetAt: forgetAt)
   }
 
   static let missing = Refusal(

@@ -30,7 +30,8 @@ final class Ledger {
     case table = 8
     /// Cycles that a top-up brought, by call.
     case credit = 9
-    /// The version with which a row was deleted, by table and key.
+    /// The version with which a row was deleted, by table and key; the deploy that took what a
+    /// method wrote to, by its label.
     case tombstone = 10
     /// Cycles that a caller burned, by day and key.
     case spending = 11

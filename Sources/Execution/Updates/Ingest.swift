@@ -189,9 +189,25 @@ struct Ingest {
     guard let known else { return false }
     if known.values.prefix(plan.columnCount).elementsEqual(values) { return true }
     if let version = plan.versionColumn {
-      return !plan.source.appendOnly && !values[version].isAbove(known.values[version])
+      return !plan.source.appendOnly && !wins(values, over: known, version)
     }
     return plan.source.onDuplicate == .ignore && !plan.source.appendOnly && change != .update
+  }
+
+  /// Whether a row takes the place of one that is there: by its version, or where that is the same,
+  /// by the canonical bytes of its values. So in whatever order rows come, the same one stays. The
+  /// word of `op:` says how a row came to be, not what it is: by it alone none is another.
+  private func wins(_ values: [Value], over known: StoredRow, _ version: Int) -> Bool {
+    let own = known.values
+    guard values[version] == own[version] else { return values[version].isAbove(own[version]) }
+    func bytes(_ values: [Value]) -> [UInt8] {
+      var encoder = Encoder()
+      for place in 0..<plan.columnCount where place != plan.operationColumn {
+        encoder.value(values[place])
+      }
+      return encoder.bytes
+    }
+    return bytes(own).lexicographicallyPrecedes(bytes(values))
   }
 
   /// Does what the source says of a row whose key is there already.
@@ -205,7 +221,7 @@ struct Ingest {
     switch plan.source.onDuplicate {
     case .ignore where !plan.source.appendOnly: tally.duplicates += 1
     case .upsertIfNewer where !plan.source.appendOnly:
-      guard let version = plan.versionColumn, values[version].isAbove(known.values[version]) else {
+      guard let version = plan.versionColumn, wins(values, over: known, version) else {
         tally.duplicates += 1
         return false
       }
@@ -255,7 +271,7 @@ struct Ingest {
   }
 
   /// Takes a new or changed row. Where there is a version, the newest wins whatever came last; a
-  /// row that was deleted with a newer one stays so.
+  /// row that was deleted with a newer one, or the same, stays so.
   private mutating func put(
     _ batch: DecodedBatch, _ row: Int, _ number: UInt32, _ late: Bool, _ inserter: Inserter,
     isUpdate: Bool
@@ -277,7 +293,7 @@ struct Ingest {
     }
     let known = try known(values)
     let isNewer =
-      plan.versionColumn.map { values[$0].isAbove(known.values[$0]) }
+      plan.versionColumn.map { wins(values, over: known, $0) }
       ?? !known.values.prefix(plan.columnCount).elementsEqual(values)
     guard isNewer else {
       tally.duplicates += 1

@@ -102,7 +102,7 @@ extension PipelineFile {
     let checked = try Self.checked(call)
     let old = deployed?.checked
     try refuseDrops(checked, &budget)
-    try forgetProgress(checked.package)
+    try forgetProgress(checked.package, call)
     try dropViews()
     try buildTables(checked, &budget)
     try buildViews(checked)
@@ -180,10 +180,11 @@ extension PipelineFile {
 
   /// How far a source came is forgotten with it, or where its event time, its key or its version is
   /// another one now: it was said of other rows. What it deleted is, too, where it no longer takes
-  /// changes.
-  private func forgetProgress(_ next: Package) throws(Stop) {
+  /// changes; and which calls wrote to it, where it goes: by the same key they are made anew.
+  private func forgetProgress(_ next: Package, _ call: OrderedCall) throws(Stop) {
     for old in deployed?.package.sources ?? [] {
       let kept = next.source(old.name)
+      if kept == nil { try forgetCalls(to: old, call) }
       try machine { () throws(StorageFault) in
         if kept?.eventTime?.column != old.eventTime?.column {
           try ledger.remove(.watermark, Array(old.name.utf8))
@@ -199,6 +200,17 @@ extension PipelineFile {
       for entry in all where entry.key.starts(with: prefix) {
         try data.removeTombstone(entry.key)
       }
+    }
+  }
+
+  /// From now on the idempotency keys of what wrote to a source name other calls.
+  private func forgetCalls(to source: Source, _ call: OrderedCall) throws(Stop) {
+    let procedures = deployed?.package.procedures.filter { $0.emit == source.name } ?? []
+    let methods: [Method] =
+      [.ingest(source: source.name, format: .csv), .release(source: source.name)]
+      + procedures.map { .procedure($0.name) }
+    for method in methods {
+      try data.putTombstone(IdempotencyEntry.goneKey(method), .bytes(call.digest.bytes))
     }
   }
 
@@ -250,7 +262,9 @@ extension PipelineFile {
     }
     // Changes are never released, whatever they are read as.
     for column in old.columns where new.operation == nil {
-      guard let kept = new.column(column.name), kept.field != column.field else { continue }
+      guard let kept = new.column(column.name), !kept.field.isSpelled(as: column.field) else {
+        continue
+      }
       // What a column could not read as it was spelled is kept under its field's name.
       let apart = " AND \(quoted(column.name)) IS NOT NULL AND \(Source.captureColumn) IS NOT NULL"
       guard try holds(old, where: apart) else { continue }
@@ -360,7 +374,9 @@ extension PipelineFile {
         _ = try data.create(plan)
         continue
       }
-      if table.schema.columns != plan.columns || table.schema.key != plan.key {
+      if table.schema.columns != plan.columns || table.schema.key != plan.key
+        || beginsHistory(plan)
+      {
         try replace(table, by: plan, package, &budget)
       } else if table.indexes != plan.indexes {
         try data.reindex(table, plan.indexes)
@@ -397,8 +413,15 @@ extension PipelineFile {
     }
   }
 
-  /// Rows of a source go over into the new table, with the default of what they lack; a derived
-  /// table is filled later.
+  /// Whether a table of rows that were computed becomes that of a snapshot, where they are no
+  /// versions: it is filled anew.
+  private func beginsHistory(_ plan: TablePlan) -> Bool {
+    plan.source == nil && plan.keepsRows
+      && deployed?.checked.model(plan.name)?.model.kind != .snapshot
+  }
+
+  /// Rows of a source and versions of a snapshot go over into the new table, with the default of
+  /// what they lack; a derived table is filled later.
   ///
   /// - Bound: one row is held in memory, and what is read is metered.
   private func replace(
@@ -407,19 +430,21 @@ extension PipelineFile {
   ) throws(Stop) {
     // SQLite renames a table with functions of ours, which no call asked for.
     let metered = engine.meter.bytes
+    let keepsRows = plan.keepsRows && !beginsHistory(plan)
     try machine { () throws(StorageFault) in
-      if plan.keepsRows { try data.setAside(table) } else { try data.drop(table) }
+      if keepsRows { try data.setAside(table) } else { try data.drop(table) }
     }
     let fresh = try data.create(plan)
     engine.meter.bytes = metered
-    guard plan.keepsRows else { return }
+    guard keepsRows else { return }
     let places = plan.columns.map { column in
       table.schema.columns.firstIndex { $0.name == column.name }
     }
-    let defaults = plan.columns.map { column in
-      plan.name == plan.source.map { "bronze_\($0)" }
-        ? package.defaultValue(of: column.name, in: plan.source)
-        : (value: Value.null, isRequired: false)
+    var defaults: [(value: Value, isRequired: Bool)] = []
+    for column in plan.columns {
+      let isBronze = plan.name == plan.source.map { "bronze_\($0)" }
+      defaults.append(
+        try package.defaultValue(of: column.name, in: isBronze ? plan.source : nil))
     }
     let rows = try machine { () throws(StorageFault) in
       try engine.connection.prepare("SELECT * FROM \(StoredTable.asideName)")
@@ -464,11 +489,14 @@ extension CheckedPackage {
   /// that is null where a value is required now.
   fileprivate func defaultValue(
     of column: String, in name: String?
-  ) -> (value: Value, isRequired: Bool) {
-    guard let name, let source = source(name)?.source, let column = source.column(column),
-      let text = column.defaultText, let value = try? column.type.value(of: text)
-    else { return (.null, false) }
-    return (value.value, column.required)
+  ) throws(Stop) -> (value: Value, isRequired: Bool) {
+    guard let name, let source = source(name)?.source, let column = source.column(column) else {
+      return (.null, false)
+    }
+    do {
+      guard let value = try column.defaultValue() else { return (.null, false) }
+      return (value.value, column.required)
+    } catch { throw .refused(error) }
   }
 }
 

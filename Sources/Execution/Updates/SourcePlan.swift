@@ -20,7 +20,7 @@ final class SourcePlan {
   let key: [Int]
   var expectations: ExpectationPlan?
   let operation: ChangeOperation?
-  private let operationColumn: Int?
+  let operationColumn: Int?
 
   /// - Precondition: the package is checked, so names of columns are names of columns.
   init(

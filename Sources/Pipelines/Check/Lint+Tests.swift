@@ -12,11 +12,13 @@ extension Lint {
       if case .custom(let name, _) = test.rule { name } else { nil }
     }
     for name in Self.twins(custom) { fault(part, "the test \(name) stands twice") }
-    models[place].tests = model.model.tests.compactMap { test in
-      checked(test.rule, of: model, part, &queries).map {
-        CheckedTest($0, severity: test.severity)
-      }
+    var tests: [CheckedTest] = []
+    for test in model.model.tests {
+      guard let rule = checked(test.rule, of: model, part, &queries) else { continue }
+      refuseChangers(of: test, rule, queries, in: model.name)
+      tests.append(CheckedTest(rule, severity: test.severity))
     }
+    models[place].tests = tests
     models[place].testQueries = queries
   }
 

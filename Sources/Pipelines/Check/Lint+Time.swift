@@ -7,7 +7,13 @@ extension Lint {
   /// What makes a SELECT give something else though no row has changed: functions of block time and
   /// randomness, its own and those of the views that it reads.
   func changers(of query: CheckedQuery, _ upstreams: [Upstream]) -> [String] {
-    var found = query.functions.filter { $0.hasPrefix("consensus_") }.map { "\($0)()" }
+    query.functions.filter { $0.hasPrefix("consensus_") }.map { "\($0)()" }
+      + changers(in: upstreams)
+  }
+
+  /// Those of the views among some upstreams.
+  private func changers(in upstreams: [Upstream]) -> [String] {
+    var found: [String] = []
     for case .model(let name) in upstreams {
       for changer in models.first(where: { $0.name == name })?.changers ?? [] {
         found.append(changer.contains(" ") ? changer : "\(changer) in the view \(name)")
@@ -28,6 +34,32 @@ extension Lint {
       fix: isOwn
         ? model.advice(insteadOf: changer) + ", or an argument of a query"
         : "kind: view here too, or read what that view reads")
+  }
+}
+
+extension Lint {
+  /// Tests are run when rows change: what time alone breaks would be told to whoever sends the next
+  /// row, and refuse it.
+  mutating func refuseChangers(
+    of test: ModelTest, _ rule: CheckedTest.Rule, _ queries: [String: CheckedQuery],
+    in model: String
+  ) {
+    var read = [Upstream.model(model)]
+    var found: [String] = []
+    switch rule {
+    case .unique, .notNull, .acceptedValues: break
+    case .references(_, let other, _): if other != model { read.append(.model(other)) }
+    case .custom(let name, let upstreams, _):
+      read += upstreams.filter { $0 != .model(model) }
+      found = queries[name].map { changers(of: $0, []) } ?? []
+    }
+    for changer in found + changers(in: read) {
+      fault(
+        "model:\(model)",
+        "the test \(test): \(changer) changes without a change of rows, and tests are run when "
+          + "rows change",
+        fix: "test what rows alone say; a query or a metric shows what time alone changes")
+    }
   }
 }
 

@@ -246,6 +246,13 @@ package struct LineageDrawing: Sendable {
 
   /// Results may have names that mean something in XML.
   private static func escaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;")
+    // By scalars: with a mark behind it, a sign is another character, and the same to XML.
+    text.unicodeScalars.map { scalar in
+      switch scalar {
+      case "&": "&amp;"
+      case "<": "&lt;"
+      default: String(scalar)
+      }
+    }.joined()
   }
 }

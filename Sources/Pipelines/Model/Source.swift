@@ -135,9 +135,10 @@ package struct ChangeOperation: Hashable, Canonical {
 
   /// - Returns: nil for a word that the contract does not know.
   package func change(_ word: String) -> Change? {
-    if inserts.contains(word) { return .insert }
-    if updates.contains(word) { return .update }
-    return deletes.contains(word) ? .delete : nil
+    func isAmong(_ words: [String]) -> Bool { words.contains { $0.isSpelled(as: word) } }
+    if isAmong(inserts) { return .insert }
+    if isAmong(updates) { return .update }
+    return isAmong(deletes) ? .delete : nil
   }
 
   package func encode(into encoder: inout Encoder) {
@@ -190,6 +191,19 @@ package struct SourceColumn: Hashable, Canonical {
     self.acceptedValues = acceptedValues
     self.matches = matches
     self.pii = pii
+  }
+
+  /// What a row has that came without a value, where a default is declared.
+  ///
+  /// - Throws: a `Refusal` with the code `TYPE` where the default cannot be read as the column is.
+  package func defaultValue() throws(Refusal) -> StoredValue? {
+    guard let defaultText else { return nil }
+    do { return try ColumnType.Literals(self).value(defaultText) } catch {
+      throw Refusal(
+        "TYPE",
+        "default: of \(name) is no value of the column: \(error.message). Spell it as a batch "
+          + "would spell it")
+    }
   }
 
   /// The field of a batch that this column reads.

@@ -62,11 +62,33 @@ package enum Cell: Sendable, Hashable {
 }
 
 /// A value as SQLite stores it.
-package enum StoredValue: Sendable, Hashable {
+package enum StoredValue: Sendable {
   case null
   case integer(Int64)
   case text(String)
   case blob([UInt8])
+}
+
+extension StoredValue: Hashable {
+  /// Texts are equal when their bytes are, as SQLite has it.
+  package static func == (a: Self, b: Self) -> Bool {
+    switch (a, b) {
+    case (.null, .null): true
+    case (.integer(let first), .integer(let second)): first == second
+    case (.text(let first), .text(let second)): first.isSpelled(as: second)
+    case (.blob(let first), .blob(let second)): first == second
+    default: false
+    }
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    switch self {
+    case .null: hasher.combine(0)
+    case .integer(let number): hasher.combine(number)
+    case .text(let text): hasher.combine(Array(text.utf8))
+    case .blob(let bytes): hasher.combine(bytes)
+    }
+  }
 }
 
 /// What a row held, as text: what quarantine keeps of it, and what a release reads again.

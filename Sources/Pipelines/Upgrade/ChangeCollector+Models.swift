@@ -1,3 +1,5 @@
+import Wire
+
 // Models and what is called by name.
 
 extension ChangeCollector {
@@ -41,7 +43,7 @@ extension ChangeCollector {
     note(
       .model, name, "updated_at", old.model.updatedAt, new.model.updatedAt, breaking: true
     ) { $0 ?? "none, so the block's time" }
-    compareRefresh(old.model.refresh, new.model.refresh, name)
+    compareRefresh(old, new)
     let (added, dropped, kept) = Self.compare(old.columns.map(\.name), new.columns.map(\.name))
     for column in added {
       let type = new.column(column)?.type.description ?? ""
@@ -59,7 +61,7 @@ extension ChangeCollector {
       ) { "\($0)" }
       note(.column, full, "pii", before.pii, after.pii, breaking: true) { $0?.rawValue ?? "none" }
     }
-    if old.query?.print() != new.query?.print() || old.seed != new.seed {
+    if old.query?.printed != new.query?.printed || old.seed != new.seed {
       add(
         .model, name, .changed, breaking: false,
         new.seed == nil ? "its SELECT" : "the rows of its file")
@@ -74,17 +76,18 @@ extension ChangeCollector {
     compareTests(old.model, new.model)
   }
 
-  private mutating func compareRefresh(_ old: Refresh?, _ new: Refresh?, _ name: String) {
+  private mutating func compareRefresh(_ before: CheckedModel, _ after: CheckedModel) {
+    let (name, old, new) = (after.name, before.model.refresh, after.model.refresh)
     note(.model, name, "refresh by", old?.by, new?.by, breaking: false) {
       $0.map { "[\($0.joined(separator: ", "))]" } ?? "none"
     }
-    guard let old, let new else { return }
-    for (what, before, after) in [("map", old.map, new.map), ("scope", old.scope, new.scope)] {
-      let texts = [before, after].map { list in list.map { [$0.upstream, $0.sql.text] } }
-      if texts[0] != texts[1] {
-        add(.model, name, .changed, breaking: false, "refresh \(what)")
-      }
+    if !after.maps.isPrinted(as: before.maps) {
+      add(.model, name, .changed, breaking: false, "refresh map")
     }
+    if !after.scopes.isPrinted(as: before.scopes) {
+      add(.model, name, .changed, breaking: false, "refresh scope")
+    }
+    guard let old, let new else { return }
     note(
       .model, name, "refresh_full_ratio", old.fullRatio, new.fullRatio, breaking: false
     ) { "\($0)" }
@@ -124,7 +127,7 @@ extension ChangeCollector {
       note(
         .metric, name, "expose", before.prometheus, after.prometheus, breaking: !after.prometheus
       ) { $0 ? "prometheus" : "none" }
-      if before.sql.text != after.sql.text {
+      if !before.sql.text.isSpelled(as: after.sql.text) {
         add(.metric, name, .changed, breaking: false, "its SELECT")
       }
     }
@@ -140,7 +143,7 @@ extension ChangeCollector {
       note(.procedure, name, "args", before.args, after.args, breaking: true, Self.spelled)
       note(.procedure, name, "emit", before.emit, after.emit, breaking: false) { $0 }
       compareGrants(.procedure, name, before.allow, after.allow)
-      if before.sql.text != after.sql.text {
+      if !before.sql.text.isSpelled(as: after.sql.text) {
         add(.procedure, name, .changed, breaking: false, "its SELECT")
       }
     }
@@ -163,7 +166,7 @@ extension ChangeCollector {
         breaking: after.query.rowsMax < before.query.rowsMax
       ) { "\($0)" }
       compareGrants(.query, name, before.query.allow, after.query.allow)
-      if before.select.print() != after.select.print() {
+      if before.select.printed != after.select.printed {
         add(.query, name, .changed, breaking: false, "its SELECT")
       }
     }
@@ -191,7 +194,7 @@ extension ModelTest {
   fileprivate func isSame(as other: ModelTest) -> Bool {
     guard severity == other.severity else { return false }
     if case .custom(let name, let sql) = rule, case .custom(name, let text) = other.rule {
-      return sql.text == text.text
+      return sql.text.isSpelled(as: text.text)
     }
     return rule == other.rule
   }

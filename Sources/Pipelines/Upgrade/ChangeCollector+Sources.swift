@@ -1,3 +1,5 @@
+import Wire
+
 // The package as a whole, and what its sources take.
 
 extension ChangeCollector {
@@ -50,7 +52,7 @@ extension ChangeCollector {
     }
     for name in kept {
       guard let before = old.package.source(name), let after = new.package.source(name),
-        before != after
+        before.canonicalBytes != after.canonicalBytes
       else { continue }
       compareColumns(before, after)
       compareRules(before, after)
@@ -76,9 +78,9 @@ extension ChangeCollector {
       add(.column, "\(new.name).\(name)", .dropped, breaking: true, "its values go")
     }
     for name in kept {
-      guard let before = old.column(name), let after = new.column(name), before != after else {
-        continue
-      }
+      guard let before = old.column(name), let after = new.column(name),
+        before.canonicalBytes != after.canonicalBytes
+      else { continue }
       compare(before, after, "\(new.name).\(name)")
     }
   }
@@ -116,7 +118,7 @@ extension ChangeCollector {
         "accepted_values: [\(old.acceptedValues.joined(separator: ", "))] → "
           + "[\(new.acceptedValues.joined(separator: ", "))]")
     }
-    if old.matches != new.matches {
+    if old.matches.map({ Array($0.utf8) }) != new.matches.map({ Array($0.utf8) }) {
       add(
         .column, name, new.matches == nil ? .loosened : .tightened, breaking: new.matches != nil,
         "matches: \(old.matches ?? "none") → \(new.matches ?? "none")")
@@ -213,7 +215,7 @@ extension ChangeCollector {
         let after = new.expectations.first(where: { $0.name == name })
       else { continue }
       let full = "\(new.name).\(name)"
-      if before.check.text != after.check.text {
+      if !before.check.text.isSpelled(as: after.check.text) {
         // Whether a condition implies another is not decided here.
         add(
           .expectation, full, .changed, breaking: after.onViolation != .warn,

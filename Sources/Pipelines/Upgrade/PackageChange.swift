@@ -1,3 +1,6 @@
+import SQL
+import Wire
+
 /// One difference between a package that runs and one that is to take its place.
 package struct PackageChange: Sendable, Hashable {
   package let part: Part
@@ -58,7 +61,7 @@ struct ChangeCollector {
     _ part: PackageChange.Part, _ name: String, _ what: String, _ old: T, _ new: T,
     breaking: Bool, _ words: (T) -> String
   ) {
-    guard old != new else { return }
+    guard old != new || !words(old).isSpelled(as: words(new)) else { return }
     add(part, name, .changed, breaking: breaking, "\(what): \(words(old)) → \(words(new))")
   }
 }
@@ -135,9 +138,24 @@ extension CheckedPackage {
 
 extension CheckedModel {
   /// Whether it gives the same rows as another from the same upstreams. Descriptions, places in
-  /// files, tests and the way of refreshing make no difference.
+  /// files and tests make no difference. What a `map:` or a `scope:` says is taken on trust, so
+  /// under another one the rows may be others.
   func givesTheRows(of other: CheckedModel) -> Bool {
     columns == other.columns && primaryKey == other.primaryKey && seed == other.seed
-      && query?.print() == other.query?.print() && model.isStored == other.model.isStored
+      && query?.printed == other.query?.printed && model.isStored == other.model.isStored
+      && maps.isPrinted(as: other.maps) && scopes.isPrinted(as: other.scopes)
   }
+}
+
+extension [CheckedUpstreamQuery] {
+  /// Whether these ask for the same of the same upstreams, with the values of variables.
+  func isPrinted(as others: [CheckedUpstreamQuery]) -> Bool {
+    map(\.upstream) == others.map(\.upstream)
+      && map(\.query.printed) == others.map(\.query.printed)
+  }
+}
+
+extension CheckedQuery {
+  /// The bytes of its text: two spellings of one letter ask for different rows.
+  var printed: [UInt8] { Array(print().utf8) }
 }
