@@ -175,7 +175,7 @@ extension SystemFile {
       return .settled(try answer(call, block, .refused(IdempotencyEntry.missing)))
     }
     if let receipt = try answered(call, block) { return .settled(receipt) }
-    let scope = IdempotencyEntry.scope(call)
+    let scope = try IdempotencyEntry.scope(call, on: ledger.connection)
     if let first = deploys[scope] { return .repeated(of: first) }
     let isNew = !pipelines.contains(call.call.pipeline)
     guard !isNew || pipelines.count < ExecutionLimits.pipelinesMax else {
