@@ -1,9 +1,10 @@
 /// Journaling: what a replica must not forget, in `consensus.sqlite`.
 ///
-/// - Safety: `append` returns after the write-ahead log was synced, so a vote that was sent is
-///   there after any crash; a second, different own vote of one view and kind is never written;
+/// - Safety: `append` returns after the write-ahead log was synced, and a start syncs what it
+///   finds there, so a vote that was sent is there after any crash; a second, different own vote of one view and kind is never written;
 ///   a record that was altered on disk is reported, never believed.
-/// - Bound: starting reads what lies above the last finalized height, not the history.
+/// - Bound: starting reads what lies above the last finalized height, not the history, and writes the
+///   log once.
 import Storage
 import Wire
 
@@ -37,6 +38,10 @@ package final class Journal {
     writer = JournalWriter(
       connection: connection, enforcesOwnVotes: enforcesOwnVotes && planted.isEmpty)
     try Self.open(connection, syncs: planted.contains(.journalSyncedLate) ? "NORMAL" : "FULL")
+    if !planted.contains(.restartUnsynced) {
+      // What is restored is said again at once, and a power loss must not take it then.
+      try journaling(path) { () throws(StorageFault) in try connection.rewriteLog() }
+    }
     if firstStart {
       try journaling(path) { () throws(StorageFault) in
         try connection.execute("INSERT OR IGNORE INTO marker VALUES(1)")

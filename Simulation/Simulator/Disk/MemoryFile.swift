@@ -120,10 +120,11 @@ final class MemoryFile {
     shared = SharedMemory()
   }
 
-  /// Leaves what a power loss leaves, and takes it as durable from then on.
+  /// Leaves what a power loss leaves, and takes it as durable from then on. What a process that
+  /// died alone has not synced stays, for a later power loss to take.
   func lose(_ loss: PowerLoss, chance: inout RandomStream) {
-    defer { sync() }
     guard loss != .nothing else { return }
+    defer { sync() }
     let sizeBefore = size
     let cut = loss == .tornTail ? chance.below(unsynced.count + 1) : 0
     for order in unsynced.indices {
@@ -191,7 +192,7 @@ final class MemoryFile {
 
 /// What a crash does to writes that no sync has covered.
 package enum PowerLoss: String, Sendable, CaseIterable {
-  /// The process died, the machine did not: everything written stays.
+  /// The process died, the machine did not: everything written stays, until the power goes.
   case nothing = "keep"
   /// Nothing that was not synced survives.
   case unsynced = "lost-unsynced"

@@ -70,7 +70,7 @@ package enum Catalog {
 extension PowerLoss {
   package var meaning: String {
     switch self {
-    case .nothing: "only the process dies; every write stays"
+    case .nothing: "only the process dies; every write stays, until the power goes"
     case .unsynced: "nothing that was not synced survives"
     case .tornTail: "a prefix of the unsynced writes survives, the next one in part"
     case .scattered: "each unsynced sector survives, or not, or in part"
