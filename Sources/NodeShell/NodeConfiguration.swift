@@ -13,7 +13,8 @@ import Wire
 /// CLUSTER/r3/transport.key  the key of that certificate, mode 0600
 /// CLUSTER/r3/state/         the journal and the pipelines' files
 /// CLUSTER/r3/new            written with the key, gone after the first start: only with it is a
-///                           replica without a journal new, and not one whose journal was lost
+///                           replica without a journal new, and not one whose journal was lost;
+///                           names inodes beside it, since in a copy it tells of an earlier time
 /// CLUSTER/r3/replica.pid    the id of the process that runs it, or ran it last
 /// CLUSTER/r3/started        written once the journal is there: names the subnet that it served
 /// ```
@@ -90,7 +91,10 @@ package struct NodeConfiguration: Sendable {
   private static func requirePrivate(_ file: URL) throws(NodeFault) {
     let attributes = try? FileManager.default.attributesOfItem(atPath: file.path)
     guard let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue else {
-      throw NodeFault("\(file.path) is missing. Restore it from a copy of this replica's folder")
+      throw NodeFault(
+        "\(file.path) is missing. Restore it from a copy of this replica's folder: keys, "
+          + "certificate, replica.json and network.json alone. Never put back `new` or `state`: the "
+          + "replica could contradict what it has signed since")
     }
     guard mode & 0o077 == 0 else {
       throw NodeFault(

@@ -91,7 +91,9 @@ struct OpenedFiles {
     let marker = configuration.markerFile
     guard FileManager.default.fileExists(atPath: marker.path) else {
       // A key that was put into another folder may have voted already.
-      return FileManager.default.fileExists(atPath: configuration.newFile.path)
+      guard FileManager.default.fileExists(atPath: configuration.newFile.path) else { return false }
+      try requireOriginal(configuration)
+      return true
     }
     let subnet = try ReplicaFolder.text(marker, limit: NodeLimits.keyFileBytesMax)
       .trimmingCharacters(in: .whitespacesAndNewlines)
@@ -102,6 +104,20 @@ struct OpenedFiles {
       )
     }
     return false
+  }
+
+  /// A copy that was made before the first start says for ever that there was none. An empty `new`
+  /// is somebody's word that there was none indeed.
+  private static func requireOriginal(_ configuration: NodeConfiguration) throws(NodeFault) {
+    let new = configuration.newFile
+    let told = try ReplicaFolder.text(new, limit: NodeLimits.keyFileBytesMax)
+    guard !told.isEmpty, told != ReplicaFolder.newText(configuration.directory) else { return }
+    throw NodeFault(
+      "\(configuration.directory.path) is a copy of the folder that its replica was made in, and "
+        + "\(new.path) says that the replica has never run, as it was when the copy was made. "
+        + "If it has run since, remove \(new.path): it then recovers from the others, and "
+        + "contradicts nothing that it signed. If it never has, empty it: truncate -s 0 "
+        + new.path)
   }
 
   /// From here on the key is not new any more.

@@ -66,11 +66,22 @@ package enum ReplicaFolder {
     try write(
       Array(identity.privateKeyPEM.utf8), to: folder.appending(path: transportKeyName),
       mode: 0o600)
-    try write(
-      Array("This replica has never run: its first start makes its journal.\n".utf8),
-      to: folder.appending(path: newName))
+    try write(Array(newText(folder).utf8), to: folder.appending(path: newName))
     try write(Array((key.seed.hex + "\n").utf8), to: keyFile, mode: 0o600)
     return card
+  }
+
+  /// What `new` holds in the folder that it was written in: files of a copy have other inodes.
+  static func newText(_ folder: URL) -> String {
+    let inodes = [certificateName, transportKeyName].map { name in
+      var status = stat()
+      return stat(folder.appending(path: name).path, &status) == 0 ? "\(status.st_ino)" : "none"
+    }
+    return """
+      This replica has never run: its first start makes its journal.
+      Written beside \(certificateName) and \(transportKeyName), inodes \(inodes[0]) and \(inodes[1]).
+
+      """
   }
 
   private static func engine() throws(NodeFault) -> EngineFingerprint {

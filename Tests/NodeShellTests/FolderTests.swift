@@ -200,6 +200,40 @@ final class ScratchFolder {
     #expect(try starts(configuration) == Start(isFirst: false, findsJournal: false))
   }
 
+  @Test(arguments: [true, false])
+  func `that is a copy is new by somebody's word alone`(hasRun: Bool) throws {
+    let folder = try ScratchFolder()
+    try ClusterFolder.create(folder.url, replicas: 4, basePort: 21_000)
+    let copy = folder.url.appending(path: "copy")
+    try FileManager.default.copyItem(at: ClusterFolder.replica(0, in: folder.url), to: copy)
+    for name in ["replica.key", "transport.key"] {
+      try FileManager.default.setAttributes(
+        [.posixPermissions: 0o600], ofItemAtPath: copy.appending(path: name).path)
+    }
+    let configuration = try NodeConfiguration.load(directory: copy)
+    let new = configuration.newFile.path
+    let fault = #expect(throws: NodeFault.self) { try starts(configuration) }
+    for part in ["is a copy", "remove \(new)", "truncate -s 0 \(new)"] {
+      #expect(fault?.description.contains(part) == true, "\(part)")
+    }
+    #expect(!FileManager.default.fileExists(atPath: configuration.journalFile.path))
+    if hasRun {
+      try FileManager.default.removeItem(atPath: new)
+    } else {
+      try Data().write(to: configuration.newFile)
+    }
+    #expect(try starts(configuration) == Start(isFirst: !hasRun, findsJournal: !hasRun))
+  }
+
+  @Test func `whose keys are gone says what of a copy may be put back`() throws {
+    let folder = try ScratchFolder()
+    try ClusterFolder.create(folder.url, replicas: 1, basePort: 21_000)
+    let replica = ClusterFolder.replica(0, in: folder.url)
+    try FileManager.default.removeItem(at: replica.appending(path: "replica.key"))
+    let fault = #expect(throws: NodeFault.self) { try NodeConfiguration.load(directory: replica) }
+    #expect(fault?.description.contains("Never put back `new` or `state`") == true)
+  }
+
   @Test func `of a subnet that accepts other engines alone does not start, and stays new`() throws {
     let folder = try ScratchFolder()
     let network = try ClusterFolder.create(folder.url, replicas: 1, basePort: 21_000)

@@ -56,6 +56,56 @@ import Wire
     }
   }
 
+  /// With the rule broken the power loss takes what nobody synced.
+  @Test(arguments: [[], [.restartUnsynced]] as [Set<PlantedBug>])
+  func `makes durable at its start what a failed sync left in its log`(
+    planted: Set<PlantedBug>
+  ) throws {
+    let disk = SimulatedDisk(seed: 3)
+    let machine = disk.machine("r0")
+    func open(firstStart: Bool = false) throws -> Journal {
+      try Journal(
+        path: "r0/consensus.sqlite", vfs: disk.name, firstStart: firstStart, planted: planted)
+    }
+    let dying = try open(firstStart: true)
+    try dying.append([.vote(vote(1))])
+    machine.syncFails = true
+    #expect(throws: JournalFault.self) { try dying.append([.vote(vote(2))]) }
+    machine.crash(.nothing)
+    machine.powerOn()
+    #expect(((try? open()) == nil) == planted.isEmpty)
+    machine.crash(.nothing)
+    machine.powerOn()
+    machine.syncFails = false
+    let heir = try open()
+    #expect(try heir.restore().votes.map(\.ballot.view) == [1, 2])
+    machine.crash(.unsynced)
+    machine.powerOn()
+    let kept: [View] = planted.isEmpty ? [1, 2] : [1]
+    #expect(try open().restore().votes.map(\.ballot.view) == kept)
+    // A connection that closes while its machine runs makes its log durable.
+    withExtendedLifetime((disk, dying, heir)) {}
+  }
+
+  @Test func `writes its log anew at its start, on a full disk too`() throws {
+    let disk = SimulatedDisk(seed: 3)
+    let machine = disk.machine("r0")
+    let path = "r0/consensus.sqlite"
+    let dying = try Journal(path: path, vfs: disk.name, firstStart: true)
+    for view in 1...9 as ClosedRange<UInt64> { try dying.append([.vote(vote(view))]) }
+    machine.crash(.nothing)
+    machine.powerOn()
+    machine.bytesMax = machine.bytes
+    let log = try #require(machine.file(path + "-wal"))
+    let (before, operations) = (log.size, machine.operations)
+    let heir = try Journal(path: path, vfs: disk.name)
+    #expect(before > 9 * 4_096)
+    #expect(machine.operations - operations > before / MemoryFile.sectorBytes)
+    #expect(log.size == before && log.unsyncedSectors == 0)
+    #expect(try heir.restore().votes.count == 9)
+    withExtendedLifetime((disk, dying, heir)) {}
+  }
+
   @Test func `is not found after a wipe, and found after a crash`() throws {
     let disk = SimulatedDisk(seed: 1)
     defer { withExtendedLifetime(disk) {} }

@@ -104,6 +104,17 @@ final class RawConnection {
     #expect(reopened(disk)?.count ?? 0 >= done)
   }
 
+  @Test func `loses at a power loss what a process that died before it had not synced`() {
+    let disk = SimulatedDisk(seed: 1)
+    defer { withExtendedLifetime(disk) {} }
+    let done = commitUntilPowerLoss(on: disk, from: 1, operations: 50, synchronous: "off")
+    disk.machine("r0").crash(.nothing)
+    disk.machine("r0").crash(.unsynced)
+    disk.machine("r0").powerOn()
+    #expect(done > 0)
+    #expect(reopened(disk)?.count ?? 0 < done)
+  }
+
   @Test func `lets a reader of one process see the writer's commits and its own snapshot`() {
     let disk = SimulatedDisk(seed: 2)
     defer { withExtendedLifetime(disk) {} }

@@ -150,6 +150,23 @@ final class Scratch {
     #expect(try connection.checkpoint(.truncate).pagesInLog == 0)
   }
 
+  @Test func `writes its log anew as it was, beside a reader too`() throws {
+    let connection = try Connection(path: scratch.file)
+    try connection.pragma("journal_mode", "WAL")
+    try connection.execute("CREATE TABLE t(a)")
+    let reader = try Connection(path: scratch.file, access: .readOnly)
+    try reader.execute("BEGIN")
+    #expect(try reader.integer("SELECT count(*) FROM t") == 0)
+    try connection.execute("INSERT INTO t VALUES(randomblob(10001))")
+    let log = URL(filePath: scratch.file + "-wal")
+    let before = try Data(contentsOf: log)
+    #expect(before.count > 10_001)
+    try connection.rewriteLog()
+    #expect(try Data(contentsOf: log) == before)
+    try reader.execute("COMMIT")
+    #expect(try reader.integer("SELECT count(*) FROM t") == 1)
+  }
+
   @Test func `counts what its log has gained since it was last checkpointed`() throws {
     let connection = try Connection(path: scratch.file)
     try connection.pragma("journal_mode", "WAL")
