@@ -33,11 +33,15 @@ package struct ExecutionFault: Error, CustomStringConvertible {
     + "executes its log anew"
 
   package init(_ fault: StorageFault) {
-    kind = fault.isFull ? .full : .environment
-    description =
+    let trouble =
       fault.isEnvironment
       ? "\(fault): this machine's own trouble, so no call is refused for it (QD37)"
       : fault.description
+    if fault.isDamage {
+      (kind, description) = (.damaged, "\(trouble). \(Self.anew)")
+    } else {
+      (kind, description) = (fault.isFull ? .full : .environment, trouble)
+    }
   }
 }
 

@@ -1,10 +1,11 @@
 /// Journaling: what a replica must not forget, in `consensus.sqlite`.
 ///
 /// - Safety: `append` returns after the write-ahead log was synced, and a start syncs what it
-///   finds there, so a vote that was sent is there after any crash; a second, different own vote of one view and kind is never written;
-///   a record that was altered on disk is reported, never believed.
-/// - Bound: starting reads what lies above the last finalized height, not the history, and writes the
-///   log once.
+///   finds there, so a vote that was sent is there after any crash; a second, different own vote of
+///   one view and kind is never written; a record that was altered on disk is reported, never
+///   believed.
+/// - Bound: starting reads what lies above the last finalized height, not the history, and writes
+///   the log once.
 import Storage
 import Wire
 

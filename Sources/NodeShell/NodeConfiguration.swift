@@ -93,8 +93,8 @@ package struct NodeConfiguration: Sendable {
     guard let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue else {
       throw NodeFault(
         "\(file.path) is missing. Restore it from a copy of this replica's folder: keys, "
-          + "certificate, replica.json and network.json alone. Never put back `new` or `state`: the "
-          + "replica could contradict what it has signed since")
+          + "certificate, replica.json and network.json alone. Never put back `new` or `state`: "
+          + "the replica could contradict what it has signed since")
     }
     guard mode & 0o077 == 0 else {
       throw NodeFault(

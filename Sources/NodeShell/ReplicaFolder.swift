@@ -79,7 +79,7 @@ package enum ReplicaFolder {
     }
     return """
       This replica has never run: its first start makes its journal.
-      Written beside \(certificateName) and \(transportKeyName), inodes \(inodes[0]) and \(inodes[1]).
+      The inodes of \(certificateName) and \(transportKeyName): \(inodes[0]), \(inodes[1]).
 
       """
   }

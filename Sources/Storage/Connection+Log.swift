@@ -46,8 +46,8 @@ extension Connection {
     }
   }
 
-  /// Writes the log anew, byte for byte, and syncs it: what a process that died left in it may be in
-  /// the page cache alone, and after a sync that failed the next one says nothing of those bytes
+  /// Writes the log anew, byte for byte, and syncs it: what a process that died left in it may be
+  /// in the page cache alone, and after a sync that failed the next one says nothing of those bytes
   /// (https://lwn.net/Articles/752063/). Takes no room on the disk, and readers do not hinder it.
   ///
   /// - Precondition: no other connection writes to the file.

@@ -1,7 +1,7 @@
 /// The text of a statement, by which it is found again.
 ///
-/// - Safety: equal where the bytes are. What Unicode holds for the same, as two spellings of é, asks
-///   for different rows, and which of them a connection met first is no one's to say.
+/// - Safety: equal where the bytes are. What Unicode holds for the same, as two spellings of é,
+///   asks for different rows, and which of them a connection met first is no one's to say.
 package struct StatementText: Hashable, Sendable {
   private let text: String
 

@@ -52,6 +52,9 @@ package struct StorageFault: Error, Equatable, CustomStringConvertible {
     code == SQLITE_FULL || extendedCode == SQLITE_IOERR | (19 << 8)
   }
 
+  /// True when the file is not what SQLite wrote, or what was stored in it is not.
+  package var isDamage: Bool { [SQLITE_CORRUPT, SQLITE_NOTADB].contains(code) }
+
   package var description: String {
     "SQLite failed while \(doing): \(message) (code \(extendedCode))"
   }

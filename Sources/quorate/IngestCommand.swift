@@ -360,7 +360,7 @@ final class Acknowledged: Sendable {
       let text = resume ? (try? String(contentsOf: file, encoding: .utf8)) ?? "" : ""
       known = Self.read(text)
       if !resume || !manager.fileExists(atPath: file.path) {
-        manager.createFile(atPath: file.path, contents: nil)
+        _ = manager.createFile(atPath: file.path, contents: nil)
       }
       handle = try FileHandle(forWritingTo: file)
       try handle.seekToEnd()

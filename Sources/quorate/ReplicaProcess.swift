@@ -27,7 +27,7 @@ struct ReplicaProcess {
   func start() throws -> Process? {
     guard pid == nil else { return nil }
     if !FileManager.default.fileExists(atPath: logFile.path) {
-      FileManager.default.createFile(atPath: logFile.path, contents: nil)
+      _ = FileManager.default.createFile(atPath: logFile.path, contents: nil)
     }
     guard let log = FileHandle(forWritingAtPath: logFile.path) else {
       throw Failure("Cannot write \(logFile.path); check the folder's owner and mode.")

@@ -65,7 +65,7 @@ final class ProcessCluster {
 
   func start(_ index: Int) throws {
     let process = Process()
-    process.executableURL = try #require(Program.url)
+    process.executableURL = Program.url
     process.arguments = ["replica", "run", folder(of: index).path]
     let log = folder(of: index).appending(path: "replica.log")
     if !FileManager.default.fileExists(atPath: log.path) {

@@ -290,7 +290,7 @@ private let header = "id,customer,amount,day\n"
     }
   }
 
-  /// A body that an account cannot pay is not ordered, and takes what there is where it was.
+  /// A call whose bytes an account cannot pay is not ordered, and takes what there is where it was.
   @Test func `takes no more than there is, and makes no account`() throws {
     let subnet = try Subnet()
     let fee = Self.prices.transfer.number
@@ -298,8 +298,7 @@ private let header = "id,customer,amount,day\n"
     func empty() -> SignedCall {
       let amount = Cycles(all - fee - 1_000)
       return subnet.call(
-        "", .transfer(to: Subnet.owner.publicKey, amount), body: body, key: "all",
-        by: Subnet.stranger)
+        "", .transfer(to: Subnet.owner.publicKey, amount), key: "all", by: Subnet.stranger)
     }
     #expect(try subnet.run(empty()).status == .applied)
     let again = empty()

@@ -1,4 +1,3 @@
-import CSQLite
 import Certification
 import Storage
 
@@ -13,7 +12,7 @@ package enum SnapshotFault: Error, CustomStringConvertible {
     switch fault.kind {
     case .statement, .denied, .interrupted:
       self = .wrong(CheckFault(.file, "what it holds does not fit together (\(fault.message))"))
-    case .environment where [SQLITE_CORRUPT, SQLITE_NOTADB].contains(fault.code):
+    case .environment where fault.isDamage:
       self = .wrong(CheckFault(.file, "it is damaged, or no SQLite file (\(fault.message))"))
     case .environment: self = .machine(fault)
     }
