@@ -9,7 +9,8 @@ import Wire
 ///
 /// - Safety: nothing is read as a message before the other end has shown a pinned certificate and
 ///   a fitting hello.
-/// - Bound: lives on one event loop; keeps at most one unfinished frame.
+/// - Bound: lives on one event loop; keeps at most one unfinished frame. Whatever comes, in either
+///   direction, counts against the peer's share, heartbeats too.
 final class Link: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
@@ -20,7 +21,6 @@ final class Link: ChannelInboundHandler {
   let proven: ProvenPeer
   private unowned let board: Switchboard
   private var reader: FrameReader
-  private var rate: RateGuard
   private var context: ChannelHandlerContext?
   private var arrivals: [Arrival] = []
   /// Set once both hellos were right.
@@ -40,7 +40,6 @@ final class Link: ChannelInboundHandler {
     proven = ProvenPeer()
     reader = FrameReader(limit: board.limits.helloBytesMax)
     let now = NIODeadline.now().uptimeNanoseconds
-    rate = RateGuard(board.limits, now: now)
     startedAt = now
     readAt = now
     wroteAt = now
@@ -76,9 +75,7 @@ final class Link: ChannelInboundHandler {
       reject("\(error)")
     }
     reader.compact()
-    if let peer, case .accepted = direction, closing == nil {
-      slow(peer, messages: count, bytes: size)
-    }
+    if let peer, closing == nil { slow(peer, frames: count, bytes: size) }
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
@@ -139,7 +136,7 @@ final class Link: ChannelInboundHandler {
       }
       return
     }
-    if mayRead, board.isReading, now > readAt + UInt64(limits.silenceMax.nanoseconds) {
+    if isReading, now > readAt + UInt64(limits.silenceMax.nanoseconds) {
       close("nothing came for \(limits.silenceMax.nanoseconds / 1_000_000) ms")
     } else if now > wroteAt + UInt64(limits.heartbeat.nanoseconds) {
       write(Frame.heartbeat)
@@ -147,11 +144,19 @@ final class Link: ChannelInboundHandler {
     }
   }
 
-  /// Reading starts or stops as the link's own share and the whole replica allow.
+  /// As the peer's share and, where messages come, the whole replica allow.
+  private var isReading: Bool {
+    switch direction {
+    case .accepted: mayRead && board.isReading
+    case .dialled: mayRead
+    }
+  }
+
+  /// Reading starts or stops.
   func adjustReading() {
     guard let context else { return }
     readAt = NIODeadline.now().uptimeNanoseconds
-    let reads = (mayRead && board.isReading) || peer == nil
+    let reads = isReading || peer == nil
     context.channel.setOption(ChannelOptions.autoRead, value: reads).whenFailure { _ in }
   }
 
@@ -200,8 +205,8 @@ final class Link: ChannelInboundHandler {
     arrivals.removeAll(keepingCapacity: arrivals.capacity <= 256)
   }
 
-  private func slow(_ peer: ReplicaID, messages: Int, bytes: Int) {
-    let wait = rate.spend(messages: messages, bytes: bytes, now: readAt)
+  private func slow(_ peer: ReplicaID, frames: Int, bytes: Int) {
+    let wait = board.spend(frames: frames, bytes: bytes, of: peer, now: readAt)
     guard let wait, mayRead else { return }
     mayRead = false
     adjustReading()

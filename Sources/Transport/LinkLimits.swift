@@ -34,7 +34,8 @@ package struct LinkLimits: Sendable {
   /// Frames up to this size are copied together into one TLS record and one system call.
   package var coalescedFrameBytesMax = 8 << 10
 
-  /// What one peer may send a second; over it, nothing is read from it for a while.
+  /// What one peer may send a second on all its links, frames without content too; over it, nothing
+  /// is read from it for a while.
   package var messagesPerSecondMax = 40_000
   package var bytesPerSecondMax = 64 << 20
   /// How many seconds' worth a peer may send at once after a calm.

@@ -85,7 +85,7 @@ struct Outbox {
 /// How much a peer may still send: tokens that refill with time.
 ///
 /// - Bound: over any `t` seconds a peer gets through at most `(burst + t) · rate` messages and
-///   bytes, plus the one read that went over.
+///   bytes, plus on each of its connections the one read that went over.
 struct RateGuard {
   private let messagesPerSecond: Double
   private let bytesPerSecond: Double

@@ -16,12 +16,15 @@ final class Switchboard {
     var dialled: Link?
     var accepted: Link?
     var redialNext: TimeAmount
+    /// Of all its links, one after the other: to connect anew gives it nothing back.
+    var rate: RateGuard
 
     init(_ member: LinkMember, counters: LinkCounters, limits: LinkLimits) {
       self.member = member
       self.counters = counters
       outbox = Outbox(framesMax: limits.outboxFramesMax, bytesMax: limits.outboxBytesMax)
       redialNext = limits.redialFirst
+      rate = RateGuard(limits, now: NIODeadline.now().uptimeNanoseconds)
     }
   }
 
@@ -179,6 +182,11 @@ final class Switchboard {
   }
 
   func malformed(from id: ReplicaID) { self[id]?.counters.malformed.add(1) }
+
+  /// - Returns: nanoseconds for which not to read, when the peer is over its share.
+  func spend(frames: Int, bytes: Int, of id: ReplicaID, now: UInt64) -> UInt64? {
+    self[id]?.rate.spend(messages: frames, bytes: bytes, now: now)
+  }
 
   func flooded(by id: ReplicaID) {
     self[id]?.counters.pauses.add(1)

@@ -21,6 +21,28 @@ private final class Fickle: ChannelInboundHandler {
   }
 }
 
+/// Says hello when it is spoken to, and then frames without content.
+private final class Chatterbox: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+  private let hello: Hello
+  private let frames: Int
+  private var hasSpoken = false
+
+  init(_ hello: Hello, frames: Int) {
+    self.hello = hello
+    self.frames = frames
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard !hasSpoken else { return }
+    hasSpoken = true
+    var buffer = Frame.framed(hello.canonicalBytes)
+    buffer.writeRepeatingByte(0, count: frames * Frame.heartbeat.readableBytes)
+    context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+  }
+}
+
 @Suite(.serialized) struct `Links between replicas` {
   @Test func `carry messages to one and to all with the sender's name`() throws {
     let town = try Town(size: 3)
@@ -150,6 +172,34 @@ private final class Fickle: ChannelInboundHandler {
     #expect(first.events.wait { $0.contains(.flooding(1)) })
     #expect(first.arrivals.wait { $0.count == 1_000 })
     #expect(first.links.statistics[1].pauses > 0)
+  }
+
+  @Test(arguments: [(400, false), (600, true)])
+  func `are read no faster where frames without content come back on them`(
+    frames: Int, isFlood: Bool
+  ) throws {
+    let town = try Town(size: 2)
+    let credentials = try Credentials(town.setup(1))
+    let hello = Hello(version: LinkLimits.protocolVersion, subnet: town.subnet, from: 1, to: 0)
+    let server = try ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandlers([
+            credentials.accepting(as: 1, into: ProvenPeer()), Chatterbox(hello, frames: frames),
+          ])
+        }
+      }.bind(host: "127.0.0.1", port: town.members[1].port).wait()
+    defer { try? server.close().wait() }
+    let first = try Station(
+      town.setup(0) {
+        $0.messagesPerSecondMax = 5
+        $0.burstSeconds = 100
+      })
+    defer { first.links.stop() }
+    #expect(first.isUp(1))
+    #expect(first.events.wait(seconds: isFlood ? 20 : 1) { $0.contains(.flooding(1)) } == isFlood)
+    #expect(first.links.statistics[1].pauses == (isFlood ? 1 : 0))
+    #expect(first.links.statistics[1].isUp)
   }
 
   @Test func `end when a peer falls silent`() throws {
@@ -302,6 +352,31 @@ private final class Fickle: ChannelInboundHandler {
     #expect(member.isClosed(), "\(name)")
     #expect(first.links.statistics[1].malformed == 1)
     #expect(first.arrivals.all.count == 1)
+  }
+
+  @Test(arguments: [(40, false), (60, true)])
+  func `gives a member that connects anew no new share`(count: Int, isFlood: Bool) throws {
+    let town = try Town(size: 2)
+    let first = try Station(
+      town.setup(0) {
+        $0.messagesPerSecondMax = 1
+        $0.burstSeconds = 100
+      })
+    defer { first.links.stop() }
+    let hello = Hello(
+      version: LinkLimits.protocolVersion, subnet: town.subnet, from: 1, to: 0)
+    for connection in 1...2 {
+      let member = try Intruder(to: town.members[0], as: town.setup(1))
+      member.say(frame: hello.canonicalBytes)
+      for _ in 0..<count { member.say(frame: announcement(1).canonicalBytes) }
+      // Of the second flood some may be left for later.
+      if connection == 1 || !isFlood {
+        #expect(first.arrivals.wait { $0.count == connection * count })
+      }
+      if connection == 1 { #expect(!first.events.all.contains(.flooding(1))) }
+      if connection == 1 { member.end() }
+    }
+    #expect(first.events.wait(seconds: isFlood ? 20 : 1) { $0.contains(.flooding(1)) } == isFlood)
   }
 
   @Test func `closes on a claimed length over the limit`() throws {
