@@ -11,7 +11,8 @@ import Wire
 /// CLUSTER/r3/replica.key    the seed of its signing key, mode 0600
 /// CLUSTER/r3/transport.crt  its certificate for links to the others
 /// CLUSTER/r3/transport.key  the key of that certificate, mode 0600
-/// CLUSTER/r3/state/         the journal and the pipelines' files
+/// CLUSTER/r3/state/         the journal and the pipelines' files, with personal columns as they
+///                           are, mode 0700
 /// CLUSTER/r3/new            written with the key, gone after the first start: only with it is a
 ///                           replica without a journal new, and not one whose journal was lost;
 ///                           names inodes beside it, since in a copy it tells of an earlier time
@@ -31,7 +32,7 @@ package struct NodeConfiguration: Sendable {
 
   package var stateDirectory: URL { directory.appending(path: ReplicaFolder.stateName) }
   package var journalFile: URL { stateDirectory.appending(path: "consensus.sqlite") }
-  package var markerFile: URL { directory.appending(path: "started") }
+  package var markerFile: URL { directory.appending(path: ReplicaFolder.startedName) }
   var pidFile: URL { directory.appending(path: ReplicaFolder.pidName) }
   package var newFile: URL { directory.appending(path: ReplicaFolder.newName) }
   /// Free bytes on the disk that execution leaves to the journal.
@@ -89,18 +90,13 @@ package struct NodeConfiguration: Sendable {
 
   /// Whoever can read a replica's key can sign in its name.
   private static func requirePrivate(_ file: URL) throws(NodeFault) {
-    let attributes = try? FileManager.default.attributesOfItem(atPath: file.path)
-    guard let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue else {
+    guard FileManager.default.fileExists(atPath: file.path) else {
       throw NodeFault(
         "\(file.path) is missing. Restore it from a copy of this replica's folder: keys, "
           + "certificate, replica.json and network.json alone. Never put back `new` or `state`: "
           + "the replica could contradict what it has signed since")
     }
-    guard mode & 0o077 == 0 else {
-      throw NodeFault(
-        "\(file.path) can be read by others (mode \(String(mode & 0o777, radix: 8))). Run: "
-          + "chmod 600 \(file.path)")
-    }
+    try ReplicaFolder.requirePrivate(file)
   }
 }
 

@@ -138,12 +138,12 @@ struct OpenedFiles {
   }
 }
 
-/// Keeps a second process from a replica's files until it is released.
+/// Keeps a second process from a replica's files until it is released, and other users always.
 package final class FolderLock: Sendable {
   private let descriptor: Mutex<Int32>
 
   package init(_ folder: URL) throws(NodeFault) {
-    try ReplicaFolder.makeFolder(folder)
+    try ReplicaFolder.makePrivate(folder)
     let path = folder.appending(path: "lock").path
     let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard opened >= 0 else {

@@ -29,8 +29,9 @@ struct QuarantineEnd {
   private var state: URL { configuration.stateDirectory }
   private var rebuilt: URL { state.appending(path: Self.folderName) }
 
+  private static let asidePrefix = "quarantined-"
   static func asideName(of quarantine: Quarantine) -> String {
-    "quarantined-\(quarantine.certificate.height)"
+    "\(asidePrefix)\(quarantine.certificate.height)"
   }
 
   private func aside(_ quarantine: Quarantine) -> URL {
@@ -40,6 +41,7 @@ struct QuarantineEnd {
   /// - Parameter restored: what the journal holds.
   /// - Returns: what it holds now, and what people are told of it.
   func seek(_ restored: Restored) throws(NodeFault) -> (restored: Restored, told: [String]) {
+    try closeAside()
     guard let quarantine = restored.quarantine else { return (restored, []) }
     if quarantine.isOver {
       return (restored, try adopt(quarantine) ? tell(nil, quarantine) : [])
@@ -80,6 +82,14 @@ struct QuarantineEnd {
     return (now, tell(result.differences, quarantine))
   }
 
+  /// Shuts other users out of old files, wherever they are moved to.
+  private func closeAside() throws(NodeFault) {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: state.path)) ?? []
+    for name in names where name.hasPrefix(Self.asidePrefix) {
+      try ReplicaFolder.makePrivate(state.appending(path: name))
+    }
+  }
+
   /// That of this machine, which the subnet accepts as far as the old files tell.
   private func engine() throws(NodeFault) -> EngineFingerprint {
     do throws(ExecutionFault) {
@@ -108,7 +118,8 @@ struct QuarantineEnd {
       block: { try journal.block(at: $0) }, certificate: { try journal.stateCertificate(at: $0) })
     // Before the record, so that no crash loses them.
     let lines = result.differences.map { "\($0)\n" }.joined()
-    try ReplicaFolder.write(Array(lines.utf8), to: rebuilt.appending(path: Self.reportName))
+    try ReplicaFolder.write(
+      Array(lines.utf8), to: rebuilt.appending(path: Self.reportName), mode: 0o600)
     for folder in [rebuilt.appending(path: "pipelines"), rebuilt, state] { try sync(folder) }
     return result
   }
@@ -147,7 +158,7 @@ struct QuarantineEnd {
     let aside = aside(quarantine)
     if isLeft, !files.fileExists(atPath: aside.path) {
       let draft = aside.appendingPathExtension("new")
-      try ReplicaFolder.makeFolder(draft)
+      try ReplicaFolder.makePrivate(draft)
       try moveFiles(from: state, to: draft)
       try move(draft.path, to: aside.path)
       try sync(state)

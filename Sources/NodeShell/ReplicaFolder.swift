@@ -25,24 +25,30 @@ package enum ReplicaFolder {
   package static let cardName = "replica.card.json"
   package static let stateName = "state"
   package static let pidName = "replica.pid"
+  package static let logName = "replica.log"
   static let newName = "new"
+  static let startedName = "started"
+
+  /// All that `create`, the replica and the commands that start it put there; what names the member
+  /// comes last.
+  static let names = [
+    stateName, settingsName, certificateName, transportKeyName, newName, startedName, pidName,
+    logName, cardName, keyName,
+  ]
 
   /// Makes a replica's folder with new keys, which never leave it.
   ///
   /// - Parameter host: where the others reach it; it listens on all addresses unless that is
   ///   this machine's own loopback.
-  /// - Throws: `NodeFault` when there is a replica already or the disk refuses.
+  /// - Safety: takes no file's place.
+  /// - Throws: `NodeFault` when there is a replica already, or a file that is called as one of its
+  ///   own, or the disk refuses.
   @discardableResult
   package static func create(
     _ folder: URL, host: String, peerPort: UInt16, httpPort: UInt16,
     settings given: ReplicaSettings = ReplicaSettings()
   ) throws(NodeFault) -> ReplicaCard {
-    let keyFile = folder.appending(path: keyName)
-    guard !FileManager.default.fileExists(atPath: keyFile.path) else {
-      throw NodeFault(
-        "\(folder.path) holds a replica already. Name another folder, or remove this one if its "
-          + "replica is not needed any more")
-    }
+    try requireRoom(in: folder)
     var settings = given
     if !["127.0.0.1", "localhost", "::1"].contains(host) {
       settings.peerHost = "0.0.0.0"
@@ -58,17 +64,37 @@ package enum ReplicaFolder {
     let card = ReplicaCard(
       key: key.publicKey.hex, host: host, peerPort: peerPort, httpPort: httpPort,
       certificate: identity.certificatePEM, engine: try engine().hex)
-    try makeFolder(folder)
-    try write(json(settings), to: folder.appending(path: settingsName))
-    try write(json(card), to: folder.appending(path: cardName))
-    try write(
-      Array(identity.certificatePEM.utf8), to: folder.appending(path: certificateName))
-    try write(
-      Array(identity.privateKeyPEM.utf8), to: folder.appending(path: transportKeyName),
-      mode: 0o600)
-    try write(Array(newText(folder).utf8), to: folder.appending(path: newName))
-    try write(Array((key.seed.hex + "\n").utf8), to: keyFile, mode: 0o600)
+    try makeFolder(folder, mode: 0o700)
+    func add(_ bytes: [UInt8], _ name: String, mode: mode_t = 0o644) throws(NodeFault) {
+      try write(bytes, to: folder.appending(path: name), mode: mode, isNew: true)
+    }
+    try add(json(settings), settingsName)
+    try add(json(card), cardName)
+    try add(Array(identity.certificatePEM.utf8), certificateName)
+    try add(Array(identity.privateKeyPEM.utf8), transportKeyName, mode: 0o600)
+    try add(Array(newText(folder).utf8), newName)
+    try add(Array((key.seed.hex + "\n").utf8), keyName, mode: 0o600)
     return card
+  }
+
+  /// - Throws: `NodeFault` where a new replica's files would meet others.
+  static func requireRoom(in folder: URL) throws(NodeFault) {
+    let files = FileManager.default
+    func isThere(_ name: String) -> Bool {
+      let path = folder.appending(path: name).path
+      guard name == stateName else { return files.fileExists(atPath: path) }
+      // An empty one may be a disk of its own.
+      return (try? files.contentsOfDirectory(atPath: path).isEmpty) == false
+    }
+    guard !isThere(keyName) else {
+      throw NodeFault(
+        "\(folder.path) holds a replica already. Name another folder, or remove this one if its "
+          + "replica is not needed any more")
+    }
+    guard let other = names.first(where: isThere) else { return }
+    throw NodeFault(
+      "\(folder.path) holds '\(other)' already, and a replica has something of that name. Name "
+        + "another folder, or move that away")
   }
 
   /// What `new` holds in the folder that it was written in: files of a copy have other inodes.
@@ -94,27 +120,71 @@ package enum ReplicaFolder {
 
   // MARK: Files
 
-  static func makeFolder(_ folder: URL) throws(NodeFault) {
+  /// - Parameter mode: of a new one; one that is there stays as it is.
+  static func makeFolder(_ folder: URL, mode: mode_t = 0o777) throws(NodeFault) {
+    func fail(_ why: String) -> NodeFault {
+      NodeFault(
+        "cannot make the folder \(folder.path): \(why). Check the owner and the free space of the "
+          + "folder above it")
+    }
     do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(
+        at: folder.deletingLastPathComponent(), withIntermediateDirectories: true)
     } catch {
+      throw fail(error.localizedDescription)
+    }
+    guard mkdir(folder.path, mode) != 0 else { return }
+    let why = String(cString: strerror(errno))
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder),
+      isFolder.boolValue
+    else { throw fail(why) }
+  }
+
+  /// Makes a folder for what is withheld from others, who are shut out of one that is there.
+  static func makePrivate(_ folder: URL) throws(NodeFault) {
+    try makeFolder(folder, mode: 0o700)
+    var status = stat()
+    guard stat(folder.path, &status) == 0, status.st_mode & 0o077 != 0 else { return }
+    guard chmod(folder.path, 0o700) == 0 else {
       throw NodeFault(
-        "cannot make the folder \(folder.path): \(error.localizedDescription). Check the owner and "
-          + "the free space of the folder above it")
+        "\(folder.path) can be read by others (mode \(octal(status.st_mode))) and cannot be closed "
+          + "to them: \(String(cString: strerror(errno))). Run as its owner: chmod 700 "
+          + folder.path)
     }
   }
 
-  /// Writes a file whole and durably: under another name first, then in one step.
-  static func write(_ bytes: [UInt8], to file: URL, mode: mode_t = 0o644) throws(NodeFault) {
-    let draft = file.path + ".new"
+  /// - Throws: `NodeFault` when others than its owner may read a file; a missing one passes.
+  package static func requirePrivate(_ file: URL) throws(NodeFault) {
+    var status = stat()
+    guard stat(file.path, &status) == 0, status.st_mode & 0o077 != 0 else { return }
+    throw NodeFault(
+      "\(file.path) can be read by others (mode \(octal(status.st_mode))). Run: chmod 600 "
+        + file.path)
+  }
+
+  private static func octal(_ mode: mode_t) -> String { String(mode & 0o777, radix: 8) }
+
+  /// Writes a file durably: whole, under another name first, then in one step; or, where it must
+  /// be new, under its own name at once, so that it takes no file's place.
+  static func write(
+    _ bytes: [UInt8], to file: URL, mode: mode_t = 0o644, isNew: Bool = false
+  ) throws(NodeFault) {
+    let draft = isNew ? file.path : file.path + ".new"
     func fail(_ what: String) -> NodeFault {
       let why = String(cString: strerror(errno))
       return NodeFault(
         "cannot \(what) \(file.path): \(why). Check the owner and the free space of its folder")
     }
-    unlink(draft)
+    if !isNew { unlink(draft) }
     let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-    guard descriptor >= 0 else { throw fail("create") }
+    guard descriptor >= 0 else {
+      guard isNew, errno == EEXIST else { throw fail("create") }
+      throw NodeFault(
+        "\(file.path) is there already and stays as it is. Move it away, or give another name")
+    }
+    var isWhole = false
+    defer { if !isWhole { unlink(draft) } }
     var written = 0
     while written < bytes.count {
       let count = bytes[written...].withUnsafeBytes {
@@ -128,7 +198,8 @@ package enum ReplicaFolder {
       written += count
     }
     guard fsync(descriptor) == 0, close(descriptor) == 0 else { throw fail("write") }
-    guard rename(draft, file.path) == 0 else { throw fail("name") }
+    guard isNew || rename(draft, file.path) == 0 else { throw fail("name") }
+    isWhole = true
     let folder = open(file.deletingLastPathComponent().path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw fail("write") }
     defer { close(folder) }
@@ -176,6 +247,7 @@ package enum ClusterFolder {
   package static let operatorCyclesUsual: Cycles = 1_000_000_000_000_000_000
 
   package static func networkFile(_ folder: URL) -> URL { folder.appending(path: networkName) }
+  package static func identities(_ folder: URL) -> URL { folder.appending(path: identitiesName) }
   package static func replica(_ id: ReplicaID, in folder: URL) -> URL {
     folder.appending(path: "\(id)")
   }
@@ -183,7 +255,8 @@ package enum ClusterFolder {
   /// Makes a cluster on this machine: replica `i` listens for peers on `basePort + 2i` and for
   /// clients on the port after it.
   ///
-  /// - Throws: `NodeFault`; nothing is there then that was not there before, but for folders.
+  /// - Safety: takes no file's place; where one is in the way, nothing is written.
+  /// - Throws: `NodeFault`.
   @discardableResult
   package static func create(
     _ folder: URL, name: String = "local", replicas: Int, basePort: UInt16,
@@ -195,6 +268,9 @@ package enum ClusterFolder {
       throw NodeFault(
         "\(replicas) replicas need \(2 * replicas) ports from \(basePort) on, between 1024 and "
           + "65535: name another base port")
+    }
+    for index in 0..<replicas {
+      try ReplicaFolder.requireRoom(in: replica(ReplicaID(UInt16(index)), in: folder))
     }
     try ReplicaFolder.makeFolder(folder)
     var cards: [ReplicaCard] = []
@@ -239,13 +315,21 @@ package enum ClusterFolder {
     } catch {
       throw NodeFault("these replicas make no subnet: \(error)")
     }
-    let identities = folder.appending(path: identitiesName)
-    try ReplicaFolder.makeFolder(identities)
-    try ReplicaFolder.write(
-      Array((operatorKey.seed.hex + "\n").utf8),
-      to: identities.appending(path: "\(operatorName).key"), mode: 0o600)
-    try ReplicaFolder.write(network.json, to: networkFile(folder))
+    try addIdentity(operatorName, operatorKey, to: identities(folder))
+    try ReplicaFolder.write(network.json, to: networkFile(folder), isNew: true)
     return network
+  }
+
+  /// Writes the key of a person or a program, for its owner's eyes alone.
+  ///
+  /// - Safety: never over another: what that one owns would be lost.
+  package static func addIdentity(
+    _ name: String, _ pair: KeyPair, to folder: URL
+  ) throws(NodeFault) {
+    try ReplicaFolder.makeFolder(folder, mode: 0o700)
+    try ReplicaFolder.write(
+      Array((pair.seed.hex + "\n").utf8), to: folder.appending(path: "\(name).key"), mode: 0o600,
+      isNew: true)
   }
 
   /// The engine that all replicas have (QD28).
@@ -281,6 +365,12 @@ package enum ClusterFolder {
       throw NodeFault(
         "\(folder.path) holds a cluster already. Name another folder, or remove it first with "
           + "`quorate cluster down --wipe`")
+    }
+    let key = identities(folder).appending(path: "\(operatorName).key")
+    guard !FileManager.default.fileExists(atPath: key.path) else {
+      throw NodeFault(
+        "\(key.path) is there already, where a new cluster's operator has its key. Name another "
+          + "folder, or move that key away")
     }
   }
 }

@@ -21,6 +21,12 @@ final class ScratchFolder {
   }
 }
 
+/// As far as it is others' to read, write or enter.
+func mode(of item: URL) throws -> Int {
+  let attributes = try FileManager.default.attributesOfItem(atPath: item.path)
+  return try #require(attributes[.posixPermissions] as? NSNumber).intValue
+}
+
 @Suite struct `A cluster's folder` {
   @Test func `loads as each of its replicas`() throws {
     let folder = try ScratchFolder()
@@ -46,10 +52,83 @@ final class ScratchFolder {
     #expect(network.genesis.accounts == [.init(owner: key.publicKey, balance: 77)])
     #expect(network.genesis.administrators == [key.publicKey])
     for path in ["identities/operator.key", "r0/replica.key", "r0/transport.key"] {
-      let attributes = try FileManager.default.attributesOfItem(
-        atPath: folder.url.appending(path: path).path)
-      #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600, "\(path)")
+      #expect(try mode(of: folder.url.appending(path: path)) == 0o600, "\(path)")
     }
+    for path in ["identities", "r0"] {
+      #expect(try mode(of: folder.url.appending(path: path)) == 0o700, "\(path)")
+    }
+  }
+
+  @Test(arguments: ["identities/operator.key", "r1/transport.key", "r1/new", "r1/state/mine"])
+  func `is not made where a file is in its way`(path: String) throws {
+    let folder = try ScratchFolder()
+    let file = folder.url.appending(path: path)
+    try FileManager.default.createDirectory(
+      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try folder.write("mine", to: path)
+    #expect(throws: NodeFault.self) {
+      try ClusterFolder.create(folder.url, replicas: 2, basePort: 21_000)
+    }
+    #expect(try String(contentsOf: file, encoding: .utf8) == "mine")
+    let items = FileManager.default.subpaths(atPath: folder.url.path) ?? []
+    #expect(items.count == path.split(separator: "/").count, "\(items)")
+    try FileManager.default.removeItem(at: file)
+    try ClusterFolder.create(folder.url, replicas: 2, basePort: 21_000)
+  }
+
+  @Test func `holds each identity once`() throws {
+    let folder = try ScratchFolder()
+    let (first, second) = (KeyPair.generate(), KeyPair.generate())
+    try ClusterFolder.addIdentity("alice", first, to: folder.url)
+    let fault = #expect(throws: NodeFault.self) {
+      try ClusterFolder.addIdentity("alice", second, to: folder.url)
+    }
+    #expect(fault?.description.contains("alice.key is there already") == true)
+    let file = folder.url.appending(path: "alice.key")
+    #expect(try String(contentsOf: file, encoding: .utf8) == first.seed.hex + "\n")
+    #expect(try mode(of: file) == 0o600)
+  }
+
+  @Test func `that is wiped goes where it is the cluster's alone`() throws {
+    let folder = try ScratchFolder()
+    let place = folder.url.appending(path: "cluster")
+    let network = try ClusterFolder.create(place, replicas: 2, basePort: 21_000)
+    let ingests = ClusterFolder.ingests(into: network.subnet, in: place)
+    let state = place.appending(path: "r1/state/quarantined-7")
+    for made in [ingests, state] {
+      try FileManager.default.createDirectory(at: made, withIntermediateDirectories: true)
+    }
+    try folder.write("1 ab", to: "cluster/ingests/\(ingests.lastPathComponent)/shop")
+    try folder.write("row", to: "cluster/r1/state/quarantined-7/differences.txt")
+    for name in ["replica.log", "replica.pid", "started", "replica.pid.new"] {
+      try folder.write("text", to: "cluster/r0/\(name)")
+    }
+    #expect(try ClusterFolder.wipe(place, of: network) == [])
+    #expect(!FileManager.default.fileExists(atPath: place.path))
+  }
+
+  @Test func `that is wiped keeps what was never the cluster's`() throws {
+    let folder = try ScratchFolder()
+    let network = try ClusterFolder.create(folder.url, replicas: 3, basePort: 21_000)
+    // Another's folder, in the place of a replica that runs elsewhere.
+    try FileManager.default.removeItem(at: ClusterFolder.replica(2, in: folder.url))
+    for name in ["src", "ingests/mine", "r2/state"] {
+      try FileManager.default.createDirectory(
+        at: folder.url.appending(path: name), withIntermediateDirectories: true)
+    }
+    let others = [
+      "identities/tls.key", "ingests/mine/notes", "notes", "r0/notes", "r2/state/mine",
+      "src/main.swift",
+    ]
+    for path in others { try folder.write("mine", to: path) }
+    #expect(ClusterFolder.holds(network.members[0], in: folder.url))
+    #expect(!ClusterFolder.holds(network.members[2], in: folder.url))
+    #expect(
+      try ClusterFolder.wipe(folder.url, of: network)
+        == ["identities/tls.key", "ingests/mine", "notes", "r0/notes", "r2/state", "src"])
+    let items = FileManager.default.subpaths(atPath: folder.url.path) ?? []
+    let folders = ["identities", "ingests", "ingests/mine", "r0", "r2", "r2/state", "src"]
+    #expect(items.sorted() == (others + folders).sorted())
   }
 
   @Test func `is never written over`() throws {
@@ -173,6 +252,19 @@ final class ScratchFolder {
     _ = try FolderLock(folder.url)
   }
 
+  @Test(arguments: [nil, 0o755, 0o700])
+  func `is closed to others where its state is, once it is taken`(before: Int?) throws {
+    let folder = try ScratchFolder()
+    let state = folder.url.appending(path: "replica/state")
+    if let before {
+      try FileManager.default.createDirectory(at: state, withIntermediateDirectories: true)
+      try FileManager.default.setAttributes([.posixPermissions: before], ofItemAtPath: state.path)
+    }
+    let lock = try FolderLock(state)
+    defer { lock.release() }
+    #expect(try mode(of: state) == 0o700)
+  }
+
   @Test func `has files that are written whole or not at all`() throws {
     let folder = try ScratchFolder()
     let file = folder.url.appending(path: "file")
@@ -182,6 +274,8 @@ final class ScratchFolder {
     #expect(throws: NodeFault.self) {
       try ReplicaFolder.write([1], to: folder.url.appending(path: "absent/file"))
     }
+    #expect(throws: NodeFault.self) { try ReplicaFolder.write([4], to: file, isNew: true) }
+    #expect(try [UInt8](Data(contentsOf: file)) == [3])
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["file"])
   }
 

@@ -99,7 +99,12 @@ private struct Quarantined {
   @Test func `ends it when the log comes to the certified state, and keeps the old files`() throws {
     let replica = try Quarantined()
     try replica.alter()
+    let earlier = URL(filePath: "\(replica.state)/quarantined-1")
+    try FileManager.default.createDirectory(at: earlier, withIntermediateDirectories: true)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: earlier.path)
     let files = try replica.open()
+    #expect(try mode(of: earlier) == 0o700)
+    #expect(try mode(of: URL(filePath: replica.aside)) == 0o700)
     #expect(!files.restored.quarantined && files.restored.quarantine?.isOver == true)
     #expect(files.restored.stateSignedHighest == 2)
     #expect(files.executor.height == 3)
