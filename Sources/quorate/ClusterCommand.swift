@@ -179,18 +179,32 @@ struct ClusterCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "End every replica.")
     @OptionGroup var location: ClusterLocation
     @Argument(help: "The cluster's folder.") var directory: String?
-    @Flag(help: "Remove the cluster's folder too: keys, state and all.") var wipe = false
+    @Flag(help: "Remove what is the cluster's too: keys, state and all. Other files stay.")
+    var wipe = false
 
     func run() async throws {
       let folder = ClusterLocation.folder(directory ?? location.directory)
       let cluster = try LocalCluster(folder)
       try await cluster.stop(cluster.processes.map(\.id), by: SIGTERM, seconds: 30)
-      if wipe { try await cluster.wipe() }
+      let left = wipe ? try await cluster.wipe() : []
       let count = cluster.processes.count
       let (all, their) =
         count == 1 ? ("The replica is", "its") : ("All \(count) replicas are", "their")
-      Terminal.say(
-        "\(all) down" + (wipe ? " and \(folder.path) is removed." : "; \(their) state is kept."))
+      guard wipe else { return Terminal.say("\(all) down; \(their) state is kept.") }
+      Terminal.say("\(all) down and \(Self.wiped(folder, left))")
+    }
+
+    /// What became of the folder.
+    static func wiped(_ folder: URL, _ left: [String]) -> String {
+      guard FileManager.default.fileExists(atPath: folder.path) else {
+        return "\(folder.path) is removed."
+      }
+      let shown = left.prefix(5).joined(separator: ", ")
+      let more = left.count > 5 ? " and \(grouped(left.count - 5)) more" : ""
+      return "all that was the cluster's is removed from \(folder.path).\n"
+        + (left.isEmpty
+          ? "The folder itself is empty and cannot be removed; check the owner of the one above it."
+          : "The folder stays, with what no command put there: \(shown)\(more).")
     }
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Certification
 import Foundation
+import NodeShell
 import QuorateClient
 import Signing
 import Wire
@@ -38,7 +39,7 @@ struct ClusterLocation: ParsableArguments {
     }
   }
 
-  var identities: IdentityStore { IdentityStore(folder: folder.appending(path: "identities")) }
+  var identities: IdentityStore { IdentityStore(folder: ClusterFolder.identities(folder)) }
 }
 
 /// Who calls: a name in the cluster's `identities` folder.
@@ -73,6 +74,7 @@ struct IdentityStore {
   }
 
   func keyPair(of name: String) throws -> KeyPair {
+    try ReplicaFolder.requirePrivate(file(of: name))
     guard let text = try? String(contentsOf: file(of: name), encoding: .utf8) else {
       let known = names().joined(separator: ", ")
       throw Failure(
@@ -96,11 +98,7 @@ struct IdentityStore {
       throw Failure("The identity '\(name)' exists already; 'quorate identity show \(name)'.")
     }
     let pair = KeyPair.generate()
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    let created = FileManager.default.createFile(
-      atPath: file(of: name).path, contents: Data((pair.seed.hex + "\n").utf8),
-      attributes: [.posixPermissions: 0o600])
-    guard created else { throw Failure("Cannot write \(file(of: name).path).") }
+    try ClusterFolder.addIdentity(name, pair, to: folder)
     return pair
   }
 }

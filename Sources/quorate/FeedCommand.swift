@@ -16,14 +16,27 @@ struct FeedCommand: AsyncParsableCommand {
   @Option(help: "About so many transaction lines.") var rows = 3_000
   @Option(help: "The same seed gives the same bytes.") var seed: UInt64 = 42
   @Option(help: "Begins every id, so that several feeds do not meet.") var prefix = ""
+  @Flag(help: "Write over other files of the same names.") var force = false
 
   func run() async throws {
     guard rows > 0, rows <= 10_000_000 else { throw Failure("--rows is 1 to 10,000,000.") }
     let folder = URL(filePath: directory)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let feed = FeedGenerator(seed: seed, rows: rows, prefix: prefix)
-    for (source, text) in feed.files {
-      let file = folder.appending(path: "\(source).csv")
+    let files = feed.files.map { source, text in
+      (file: folder.appending(path: "\(source).csv"), text: text)
+    }
+    for (file, text) in files where !force {
+      let isOther =
+        FileManager.default.fileExists(atPath: file.path)
+        && FileManager.default.contents(atPath: file.path) != Data(text)
+      guard !isOther else {
+        throw Failure(
+          "\(file.path) is there already with other content, and nothing was written. Name another "
+            + "folder, or give --force to write over it.")
+      }
+    }
+    for (file, text) in files {
       try Data(text).write(to: file)
       Terminal.say("\(file.path)  \(counted(text.count { $0 == 10 } - 1, "row"))")
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Certification
 import Foundation
+import NodeShell
 import Pipelines
 import QuorateClient
 import Signing
@@ -65,7 +66,8 @@ struct IngestCommand: AsyncParsableCommand {
     let width = await batchesInFlight(found, session)
     let prefix = try key ?? keyOfFile()
     let done = try Acknowledged(
-      file: location.folder.appending(path: progressName(prefix, session)),
+      file: ClusterFolder.ingests(into: session.network.subnet, in: location.folder)
+        .appending(path: progressName(prefix, session)),
       resume: resume)
     let rows = try RowStream(
       path: file, format: rowFormat, hasHeader: !noHeader, rowsMax: batch, skipping: done.known
@@ -115,14 +117,11 @@ struct IngestCommand: AsyncParsableCommand {
     try report(tally.withLock { $0 }, width, skipped: rows.skipped, failure: nil)
   }
 
-  /// Apart for each subnet, pipeline, source and sender: what one acknowledged another has not.
+  /// Apart for each pipeline, source and sender: what one acknowledged another has not.
   private func progressName(_ prefix: String, _ session: Session) -> String {
     let who = session.keys.map { String($0.publicKey.hex.prefix(8)) } ?? "nobody"
-    let parts = [
-      String(session.network.subnet.hex.prefix(8)), pipeline, source, "\(who)-\(prefix)",
-    ]
-    return "ingests/"
-      + parts.map { $0.replacingOccurrences(of: "/", with: "_") }.joined(separator: "/")
+    return [pipeline, source, "\(who)-\(prefix)"]
+      .map { $0.replacingOccurrences(of: "/", with: "_") }.joined(separator: "/")
   }
 
   /// What was asked for, or what the source's rule for late rows allows; one where too few replicas

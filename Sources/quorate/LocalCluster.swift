@@ -54,12 +54,16 @@ struct LocalCluster {
     for case (let replica, let new?) in started { try await replica.taken(by: new) }
   }
 
-  /// Removes the cluster's folder, and nothing of it while a replica runs there.
-  func wipe() async throws {
+  /// Removes what is the cluster's, and nothing of it while a replica runs there.
+  ///
+  /// - Returns: paths in its folder of what is left there.
+  func wipe() async throws -> [String] {
     var locks: [FolderLock] = []
     defer { for lock in locks { lock.release() } }
-    for (_, process) in processes { locks.append(try await process.lock()) }
-    try FileManager.default.removeItem(at: folder)
+    for member in network.members where ClusterFolder.holds(member, in: folder) {
+      locks.append(try await process(member.id).lock())
+    }
+    return try ClusterFolder.wipe(folder, of: network)
   }
 
   func stop(_ ids: [ReplicaID], by number: Int32, seconds: Int) async throws {

@@ -124,9 +124,7 @@ extension PipelineCommand {
     func run() async throws {
       let edges = try await self.edges()
       if let svg {
-        do {
-          try Data(LineageDrawing(edges).svg.utf8).write(to: URL(filePath: svg))
-        } catch { throw Failure("Cannot write \(svg): \(error.localizedDescription)") }
+        try OutputKind.drawing.write(Array(LineageDrawing(edges).svg.utf8), to: svg)
         if !json { return Terminal.say("The drawing is in \(svg).") }
       }
       guard json else { return Terminal.say(LineageDrawing(edges).text) }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Certification
 import Execution
 import Foundation
+import Glibc
 import NodeShell
 import QuorateClient
 import Wire
@@ -85,10 +86,9 @@ struct SnapshotCopy: SnapshotSink {
     discard()
     (rows, checked) = (0, nil)
     guard !isDiskShort else { throw tooSmall("") }
-    guard
-      FileManager.default.createFile(
-        atPath: partial.path, contents: nil, attributes: [.posixPermissions: 0o600])
-    else {
+    // Made by its mode, so that nobody has it open when rows come.
+    let descriptor = open(partial.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    guard descriptor >= 0, close(descriptor) == 0 else {
       throw Failure(
         "Cannot write in \(partial.deletingLastPathComponent().path): make the folder, or name "
           + "another one.")

@@ -29,6 +29,7 @@ extension PipelineCommand {
     @Flag(help: "For programs.") var json = false
 
     func run() async throws {
+      if let junit { try OutputKind.junit.check(junit) }
       let (package, all) = try readReporting()
       func isWanted(_ name: String) -> Bool { only.map(name.contains) ?? true }
       let tests = all.filter { isWanted($0.name) }
@@ -88,10 +89,7 @@ extension PipelineCommand {
     }
 
     private func write(_ report: String) throws {
-      guard let junit else { return }
-      do { try Data(report.utf8).write(to: URL(filePath: junit)) } catch {
-        throw Failure("Cannot write \(junit): \(error.localizedDescription)")
-      }
+      if let junit { try OutputKind.junit.write(Array(report.utf8), to: junit) }
     }
   }
 }

@@ -66,6 +66,7 @@ struct QueryCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    if let save { try OutputKind.savedAnswer.check(save) }
     let session = try Session(location, caller)
     guard sql != nil || name != nil else {
       let found = try await session.pipeline(pipeline)
@@ -81,7 +82,7 @@ struct QueryCommand: AsyncParsableCommand {
           + (await wholeCommand(failure, session)))
     }
     await session.client.close()
-    if let save { try session.save(answer.saved, to: save) }
+    if let save { try OutputKind.savedAnswer.write(answer.saved.file, to: save) }
     let report = AnswerReport(answer)
     let format = json ? .json : format
     guard format == .csv else { return Terminal.say(try report.text(format)) }

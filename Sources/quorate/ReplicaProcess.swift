@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import NodeShell
 
 /// One replica's process, found again by what it runs and by its pid file, which it writes itself
@@ -8,7 +9,7 @@ struct ReplicaProcess {
   let folder: URL
 
   var pidFile: URL { folder.appending(path: ReplicaFolder.pidName) }
-  var logFile: URL { folder.appending(path: "replica.log") }
+  var logFile: URL { folder.appending(path: ReplicaFolder.logName) }
 
   /// The running process's id; nil when there is none. A pid that now belongs to another program
   /// does not count: the command line must name this very folder.
@@ -26,14 +27,8 @@ struct ReplicaProcess {
   /// - Returns: the new process; nil when one runs already.
   func start() throws -> Process? {
     guard pid == nil else { return nil }
-    if !FileManager.default.fileExists(atPath: logFile.path) {
-      _ = FileManager.default.createFile(atPath: logFile.path, contents: nil)
-    }
-    guard let log = FileHandle(forWritingAtPath: logFile.path) else {
-      throw Failure("Cannot write \(logFile.path); check the folder's owner and mode.")
-    }
+    let log = try openLog()
     defer { try? log.close() }
-    try log.seekToEnd()
     let process = Process()
     process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
     process.arguments = ["replica", "run", folder.path, "--session"]
@@ -44,6 +39,16 @@ struct ReplicaProcess {
       throw Failure("Cannot start a process for \(folder.lastPathComponent): \(error).")
     }
     return process
+  }
+
+  /// For its owner's eyes: values of damaged rows come to stand in it.
+  func openLog() throws -> FileHandle {
+    let descriptor = open(logFile.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+    guard descriptor >= 0, fchmod(descriptor, 0o600) == 0 else {
+      if descriptor >= 0 { close(descriptor) }
+      throw Failure("Cannot write \(logFile.path); check the folder's owner and mode.")
+    }
+    return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
   }
 
   /// Waits until the folder is taken, by this new process or by another, or the new one has ended.

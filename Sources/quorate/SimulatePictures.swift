@@ -12,9 +12,9 @@ struct PictureOptions: ParsableArguments {
   var isAsked: Bool { html != nil || svg != nil || trace != nil }
 
   func check() throws {
-    for (path, option) in [(html, "--html"), (svg, "--svg"), (trace, "--trace")] {
-      try SimulateCommand.check(file: path, option)
-    }
+    try SimulateCommand.check(file: html, "--html", as: .page)
+    try SimulateCommand.check(file: svg, "--svg", as: .drawing)
+    try SimulateCommand.check(file: trace, "--trace", as: .trace)
   }
 
   /// Runs the scenario and writes what was asked for; records only then.

@@ -27,7 +27,7 @@ struct SimulateRun: AsyncParsableCommand {
   func validate() throws {
     try SimulateCommand.check(replicas: replicas)
     try SimulateCommand.check(duration)
-    try SimulateCommand.check(file: save, "--save")
+    try SimulateCommand.check(file: save, "--save", as: .scenario)
     try pictures.check()
     guard faults.map({ (0...10_000).contains($0) }) ?? true else {
       throw ValidationError("--faults is 0 to 10,000.")

@@ -15,7 +15,11 @@ struct SimulateShrink: AsyncParsableCommand {
   @Option(help: "Where the short story is written; FILE-short.yaml unless said.")
   var out: String?
 
-  func validate() throws { try SimulateCommand.check(file: out, "--out") }
+  private var target: String {
+    out ?? "\(file.hasSuffix(".yaml") ? String(file.dropLast(5)) : file)-short.yaml"
+  }
+
+  func validate() throws { try SimulateCommand.check(file: target, "--out", as: .scenario) }
 
   func run() async throws {
     var scenario = try SimulateCommand.read(file)
@@ -33,8 +37,7 @@ struct SimulateShrink: AsyncParsableCommand {
     }
     shrinker.shrink()
     bar.finish()
-    let path = out ?? "\(file.hasSuffix(".yaml") ? String(file.dropLast(5)) : file)-short.yaml"
-    try SimulateCommand.write(shrinker.best, to: path)
+    try SimulateCommand.write(shrinker.best, to: target)
     Terminal.say(
       Self.milestones(shrinker.steps).map { "\($0)" }.joined(separator: " → ")
         + " faults and actors in \(counted(shrinker.runs, "run")); \(shrinker.check.rawValue) "
@@ -42,7 +45,7 @@ struct SimulateShrink: AsyncParsableCommand {
     Terminal.say("")
     Terminal.say(shrinker.best.text)
     let hint = shrinker.best.brokenRule.map { " --broken \($0.rawValue)" } ?? ""
-    Terminal.say("next: quorate simulate explain \(path)\(hint)")
+    Terminal.say("next: quorate simulate explain \(target)\(hint)")
   }
 
   /// The first and the last, and between them where at least a third went away.

@@ -28,6 +28,7 @@ struct SubmitCommand: AsyncParsableCommand {
   @Flag(help: "For programs.") var json = false
 
   func run() async throws {
+    if let save { try OutputKind.savedAnswer.check(save) }
     let session = try Session(location, caller)
     if let found = try? await session.pipeline(pipeline),
       let entry = found.procedures.first(where: { $0.name == procedure })
@@ -49,7 +50,9 @@ struct SubmitCommand: AsyncParsableCommand {
       throw Failure("\(error)" + (try await session.meantSource(procedure, of: pipeline, error)))
     }
     await session.client.close()
-    if let save { try session.save(.receipt(certified), to: save) }
+    if let save {
+      try OutputKind.savedAnswer.write(SavedAnswer.receipt(certified).file, to: save)
+    }
     let report = ReceiptReport(certified)
     Terminal.say(try report.remarking(Self.remark(report)).text(json: json))
   }
@@ -138,12 +141,6 @@ struct Session {
       try? await Task.sleep(for: Self.pauseBetweenLooks)
     }
     return nil
-  }
-
-  func save(_ answer: SavedAnswer, to path: String) throws {
-    do { try Data(answer.file).write(to: URL(filePath: path)) } catch {
-      throw Failure("Cannot write \(path): \(error.localizedDescription)")
-    }
   }
 }
 

@@ -47,8 +47,7 @@ final class ProcessCluster {
     var administrators = old.administrators
     for name in names {
       let pair = KeyPair.generate()
-      try Data((pair.seed.hex + "\n").utf8)
-        .write(to: folder.appending(path: "identities/\(name).key"))
+      try ClusterFolder.addIdentity(name, pair, to: ClusterFolder.identities(folder))
       administrators.append(pair.publicKey)
     }
     let genesis = Genesis(
