@@ -9,7 +9,7 @@ package struct CertifiedRows: Hashable, Canonical {
   package let schema: TableSchema
   /// Ascending by key.
   package let rows: [Row]
-  /// False when the limit or the rows' bytes cut the answer: then it is complete up to the last row.
+  /// False when the limit or the rows' bytes cut the answer: complete up to the last row then.
   package let complete: Bool
   /// The root of the pipeline's trie.
   package let pipelineRoot: Digest

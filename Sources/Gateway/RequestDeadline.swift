@@ -101,8 +101,8 @@ final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
     enter(.drain, context)
     var problem = Problem(
       501, "NO_UPGRADE",
-      "this replica speaks HTTP/1.1 and nothing else: send the request without Upgrade, and none by "
-        + "the method CONNECT")
+      "this replica speaks HTTP/1.1 and nothing else: send the request without Upgrade, and none "
+        + "by the method CONNECT")
     problem.closesConnection = true
     context.write(wrapOutboundOut(.head(problem.response.head)), promise: nil)
     let body = ByteBuffer(bytes: problem.json.bytes)

@@ -245,8 +245,8 @@ extension Node: GatewayBackend {
     "OVERLOADED", "this replica has more to do than it may take on: ask another one, or later")
   private static let tooMuch = Refusal(
     "TOO_MUCH_AT_ONCE",
-    "\(NodeLimits.queriesPerClientMax) reads of one address wait already: wait for their answers, or "
-      + "ask another replica")
+    "\(NodeLimits.queriesPerClientMax) reads of one address wait already: wait for their answers, "
+      + "or ask another replica")
   private static let stopping = Refusal("STOPPING", "this replica stops: ask another one")
   private static let quarantined = Refusal(
     "QUARANTINED",

@@ -3,7 +3,7 @@ import Synchronization
 /// A few threads for work that blocks, which the threads of `async` code must not do; clients take
 /// turns.
 ///
-/// - Liveness: a client waits for one piece of work of each other client before the next of its own.
+/// - Liveness: between two pieces of its own a client waits for one of each other client.
 /// - Bound: `limit` pieces of work wait, `share` of one client; more are turned away.
 final class WorkPool: Sendable {
   /// What became of a piece of work.
