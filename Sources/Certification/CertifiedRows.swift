@@ -2,12 +2,14 @@ import Wire
 
 /// Rows of one table with all that proves them: their values, or hashes of what is withheld, the
 /// table's schema, the paths to the subnet's state root, and the certificate of that root.
+///
+/// - Bound: `AnswerLimits.certifiedRowsMax` rows; `resultBytesMax` bytes of them and one row more.
 package struct CertifiedRows: Hashable, Canonical {
   package let pipeline: String
   package let schema: TableSchema
   /// Ascending by key.
   package let rows: [Row]
-  /// False when the limit cut the answer: then it is complete up to the last row.
+  /// False when the limit or the rows' bytes cut the answer: complete up to the last row then.
   package let complete: Bool
   /// The root of the pipeline's trie.
   package let pipelineRoot: Digest
@@ -112,5 +114,31 @@ package struct CertifiedRows: Hashable, Canonical {
       columns: schema.columns.map { .init(name: $0.name, type: $0.type) },
       rows: rows.filter { $0.cells.count == schema.columns.count }
         .map { row in row.cells.map { $0.value ?? .null } })
+  }
+}
+
+extension CertifiedRows {
+  /// Adds up the encoded bytes of rows: where an answer ends that has too many, to whoever gives it
+  /// and to whoever checks it.
+  package struct Measure: Sendable {
+    private var encoder = Encoder()
+    private var bytes = 0
+
+    package init() {}
+
+    /// Takes in the next row.
+    /// - Returns: whether the rows pass `AnswerLimits.resultBytesMax` with it: then it is the last.
+    package mutating func passes(with row: Row) -> Bool {
+      encoder.restart()
+      encoder.value(row)
+      bytes += encoder.bytes.count
+      return bytes > AnswerLimits.resultBytesMax
+    }
+  }
+
+  /// Whether the rows have so many bytes that the answer may end with them.
+  var isFullOfBytes: Bool {
+    var measure = Measure()
+    return rows.contains { measure.passes(with: $0) }
   }
 }

@@ -39,11 +39,13 @@ extension ClientCheck {
     guard answer.rows.count <= Int(request.limit) else {
       throw CheckFault(.request, "\(answer.rows.count) rows, asked for \(request.limit) at most")
     }
-    // The limit alone cuts an answer, and only behind a row.
+    // The limit and the rows' bytes alone cut an answer, and only behind a row.
     let isFull = !answer.rows.isEmpty && answer.rows.count == Int(request.limit)
-    guard answer.complete || isFull else {
+    guard answer.complete || isFull || answer.isFullOfBytes else {
       throw CheckFault(
-        .request, "it was cut after \(answer.rows.count) rows, asked for \(request.limit)")
+        .request,
+        "it was cut after \(answer.rows.count) rows, asked for \(request.limit), and before they "
+          + "pass \(AnswerLimits.resultBytesMax) bytes")
     }
     try check(answer.certificate)
     try named("the pipeline's root") { () throws(ProofFlaw) in

@@ -11,7 +11,8 @@ package enum AnswerLimits {
   package static let columnsMax = 256
   package static let rowsMax = 100_000
   package static let valueBytesMax = 1 << 20
-  /// Canonical bytes of one whole result; a larger one is refused, never cut.
+  /// Canonical bytes of one whole result; a larger one is refused, never cut. Certified rows end
+  /// with the first one with which they pass it.
   package static let resultBytesMax = 8 << 20
 
   // Rows with proofs.

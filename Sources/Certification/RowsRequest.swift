@@ -8,7 +8,8 @@ package struct RowsRequest: ReadRequest {
   package let pipeline: String
   package let table: String
   package let selection: Selection
-  /// At most so many rows; with more, the answer is the first of them and says so.
+  /// At most so many rows, and fewer if they are long; with more, the answer is the first of them
+  /// and says so.
   package let limit: UInt32
   /// nil lets the replica choose its highest certified height.
   package let height: Height?

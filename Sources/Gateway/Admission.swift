@@ -4,23 +4,31 @@ import Wire
 /// Keeps one replica's HTTP side within its bounds, whoever asks how much.
 ///
 /// - Safety: what is admitted is given back exactly once, when its `Permit` goes.
-/// - Bound: `GatewayLimits.requestsMax` requests, `bodyBytesInFlightMax` bytes of bodies, and a
-///   bucket a client address for reads; `addressesMax` addresses are remembered.
+/// - Liveness: no address has all of anything, and reads take nothing from calls.
+/// - Bound: so many connections, calls, reads, and bytes of bodies and of answers as
+///   `GatewayLimits` says, in all and of one address; a bucket a client address for reads;
+///   `addressesMax` addresses are remembered.
 package final class Admission: Sendable {
-  private struct State {
-    var requests = 0
-    var bodyBytes = 0
-    var eventStreams = 0
-    var connections: [String: Int] = [:]
-    var buckets: [String: Bucket] = [:]
-  }
+  package enum Kind { case call, read }
 
   private struct Bucket {
     var tokens: Double
     var filled: Moment
   }
 
-  private let state = Mutex(State())
+  private let calls = Pool(
+    most: GatewayLimits.requestsMax, share: GatewayLimits.callsPerAddressMax)
+  private let reads = Pool(
+    most: GatewayLimits.requestsMax, share: GatewayLimits.readsPerAddressMax)
+  private let bodyBytes = Pool(
+    most: GatewayLimits.bodyBytesInFlightMax, share: GatewayLimits.bodyBytesPerAddressMax)
+  private let answerBytes = Pool(
+    most: GatewayLimits.answerBytesInFlightMax, share: GatewayLimits.answerBytesPerAddressMax)
+  private let connections = Pool(
+    most: GatewayLimits.connectionsMax, share: GatewayLimits.connectionsPerAddressMax)
+  private let eventStreams = Pool(
+    most: GatewayLimits.eventStreamsMax, share: GatewayLimits.eventStreamsMax)
+  private let buckets = Mutex<[String: Bucket]>([:])
 
   private let readsPerSecond: Int
 
@@ -29,46 +37,56 @@ package final class Admission: Sendable {
     self.readsPerSecond = readsPerSecond
   }
 
-  package var requests: Int { state.withLock { $0.requests } }
+  package var requests: Int { calls.taken + reads.taken }
 
-  /// Admits one request whose body may have `bodyBytes`.
-  package func enter(bodyBytes: Int) throws(Problem) -> Permit {
-    let admitted = state.withLock { state in
-      guard state.requests < GatewayLimits.requestsMax,
-        state.bodyBytes + bodyBytes <= GatewayLimits.bodyBytesInFlightMax
-      else { return false }
-      state.requests += 1
-      state.bodyBytes += bodyBytes
-      return true
+  /// Admits one request, whose body is counted as it arrives.
+  package func enter(_ kind: Kind, from address: String) throws(Problem) -> Admitted {
+    let pool = kind == .call ? calls : reads
+    let request = Permit(of: pool, for: address)
+    do throws(Pool.Full) { try request.grow(by: 1) } catch {
+      throw Self.problem(error, "\(pool.share) requests of one address are being worked on")
     }
-    guard admitted else {
-      throw Problem(
+    return Admitted(request: request, body: Permit(of: bodyBytes, for: address))
+  }
+
+  /// Admits an answer of so many bytes, until it is written.
+  package func hold(answerBytes bytes: Int, for address: String) throws(Problem) -> Permit {
+    let permit = Permit(of: answerBytes, for: address)
+    do throws(Pool.Full) { try permit.grow(by: bytes) } catch {
+      throw Self.problem(
+        error, "more than \(answerBytes.share) bytes of answers to one address wait to be read")
+    }
+    return permit
+  }
+
+  fileprivate static func problem(_ full: Pool.Full, _ ofShare: String) -> Problem {
+    switch full {
+    case .share:
+      Problem(
+        429, "TOO_MUCH_AT_ONCE", "\(ofShare): take the answers first, or ask for less at once",
+        retryAfter: GatewayLimits.retryAfterSeconds)
+    case .all:
+      Problem(
         503, "OVERLOADED",
         "this replica works on as many requests as it may: ask another replica, or later",
         retryAfter: GatewayLimits.retryAfterSeconds)
-    }
-    return Permit { [self] in
-      state.withLock { state in
-        state.requests -= 1
-        state.bodyBytes -= bodyBytes
-      }
     }
   }
 
   /// Takes one token of the address's bucket.
   package func read(from address: String, at now: Moment) throws(Problem) {
-    let admitted = state.withLock { state in
-      if state.buckets[address] == nil, state.buckets.count >= GatewayLimits.addressesMax {
-        state.buckets.removeAll(keepingCapacity: true)
+    let admitted = buckets.withLock { buckets in
+      if buckets[address] == nil, buckets.count >= GatewayLimits.addressesMax {
+        buckets.removeAll(keepingCapacity: true)
       }
       let burst = 2 * Double(readsPerSecond)
-      var bucket = state.buckets[address] ?? Bucket(tokens: burst, filled: now)
+      var bucket = buckets[address] ?? Bucket(tokens: burst, filled: now)
       let earned = Double(now.above(bucket.filled)) * Double(readsPerSecond) / 1_000
       bucket.tokens = min(burst, bucket.tokens + earned)
       bucket.filled = max(bucket.filled, now)
       let isFull = bucket.tokens >= 1
       if isFull { bucket.tokens -= 1 }
-      state.buckets[address] = bucket
+      buckets[address] = bucket
       return isFull
     }
     guard admitted else {
@@ -80,42 +98,98 @@ package final class Admission: Sendable {
   }
 
   package func openEvents() throws(Problem) -> Permit {
-    let admitted = state.withLock { state in
-      guard state.eventStreams < GatewayLimits.eventStreamsMax else { return false }
-      state.eventStreams += 1
-      return true
-    }
-    guard admitted else {
+    let permit = Permit(of: eventStreams, for: "")
+    do throws(Pool.Full) { try permit.grow(by: 1) } catch {
       throw Problem(
         503, "OVERLOADED",
         "\(GatewayLimits.eventStreamsMax) clients follow the events already: ask another replica",
         retryAfter: GatewayLimits.retryAfterSeconds)
     }
-    return Permit { [self] in state.withLock { $0.eventStreams -= 1 } }
+    return permit
   }
 
   /// Counts a connection of an address.
   /// - Returns: nil when the address or all together have as many as they may.
   package func connect(_ address: String) -> Permit? {
-    let admitted = state.withLock { state in
-      let count = state.connections[address] ?? 0
-      guard count < GatewayLimits.connectionsPerAddressMax else { return false }
-      state.connections[address] = count + 1
-      return true
+    let permit = Permit(of: connections, for: address)
+    do throws(Pool.Full) { try permit.grow(by: 1) } catch { return nil }
+    return permit
+  }
+}
+
+/// A request at work, with what has come of its body.
+package struct Admitted: Sendable {
+  fileprivate let request: Permit
+  fileprivate let body: Permit
+
+  /// Counts more bytes of the body.
+  package func receive(_ bytes: Int) throws(Problem) {
+    do throws(Pool.Full) { try body.grow(by: bytes) } catch {
+      var problem = Admission.problem(
+        error,
+        "requests of one address may have \(GatewayLimits.bodyBytesPerAddressMax) bytes at once")
+      problem.closesConnection = true
+      throw problem
     }
-    guard admitted else { return nil }
-    return Permit { [self] in
-      state.withLock { state in
-        let left = (state.connections[address] ?? 1) - 1
-        state.connections[address] = left == 0 ? nil : left
-      }
+  }
+}
+
+/// So much of something for all, and so much of that for one address.
+private final class Pool: Sendable {
+  enum Full: Error { case share, all }
+
+  private struct State {
+    var taken = 0
+    var byAddress: [String: Int] = [:]
+  }
+
+  let share: Int
+  private let most: Int
+  private let state = Mutex(State())
+
+  init(most: Int, share: Int) {
+    self.most = most
+    self.share = share
+  }
+
+  var taken: Int { state.withLock { $0.taken } }
+
+  func take(_ amount: Int, for address: String) throws(Full) {
+    let full = state.withLock { state -> Full? in
+      let held = state.byAddress[address] ?? 0
+      guard held + amount <= share else { return .share }
+      guard state.taken + amount <= most else { return .all }
+      state.taken += amount
+      state.byAddress[address] = held + amount
+      return nil
+    }
+    if let full { throw full }
+  }
+
+  func giveBack(_ amount: Int, of address: String) {
+    state.withLock { state in
+      state.taken -= amount
+      let left = (state.byAddress[address] ?? amount) - amount
+      state.byAddress[address] = left == 0 ? nil : left
     }
   }
 }
 
 /// A share of the gateway's bounds, given back when the last reference goes.
 package final class Permit: Sendable {
-  private let giveBack: @Sendable () -> Void
-  init(_ giveBack: @escaping @Sendable () -> Void) { self.giveBack = giveBack }
-  deinit { giveBack() }
+  private let pool: Pool
+  private let address: String
+  private let amount = Mutex(0)
+
+  fileprivate init(of pool: Pool, for address: String) {
+    self.pool = pool
+    self.address = address
+  }
+
+  fileprivate func grow(by more: Int) throws(Pool.Full) {
+    try pool.take(more, for: address)
+    amount.withLock { $0 += more }
+  }
+
+  deinit { pool.giveBack(amount.withLock { $0 }, of: address) }
 }

@@ -14,21 +14,32 @@ package struct GatewayContext: RequestContext {
   }
 }
 
+/// Whose request a task works on, for a backend that lets clients take turns.
+package enum ClientAddress {
+  /// Without the port; what no client asked for is the replica's own.
+  @TaskLocal package static var current = "local"
+}
+
 /// The connection failed while a body was read; nobody waits for an answer.
 struct ConnectionLost: Error {
   let underlying: any Error
 }
 
-/// Answers every failure with a problem document.
+/// Answers every failure with a problem document, and counts answers until they are written.
 struct Problems: RouterMiddleware {
   typealias Context = GatewayContext
+
+  let admission: Admission
 
   func handle(
     _ request: Request, context: GatewayContext,
     next: (Request, GatewayContext) async throws -> Response
   ) async throws -> Response {
     do {
-      return try await next(request, context)
+      let response = try await ClientAddress.$current.withValue(context.address) {
+        try await next(request, context)
+      }
+      return try admission.counting(response, for: context.address)
     } catch let problem as Problem {
       return problem.response(to: request)
     } catch let refusal as Refusal {
@@ -51,10 +62,31 @@ struct Problems: RouterMiddleware {
   }
 }
 
+extension Admission {
+  /// The response, holding its bytes of the address's share until the client took them.
+  fileprivate func counting(
+    _ response: Response, for address: String
+  ) throws(Problem) -> Response {
+    guard let bytes = response.body.contentLength, bytes >= GatewayLimits.answerBytesCounted else {
+      return response
+    }
+    let permit = try hold(answerBytes: bytes, for: address)
+    let body = response.body
+    var counted = response
+    counted.body = ResponseBody(contentLength: bytes) { writer in
+      defer { withExtendedLifetime(permit) {} }
+      try await body.write(writer)
+    }
+    return counted
+  }
+}
+
 extension Request {
   /// The whole body, copied once.
-  /// - Throws: `Problem` 413 above `limit`, as soon as that is known; 415 for an encoded body.
-  func bytes(limit: Int) async throws -> [UInt8] {
+  /// - Parameter admitted: counts the bytes as they arrive.
+  /// - Throws: `Problem` 413 above `limit`, as soon as that is known; 415 for an encoded body; 429
+  ///   or 503 when no more bytes may be held.
+  func bytes(limit: Int, _ admitted: Admitted) async throws -> [UInt8] {
     if let encoding = headers[.contentEncoding], encoding.lowercased() != "identity" {
       throw Problem(
         415, "CONTENT_ENCODING", "the body is encoded as \(encoding.prefix(40)): send it plain")
@@ -66,6 +98,7 @@ extension Request {
     var iterator = body.makeAsyncIterator()
     while let chunk = try await next(&iterator) {
       guard bytes.count + chunk.readableBytes <= limit else { throw Self.tooLarge(limit) }
+      try admitted.receive(chunk.readableBytes)
       chunk.withUnsafeReadableBytes { bytes.append(contentsOf: $0) }
     }
     return bytes
@@ -77,11 +110,6 @@ extension Request {
     } catch {
       throw ConnectionLost(underlying: error)
     }
-  }
-
-  /// What the body may take of the gateway's memory.
-  func bodyBound(limit: Int) -> Int {
-    min(limit, headers[.contentLength].flatMap { Int($0) } ?? limit)
   }
 
   private static func tooLarge(_ limit: Int) -> Problem {

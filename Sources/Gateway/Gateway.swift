@@ -3,7 +3,8 @@
 /// - Safety: nothing is answered as certified that does not carry its certificate; a call's
 ///   signature is checked by the replica, a read's here.
 /// - Liveness: a client that stalls is dropped, so it holds no connection for long.
-/// - Bound: connections, requests, bodies, headers and reads an address: see `GatewayLimits`.
+/// - Bound: connections, requests, bodies, answers, headers and reads an address: see
+///   `GatewayLimits`.
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
@@ -62,7 +63,7 @@ package struct Gateway: Service {
   package func run() async throws {
     let admission = Admission(readsPerSecond: configuration.readsPerSecond)
     let router = Router(context: GatewayContext.self)
-    router.add(middleware: Problems())
+    router.add(middleware: Problems(admission: admission))
     Routes(backend: backend, admission: admission).add(to: router)
     let application = Application(
       router: router, server: try server(admission),

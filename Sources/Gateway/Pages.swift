@@ -38,8 +38,8 @@ extension Routes {
   /// repeated for each column of the key; `after` is the last key of the page before.
   func tables(_ request: Request, _ context: GatewayContext) async throws -> Response {
     try admission.read(from: context.address, at: backend.now())
-    let permit = try admission.enter(bodyBytes: 0)
-    defer { withExtendedLifetime(permit) {} }
+    let admitted = try admission.enter(.read, from: context.address)
+    defer { withExtendedLifetime(admitted) {} }
     let envelope = try ReadEnvelope(request.headers, subnet: backend.subnet)
     let (pipeline, table) = (try name("pipeline", context), try name("name", context))
     let key = try await keyTypes(pipeline, table)

@@ -6,7 +6,8 @@ import Wire
 /// Drops a client that takes too long: to say what it wants, to send its body, to read its answer,
 /// or to come back. It counts from the beginning of each phase: a byte now and then buys nothing.
 ///
-/// - Bound: two timers a connection.
+/// - Bound: two timers a connection. Nothing is read behind a request to speak another protocol, or
+///   behind what is no request: the decoder would keep all of it.
 final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPRequestPart
   typealias InboundOut = HTTPRequestPart
@@ -23,6 +24,9 @@ final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
   private var stall: Scheduled<Void>?
   private var phase = Phase.head
   private var bodyEnded = true
+  /// Requests passed on whose answers have not ended.
+  private var unanswered = 0
+  private var readsNoMore = false
 
   init(times: GatewayTimes, admission: Admission) {
     self.times = times
@@ -46,8 +50,14 @@ final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
   func handlerRemoved(context: ChannelHandlerContext) { stop() }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard !readsNoMore else { return }
     switch unwrapInboundIn(data) {
-    case .head:
+    case .head(let request):
+      guard request.method != .connect, !request.headerFields.contains(.upgrade) else {
+        refuse(context)
+        return
+      }
+      unanswered += 1
       bodyEnded = false
       enter(.body, context)
     case .body: break
@@ -58,8 +68,20 @@ final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
     context.fireChannelRead(data)
   }
 
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    readsNoMore = true
+    context.fireErrorCaught(error)
+  }
+
+  func read(context: ChannelHandlerContext) {
+    if !readsNoMore { context.read() }
+  }
+
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-    if case .end = unwrapOutboundIn(data) { enter(bodyEnded ? .idle : .drain, context) }
+    if case .end = unwrapOutboundIn(data) {
+      unanswered -= 1
+      enter(bodyEnded && !readsNoMore ? .idle : .drain, context)
+    }
     context.write(data, promise: promise)
   }
 
@@ -67,6 +89,28 @@ final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
     stall?.cancel()
     stall = context.channel.isWritable ? nil : closing(after: times.write, context)
     context.fireChannelWritabilityChanged()
+  }
+
+  /// Ends the connection, and says why where no other answer is under way.
+  private func refuse(_ context: ChannelHandlerContext) {
+    readsNoMore = true
+    guard unanswered <= 0 else {
+      context.close(promise: nil)
+      return
+    }
+    enter(.drain, context)
+    var problem = Problem(
+      501, "NO_UPGRADE",
+      "this replica speaks HTTP/1.1 and nothing else: send the request without Upgrade, and none "
+        + "by the method CONNECT")
+    problem.closesConnection = true
+    context.write(wrapOutboundOut(.head(problem.response.head)), promise: nil)
+    let body = ByteBuffer(bytes: problem.json.bytes)
+    context.write(wrapOutboundOut(.body(body)), promise: nil)
+    let channel = context.channel
+    context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in
+      channel.close(promise: nil)
+    }
   }
 
   private func start(_ context: ChannelHandlerContext) {

@@ -30,9 +30,9 @@ extension Routes {
   func calls(_ request: Request, _ context: GatewayContext) async throws -> Response {
     try request.requireMediaType(MediaType.canonical)
     let limit = Limits.callBodyBytesMax + GatewayLimits.envelopeBytesMax
-    let permit = try admission.enter(bodyBytes: request.bodyBound(limit: limit))
-    defer { withExtendedLifetime(permit) {} }
-    let bytes = try await request.bytes(limit: limit)
+    let admitted = try admission.enter(.call, from: context.address)
+    defer { withExtendedLifetime(admitted) {} }
+    let bytes = try await request.bytes(limit: limit, admitted)
     let signed: SignedCall
     do throws(Malformed) {
       signed = try SignedCall(canonicalBytes: bytes)
@@ -48,9 +48,9 @@ extension Routes {
     let pipeline = try name("pipeline", context)
     let envelope = try CallEnvelope(request.headers, subnet: backend.subnet)
     let limit = Limits.callBodyBytesMax
-    let permit = try admission.enter(bodyBytes: request.bodyBound(limit: limit))
-    defer { withExtendedLifetime(permit) {} }
-    let body = try await request.bytes(limit: limit)
+    let admitted = try admission.enter(.call, from: context.address)
+    defer { withExtendedLifetime(admitted) {} }
+    let body = try await request.bytes(limit: limit, admitted)
     let signed = envelope.call(
       method, pipeline: pipeline, body: body, subnet: backend.subnet, now: backend.now())
     return try await submit(signed, request)

@@ -8,22 +8,22 @@ import Wire
 extension Routes {
   /// A `SignedRead<QueryRequest>` for a `SignedAnswer`, both canonical.
   func canonicalQueries(_ request: Request, _ context: GatewayContext) async throws -> Response {
-    let (read, permit) = try await canonicalRead(QueryRequest.self, request, context)
-    defer { withExtendedLifetime(permit) {} }
+    let (read, admitted) = try await canonicalRead(QueryRequest.self, request, context)
+    defer { withExtendedLifetime(admitted) {} }
     return reply(try await answer(read, request))
   }
 
   /// A `SignedRead<RowsRequest>` for `CertifiedRows`, both canonical.
   func canonicalRows(_ request: Request, _ context: GatewayContext) async throws -> Response {
-    let (read, permit) = try await canonicalRead(RowsRequest.self, request, context)
-    defer { withExtendedLifetime(permit) {} }
+    let (read, admitted) = try await canonicalRead(RowsRequest.self, request, context)
+    defer { withExtendedLifetime(admitted) {} }
     return reply(try await rows(read, request))
   }
 
   /// A `SignedRead<SnapshotRequest>` for a `SnapshotPart`, both canonical.
   func canonicalSnapshots(_ request: Request, _ context: GatewayContext) async throws -> Response {
-    let (read, permit) = try await canonicalRead(SnapshotRequest.self, request, context)
-    defer { withExtendedLifetime(permit) {} }
+    let (read, admitted) = try await canonicalRead(SnapshotRequest.self, request, context)
+    defer { withExtendedLifetime(admitted) {} }
     let wanted = try checked(read)
     if wanted.place == nil { try await reach(nil, request) }
     do throws(Refusal) {
@@ -35,16 +35,16 @@ extension Routes {
 
   /// A named query with a JSON object of arguments.
   func namedQueries(_ request: Request, _ context: GatewayContext) async throws -> Response {
-    let (body, permit) = try await jsonBody(request, context)
-    defer { withExtendedLifetime(permit) {} }
+    let (body, admitted) = try await jsonBody(request, context)
+    defer { withExtendedLifetime(admitted) {} }
     let arguments = try queryArguments(body, flag: { .text($0 ? "true" : "false") })
     return try await query(.named(try name("name", context)), arguments, request, context)
   }
 
   /// `{"sql": "select …", "arguments": {…}}`.
   func sql(_ request: Request, _ context: GatewayContext) async throws -> Response {
-    let (body, permit) = try await jsonBody(request, context)
-    defer { withExtendedLifetime(permit) {} }
+    let (body, admitted) = try await jsonBody(request, context)
+    defer { withExtendedLifetime(admitted) {} }
     guard let text = body["sql"]?.text, text.utf8.count <= GatewayLimits.sqlBytesMax else {
       throw Problem(
         400, "MALFORMED",
@@ -143,12 +143,12 @@ extension Routes {
 
   private func canonicalRead<Wanted: ReadRequest>(
     _ type: Wanted.Type, _ request: Request, _ context: GatewayContext
-  ) async throws -> (SignedRead<Wanted>, Permit) {
+  ) async throws -> (SignedRead<Wanted>, Admitted) {
     try request.requireMediaType(MediaType.canonical)
-    let (bytes, permit) = try await readBody(
+    let (bytes, admitted) = try await readBody(
       request, context, limit: GatewayLimits.canonicalReadBytesMax)
     do throws(Malformed) {
-      return (try SignedRead<Wanted>(canonicalBytes: bytes), permit)
+      return (try SignedRead<Wanted>(canonicalBytes: bytes), admitted)
     } catch {
       throw Problem(400, "MALFORMED", "the body is no canonical read: \(error)")
     }
@@ -156,12 +156,12 @@ extension Routes {
 
   private func jsonBody(
     _ request: Request, _ context: GatewayContext
-  ) async throws -> (JSON, Permit) {
+  ) async throws -> (JSON, Admitted) {
     try request.requireMediaType(MediaType.json)
-    let (bytes, permit) = try await readBody(
+    let (bytes, admitted) = try await readBody(
       request, context, limit: GatewayLimits.queryBodyBytesMax)
     do throws(JSONFault) {
-      return (try JSON(parsing: bytes.isEmpty ? Array("{}".utf8) : bytes), permit)
+      return (try JSON(parsing: bytes.isEmpty ? Array("{}".utf8) : bytes), admitted)
     } catch {
       throw Problem(400, "MALFORMED", "the body is not JSON: \(error)")
     }
@@ -169,10 +169,10 @@ extension Routes {
 
   private func readBody(
     _ request: Request, _ context: GatewayContext, limit: Int
-  ) async throws -> ([UInt8], Permit) {
+  ) async throws -> ([UInt8], Admitted) {
     try admission.read(from: context.address, at: backend.now())
-    let permit = try admission.enter(bodyBytes: request.bodyBound(limit: limit))
-    return (try await request.bytes(limit: limit), permit)
+    let admitted = try admission.enter(.read, from: context.address)
+    return (try await request.bytes(limit: limit, admitted), admitted)
   }
 }
 

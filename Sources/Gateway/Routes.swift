@@ -86,8 +86,10 @@ struct Routes: Sendable {
   }
 
   /// Canonical bytes or JSON, as the client asks.
-  func reply(_ value: some Canonical, _ json: JSON, to request: Request) -> Response {
-    request.wantsCanonical ? reply(value) : reply(json)
+  func reply(
+    _ value: some Canonical, _ json: @autoclosure () -> JSON, to request: Request
+  ) -> Response {
+    request.wantsCanonical ? reply(value) : reply(json())
   }
 
   /// A problem with the known name nearest to the one that was not found.

@@ -220,19 +220,33 @@ extension Node: GatewayBackend {
     let state = parts.board.now
     if state.isQuarantined { throw Self.quarantined }
     if state.isStopping { throw Self.stopping }
-    guard var result = await parts.queries.run(body) else { throw Self.overloaded }
+    var result = try await worked(body)
     // While all pins are taken anew, the one height that is pinned waits for its certificate.
     for _ in 0..<NodeLimits.unreadableWaits {
       guard case .failure(let refusal) = result, refusal.code == "NOT_READY" else { break }
       try? await Task.sleep(for: .microseconds(Int64(NodeLimits.unreadableWait.number)))
-      guard let again = await parts.queries.run(body) else { throw Self.overloaded }
-      result = again
+      result = try await worked(body)
     }
     return try result.get()
   }
 
+  private func worked<Value: Sendable>(
+    _ body: @escaping @Sendable () -> Value
+  ) async throws(Refusal) -> Value {
+    switch await parts.queries.run(for: ClientAddress.current, body) {
+    case .done(let value): return value
+    case .shareFull: throw Self.tooMuch
+    case .full: throw Self.overloaded
+    case .closed: throw Self.stopping
+    }
+  }
+
   private static let overloaded = Refusal(
     "OVERLOADED", "this replica has more to do than it may take on: ask another one, or later")
+  private static let tooMuch = Refusal(
+    "TOO_MUCH_AT_ONCE",
+    "\(NodeLimits.queriesPerClientMax) reads of one address wait already: wait for their answers, "
+      + "or ask another replica")
   private static let stopping = Refusal("STOPPING", "this replica stops: ask another one")
   private static let quarantined = Refusal(
     "QUARANTINED",

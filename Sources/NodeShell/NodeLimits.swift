@@ -28,6 +28,8 @@ package enum NodeLimits {
   // Queries.
   static let queryThreads = 2
   static let queriesWaitingMax = 1_024
+  /// Of one client.
+  static let queriesPerClientMax = queriesWaitingMax / 8
 
   // Answers to peers from the journal.
   /// Of one peer, so that others are answered too.

@@ -24,7 +24,8 @@ final class NodeParts: Sendable {
   let tracker = CallTracker()
   let heights = HeightWaiters()
   let envelopes: EnvelopePool
-  let queries = WorkPool(limit: NodeLimits.queriesWaitingMax)
+  let queries = WorkPool(
+    limit: NodeLimits.queriesWaitingMax, share: NodeLimits.queriesPerClientMax)
   let startedAt = Clocks.monotonic
   private let links = Mutex<Links?>(nil)
   /// Changed under the lock of `links` alone, with what links are told of it.

@@ -24,7 +24,7 @@ package struct VerifiedAnswer: Sendable {
   package let witnesses: [ReplicaID]
   /// Replicas whose signed answer differs from the one that `f + 1` gave: evidence against them.
   package var dissenters: [ReplicaID] = []
-  /// False when a limit cut certified rows: then it is complete up to the last one.
+  /// False when certified rows were cut: then it is complete up to the last one.
   package var complete = true
   /// All that a check needs later, offline.
   package let saved: SavedAnswer

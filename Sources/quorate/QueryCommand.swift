@@ -315,6 +315,8 @@ struct AnswerReport: Encodable {
   private let cells: [[String]]
   /// The key of the last row, where it can be typed; nil as well for rows without one.
   private let lastKey: String?
+  /// Whether the rows are as many as were asked for.
+  private let isFull: Bool
 
   private enum CodingKeys: CodingKey {
     case columns, rows, complete, trust, height, time, stateRoot, witnesses, dissenters
@@ -325,6 +327,12 @@ struct AnswerReport: Encodable {
     rows = answer.table.texts
     cells = answer.saved.cells(of: answer.table)
     lastKey = Self.lastKey(answer)
+    isFull =
+      if case .rows(let request, let found) = answer.saved {
+        found.rows.count == Int(request.limit)
+      } else {
+        false
+      }
     complete = answer.complete
     trust = answer.trust.name
     height = answer.height.number
@@ -353,10 +361,12 @@ struct AnswerReport: Encodable {
   var remarks: [String] {
     var remarks: [String] = []
     if !complete {
+      let (most, bytes) = (AnswerLimits.certifiedRowsMax, AnswerLimits.resultBytesMax)
+      let cut = isFull ? "by --limit" : "since one answer has \(grouped(bytes)) bytes of rows"
+      let larger = isFull ? "a larger --limit, \(grouped(most)) at most, or " : ""
       remarks.append(
-        "CUT after \(counted(rows.count, "row")) by --limit. For the rest: a larger --limit, "
-          + "\(grouped(AnswerLimits.certifiedRowsMax)) at most, or from the last row on: "
-          + "--from=\(lastKey ?? "KEY")")
+        "CUT after \(counted(rows.count, "row")) \(cut). For the rest: \(larger)from the last row "
+          + "on: --from=\(lastKey ?? "KEY")")
     }
     if !dissenters.isEmpty {
       remarks.append("WARNING: \(dissenters.joined(separator: ", ")) signed another answer.")

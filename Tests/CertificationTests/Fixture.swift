@@ -19,7 +19,8 @@ struct Fixture {
   static let time: Moment = 1_700_000_000_000
   static let nonce = sha256([0x4e])
 
-  init(size: Int = 4, rows count: Int = 40) throws {
+  /// - Parameter padding: bytes by which each row is longer.
+  init(size: Int = 4, rows count: Int = 40, padding: Int = 0) throws {
     let pairs = (0..<size).compactMap { KeyPair(seed: sha256([0x66, UInt8($0)]).bytes) }
     signers = pairs.map { .ed25519($0) }
     committee = Committee(subnet: sha256([0x5b]), epoch: 0, keys: pairs.map(\.publicKey))
@@ -31,7 +32,7 @@ struct Fixture {
         .init(name: "holder", type: .text, nullable: true, personal: true),
         .init(name: "amount", type: .decimal(scale: 2), nullable: true, personal: false),
       ], key: [0, 1])
-    rows = (0..<count).map { Self.row($0) }
+    rows = (0..<count).map { Self.row($0, padding) }
     trie = StateTrie()
     var hasher = RowHasher(schema: schema)
     var changes = [
@@ -56,10 +57,11 @@ struct Fixture {
       signers, count: committee.quorum)
   }
 
-  private static func row(_ number: Int) -> [Value] {
+  private static func row(_ number: Int, _ padding: Int) -> [Value] {
+    let holder = "holder \(number)" + String(repeating: "y", count: padding)
     let amount = Value.int(Int64(number) * 100 - 1_000)
     return [
-      .text("bank \(number / 10)"), .int(Int64(number % 10)), .text("holder \(number)"),
+      .text("bank \(number / 10)"), .int(Int64(number % 10)), .text(holder),
       number % 7 == 0 ? Value.null : amount,
     ]
   }

@@ -22,12 +22,13 @@ private let certificate = StateCertificate(
 
 /// What a check let through, as far as words go.
 private func proven(
-  _ rows: [[CertifiedRows.Cell]], _ selection: RowsRequest.Selection, complete: Bool = true
+  _ rows: [[CertifiedRows.Cell]], _ selection: RowsRequest.Selection, complete: Bool = true,
+  limit: UInt32 = 1_000
 ) -> SavedAnswer {
   let nothing = TrieProof(nodes: [])
   return .rows(
     RowsRequest(
-      subnet: .zero, pipeline: "shop", table: schema.name, selection: selection),
+      subnet: .zero, pipeline: "shop", table: schema.name, selection: selection, limit: limit),
     CertifiedRows(
       pipeline: "shop", schema: schema, rows: rows.map { .init(cells: $0) }, complete: complete,
       pipelineRoot: .zero, rowsProof: nothing, schemaProof: nothing, componentProof: nothing,
@@ -83,11 +84,17 @@ private func receipt(_ status: Receipt.Status, _ notes: [Note] = []) -> Certifie
   @Test func `says that it was cut, and how the rest is read`() throws {
     #expect(AnswerReport(try verified(masked)).remarks == [])
     let cells: [CertifiedRows.Cell] = [.shown(.int(-5)), .shown(.null)]
-    let report = AnswerReport(try verified(proven([cells], .prefix([]), complete: false)))
-    #expect(report.remarks.count == 1)
-    #expect(report.remarks[0].hasPrefix("CUT after 1 row by --limit. "))
-    #expect(report.remarks[0].hasSuffix("--from=-5"))
-    #expect(try report.text(.table).hasSuffix(report.remarks[0]))
+    for (limit, words) in [
+      (1, "by --limit. For the rest: a larger --limit, "),
+      (2, "since one answer has 8,388,608 bytes of rows. For the rest: from the last row on: "),
+    ] {
+      let cut = proven([cells], .prefix([]), complete: false, limit: UInt32(limit))
+      let report = AnswerReport(try verified(cut))
+      #expect(report.remarks.count == 1)
+      #expect(report.remarks[0].hasPrefix("CUT after 1 row " + words), "\(report.remarks)")
+      #expect(report.remarks[0].hasSuffix("--from=-5"))
+      #expect(try report.text(.table).hasSuffix(report.remarks[0]))
+    }
   }
 
   @Test func `is quoted in CSV by its bytes`() throws {

@@ -20,7 +20,7 @@ private func prepared() throws -> Subnet {
 }
 
 /// A package of a few kilobytes and one long text, whose model writes that text once a row.
-private func copies(_ rows: Int) -> Package {
+func copies(_ rows: Int, certified: Bool = false) -> Package {
   let numbers = "n,k\n" + (0..<rows).map { "\($0),0\n" }.joined()
   let text = SQLScript(
     "select n.n as n, t.x as x from {{ ref('numbers') }} as n join {{ ref('texts') }} as t "
@@ -39,7 +39,7 @@ private func copies(_ rows: Int) -> Package {
       Model(
         name: "copies", layer: .silver, kind: .full, primaryKey: ["n"],
         columns: [ModelColumn(name: "n", type: .int), ModelColumn(name: "x", type: .text)],
-        sql: text),
+        sql: text, certified: certified),
     ],
     seeds: [
       Seed(model: "numbers", file: "seeds/n.csv", csv: Array(numbers.utf8)),

@@ -257,6 +257,52 @@ extension Subnet {
     }
   }
 
+  @Test func `ends certified rows with the one that passes the bytes of an answer`() throws {
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop()))
+    try subnet.fund()
+    #expect(try subnet.run(subnet.deploy(copies(150, certified: true))).status == .applied)
+    try subnet.certify()
+    func rows(_ selection: RowsRequest.Selection) throws -> CertifiedRows {
+      try subnet.executor.reader.rows(
+        RowsRequest(
+          subnet: subnet.genesis.subnet, pipeline: "shop", table: "copies", selection: selection))
+    }
+    let cut = try rows(.prefix([]))
+    let sizes = cut.rows.map(\.canonicalBytes.count)
+    #expect(!cut.complete && cut.rows.count == 140)
+    #expect(sizes.dropLast().reduce(0, +) <= AnswerLimits.resultBytesMax)
+    #expect(sizes.reduce(0, +) > AnswerLimits.resultBytesMax)
+    let digest = cut.schema.digest
+    let proven = try cut.rows.map { row in
+      ProofRow(
+        key: try cut.schema.key(of: row.cells.map { $0.value ?? .null }),
+        row: RowHash.row(schema: digest, cells: row.cells.map(\.digest)))
+    }
+    try cut.rowsProof.check(
+      proven, of: try cut.schema.range(of: .prefix([])), coverage: .throughLast,
+      under: cut.pipelineRoot)
+    let rest = try rows(.range(from: [.int(140)], to: nil))
+    #expect(rest.complete && rest.rows.count == 10)
+  }
+
+  @Test func `stops a reading of certified rows by the clock`() throws {
+    let subnet = try prepared()
+    let request = RowsRequest(
+      subnet: subnet.genesis.subnet, pipeline: "shop", table: "ledger", selection: .prefix([]))
+    let clock = Mutex(UInt64(0))
+    subnet.executor.reader.brake { clock.withLock { $0 } }
+    #expect(try subnet.executor.reader.rows(request).rows.count == 3)
+    subnet.executor.reader.brake {
+      clock.withLock { now in
+        now += 6_000
+        return now
+      }
+    }
+    let refused = #expect(throws: Refusal.self) { try subnet.executor.reader.rows(request) }
+    #expect(refused?.code == "TIME_LIMIT")
+  }
+
   @Test func `withholds personal columns from all but the owner`() throws {
     let subnet = try prepared(pii: .direct)
     func rows(_ caller: PublicKey?) throws -> CertifiedRows {

@@ -56,6 +56,24 @@ package final class RawSocket: Sendable {
     return true
   }
 
+  /// Sends these bytes again and again.
+  /// - Returns: how many bytes went, until the other end was gone or took none any more.
+  package func takes(_ bytes: [UInt8], times: Int) -> Int {
+    var taken = 0
+    for _ in 0..<times {
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let count = rest.withUnsafeBytes {
+          send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+        }
+        guard count > 0 else { return taken }
+        taken += count
+        rest = rest.dropFirst(count)
+      }
+    }
+    return taken
+  }
+
   /// Reads until `isEnough`, the end, or the timeout.
   /// - Returns: the bytes, and whether the other end closed.
   package func read(

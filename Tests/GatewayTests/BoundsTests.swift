@@ -8,26 +8,63 @@ import Testing
 import Wire
 
 @Suite struct `The gateway's bounds` {
-  @Test func `admit so many bytes of bodies, and give them back`() throws {
+  @Test func `admit so many bytes of bodies as they come, and give them back`() throws {
     let admission = Admission()
-    let half = GatewayLimits.bodyBytesInFlightMax / 2
-    var first: Permit? = try admission.enter(bodyBytes: half)
-    let second = try admission.enter(bodyBytes: half)
-    #expect(throws: Problem.self) { try admission.enter(bodyBytes: 1) }
-    _ = first
-    first = nil
-    _ = try admission.enter(bodyBytes: 1)
-    withExtendedLifetime(second) {}
+    let share = GatewayLimits.bodyBytesPerAddressMax
+    var all: [Admitted] = []
+    for number in 0..<GatewayLimits.bodyBytesInFlightMax / share {
+      // A request of which nothing has come takes nothing.
+      let idle = try admission.enter(.call, from: "\(number)")
+      let sending = try admission.enter(.call, from: "\(number)")
+      try sending.receive(share - 1)
+      try sending.receive(1)
+      let problem = #expect(throws: Problem.self) { try idle.receive(1) }
+      #expect(problem?.status == 429)
+      #expect(problem?.closesConnection == true)
+      all += [idle, sending]
+    }
+    let late = try admission.enter(.read, from: "late")
+    let problem = #expect(throws: Problem.self) { try late.receive(1) }
+    #expect(problem?.status == 503)
+    all.removeLast()
+    try late.receive(share)
   }
 
-  @Test func `admit so many requests`() throws {
+  @Test func `admit so many requests, and reads beside calls`() throws {
     let admission = Admission()
-    let all = try (0..<GatewayLimits.requestsMax).map { _ in try admission.enter(bodyBytes: 0) }
-    let problem = #expect(throws: Problem.self) { try admission.enter(bodyBytes: 0) }
-    #expect(problem?.status == 503)
-    #expect(problem?.retryAfter != nil)
-    #expect(admission.requests == all.count)
-    withExtendedLifetime(all) {}
+    for (kind, share) in [
+      (Admission.Kind.read, GatewayLimits.readsPerAddressMax),
+      (.call, GatewayLimits.callsPerAddressMax),
+    ] {
+      var all: [Admitted] = []
+      for number in 0..<GatewayLimits.requestsMax / share {
+        for _ in 0..<share { all.append(try admission.enter(kind, from: "\(number)")) }
+        let problem = #expect(throws: Problem.self) {
+          try admission.enter(kind, from: "\(number)")
+        }
+        #expect(problem?.status == 429)
+        #expect(problem?.retryAfter != nil)
+      }
+      let problem = #expect(throws: Problem.self) { try admission.enter(kind, from: "late") }
+      #expect(problem?.status == 503)
+      #expect(problem?.retryAfter != nil)
+      _ = try admission.enter(kind == .read ? .call : .read, from: "late")
+      #expect(admission.requests == all.count)
+      all.removeAll()
+      #expect(admission.requests == 0)
+    }
+  }
+
+  @Test func `admit so many bytes of answers that wait to be read`() throws {
+    let admission = Admission()
+    let share = GatewayLimits.answerBytesPerAddressMax
+    var first: Permit? = try admission.hold(answerBytes: share, for: "a")
+    #expect(first != nil)
+    let problem = #expect(throws: Problem.self) { try admission.hold(answerBytes: 1, for: "a") }
+    #expect(problem?.status == 429)
+    _ = try admission.hold(answerBytes: share, for: "b")
+    first = nil
+    _ = try admission.hold(answerBytes: share, for: "a")
   }
 
   @Test func `admit so many connections of one address`() {

@@ -87,6 +87,85 @@ import Wire
     }
   }
 
+  @Test func `that reads none of its long answers gets no more of them`() async throws {
+    try await SmallSubnet.serving(size: 1) { subnet in
+      let port = subnet.ports[0]
+      let share = GatewayLimits.answerBytesPerAddressMax
+      subnet.replicas[0].publish([UInt8](repeating: 0x61, count: share / 2 + 1))
+      let idle = try await blocking {
+        let socket = try RawSocket(port: port)
+        socket.write(Array("GET /v1/network HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
+        _ = socket.read { !$0.isEmpty }
+        return socket
+      }
+      let refused = try await http("GET", "/v1/network", port: port)
+      #expect(refused.status == 429)
+      #expect(refused.code == "TOO_MUCH_AT_ONCE")
+      #expect(try await http("GET", "/healthz", port: port).status == 200)
+      // What is left then is in the kernel's buffers.
+      _ = try await blocking { idle.read { $0.count > share / 2 - 65_536 } }
+      try await eventually("room for another answer") {
+        try await http("GET", "/v1/network", port: port).status == 200
+      }
+    }
+  }
+
+  @Test(arguments: [
+    "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+    "POST \(batchPath) HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+      + "Upgrade: h2c\r\nContent-Length: 3\r\n\r\nabc",
+    "CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n",
+  ])
+  func `that asks for another protocol is told so and dropped`(request: String) async throws {
+    try await SmallSubnet.serving(size: 1) { subnet in
+      let port = subnet.ports[0]
+      let read = try await blocking {
+        let socket = try RawSocket(port: port)
+        // A request before it is answered in peace.
+        socket.write(Array("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
+        _ = socket.read { String(decoding: $0, as: UTF8.self).hasSuffix("ok\n") }
+        socket.write(Array(request.utf8))
+        return socket.read()
+      }
+      #expect(read.closed)
+      let text = String(decoding: read.bytes, as: UTF8.self)
+      #expect(text.hasPrefix("HTTP/1.1 501"), "\(text)")
+      #expect(text.contains("NO_UPGRADE"))
+      #expect(subnet.replicas[0].handedIn.isEmpty)
+    }
+  }
+
+  /// Behind no other request, and behind one whose answer never ends.
+  @Test(arguments: [
+    ("", "Connection: upgrade\r\nUpgrade: x\r\n"),
+    ("GET /v1/events", "Connection: upgrade\r\nUpgrade: x\r\n"),
+    ("GET /v1/events", "no field\r\n"), ("GET /v1/events", ""),
+  ])
+  func `cannot send for ever while nobody reads`(before: String, fields: String) async throws {
+    var times = GatewayTimes()
+    times.idle = .seconds(3_600)
+    try await SmallSubnet.serving(size: 1, times: times) { subnet in
+      let replica = subnet.replicas[0]
+      let port = subnet.ports[0]
+      let socket = try await blocking { try RawSocket(port: port, patience: 2) }
+      if !before.isEmpty {
+        _ = try await blocking {
+          socket.write(Array("\(before) HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
+        }
+        try await eventually("a listener") { replica.listeners > 0 }
+      }
+      let taken = try await blocking {
+        let request = Array("GET /healthz HTTP/1.1\r\nHost: x\r\n\(fields)\r\n".utf8)
+        let more = (0..<4_096).flatMap { _ in request }
+        socket.write(request)
+        return socket.takes(more, times: 512)
+      }
+      // What the kernel holds of both ends, and little beside: not all of 512 times 150 KiB.
+      #expect(taken < 48 << 20, "\(taken) bytes")
+      #expect(try await http("GET", "/healthz", port: port).status == 200)
+    }
+  }
+
   @Test func `may keep its connection for the next request`() async throws {
     try await SmallSubnet.serving(size: 1) { subnet in
       let port = subnet.ports[0]

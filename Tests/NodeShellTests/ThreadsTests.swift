@@ -1,4 +1,5 @@
 import Foundation
+import GatewayFixture
 import Synchronization
 import Testing
 import Wire
@@ -91,12 +92,45 @@ import Wire
 
 @Suite struct `A pool for work that blocks` {
   @Test func `runs work, turns away what is over its bound, and ends`() async {
-    let pool = WorkPool(limit: 1)
+    let pool = WorkPool(limit: 1, share: 1)
     let worker = Worker("worker") { pool.loop() }
-    #expect(await pool.run { 3 } == 3)
+    #expect(await outcome(of: 3, "a", pool) == "did 3")
     pool.close()
-    #expect(await pool.run { 4 } == nil)
+    #expect(await outcome(of: 4, "a", pool) == "closed")
     worker.join()
-    #expect(await WorkPool(limit: 0).run { 5 } == nil)
+    #expect(await outcome(of: 5, "a", WorkPool(limit: 0, share: 1)) == "full")
+  }
+
+  @Test func `keeps a share for every client, whose turns come by turns`() async throws {
+    let pool = WorkPool(limit: 5, share: 3)
+    let order = Mutex<[String]>([])
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      var waiting = 0
+      for (client, count) in [("a", 3), ("b", 2)] {
+        for _ in 0..<count {
+          group.addTask { _ = await pool.run(for: client) { order.withLock { $0.append(client) } } }
+          waiting += 1
+          let wanted = waiting
+          try await eventually("\(wanted) pieces of work") { pool.waiting == wanted }
+          if waiting == 3 { #expect(await outcome(of: 1, "a", pool) == "share full") }
+        }
+      }
+      #expect(await outcome(of: 1, "c", pool) == "full")
+      pool.close()
+      // What waits is done all the same.
+      pool.loop()
+      try await group.waitForAll()
+    }
+    #expect(order.withLock { $0 } == ["a", "b", "a", "b", "a"])
+    #expect(pool.waiting == 0)
+  }
+
+  private func outcome(of number: Int, _ client: String, _ pool: WorkPool) async -> String {
+    switch await pool.run(for: client, { number }) {
+    case .done(let value): "did \(value)"
+    case .full: "full"
+    case .shareFull: "share full"
+    case .closed: "closed"
+    }
   }
 }

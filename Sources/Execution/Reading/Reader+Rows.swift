@@ -4,6 +4,9 @@ import Wire
 
 extension Reader {
   /// Rows of a certified table with all that proves them.
+  ///
+  /// - Bound: ends with the row with which they pass `AnswerLimits.resultBytesMax`, and within the
+  ///   time of a query.
   package func rows(_ request: RowsRequest) throws(Refusal) -> CertifiedRows {
     let view = try view(at: request.height, proven: true)
     let pipeline = try pipeline(request.pipeline, in: view)
@@ -27,21 +30,22 @@ extension Reader {
     do { range = try schema.range(of: request.selection) } catch {
       throw Refusal("KEY", "\(error): give values of the types of the key's columns, in its order")
     }
-    guard let proven = pipeline.trie.prove(range, limit: limit, at: view.height),
+    guard var proven = pipeline.trie.prove(range, limit: limit, at: view.height),
       let catalog = pipeline.trie.prove(
         key: TableSchema.catalogKey(of: schema.name), at: view.height),
       let root = pipeline.trie.root(at: view.height)
-    else {
-      throw Refusal(
-        "HEIGHT_GONE", "the proof of height \(view.height) is gone: ask for a newer height")
-    }
-    let masked = request.caller != pipeline.owner
-    let rows = try answering { () throws(Stop) in
+    else { throw Self.proofGone(view.height) }
+    let (keys, masked, isOverTime) = (proven.keys, request.caller != pipeline.owner, brake)
+    let (rows, taken) = try answering { () throws(Stop) in
       try pipeline.pin.with { engine throws(Stop) in
-        try machine { () throws(StorageFault) in
-          try Self.read(proven.keys, of: schema, masked: masked, engine)
-        }
+        try Self.read(keys, of: schema, masked: masked, engine, isOverTime)
       }
+    }
+    if taken < keys.count {
+      guard let shorter = pipeline.trie.prove(range, limit: taken, at: view.height) else {
+        throw Self.proofGone(view.height)
+      }
+      proven = shorter
     }
     return CertifiedRows(
       pipeline: request.pipeline, schema: schema, rows: rows, complete: proven.complete,
@@ -50,19 +54,37 @@ extension Reader {
       certificate: certificate)
   }
 
+  private static func proofGone(_ height: Height) -> Refusal {
+    Refusal("HEIGHT_GONE", "the proof of height \(height) is gone: ask for a newer height")
+  }
+
+  /// - Returns: the rows of the first keys, and how many keys these are: all, unless the rows end
+  ///   for their bytes.
   private static func read(
-    _ keys: [[UInt8]], of schema: TableSchema, masked: Bool, _ engine: Engine
-  ) throws(StorageFault) -> [CertifiedRows.Row] {
+    _ keys: [[UInt8]], of schema: TableSchema, masked: Bool, _ engine: Engine,
+    _ isOverTime: (() -> Bool)?
+  ) throws(Stop) -> (rows: [CertifiedRows.Row], taken: Int) {
     let table = StoredTable(schema, indexes: [], on: engine.connection)
     let hasher = RowHasher(schema: schema)
+    var measure = CertifiedRows.Measure()
     var rows: [CertifiedRows.Row] = []
-    rows.reserveCapacity(keys.count)
-    for key in keys {
-      guard let values = KeyReader.values(of: key, schema), let row = try table.row(key: values)
+    for (place, key) in keys.enumerated() {
+      if isOverTime?() == true { throw .refused(tooLong(schema.name)) }
+      guard let values = KeyReader.values(of: key, schema),
+        let row = try machine({ () throws(StorageFault) in try table.row(key: values) })
       else { continue }
-      rows.append(hasher.row(row.values, nonce: row.nonce, masked: masked))
+      let shown = hasher.row(row.values, nonce: row.nonce, masked: masked)
+      rows.append(shown)
+      if measure.passes(with: shown) { return (rows, place + 1) }
     }
-    return rows
+    return (rows, keys.count)
+  }
+
+  private static func tooLong(_ table: String) -> Refusal {
+    Refusal(
+      "TIME_LIMIT",
+      "reading so many rows of \(table) takes longer than "
+        + "\(ExecutionLimits.queryMillisecondsMax) ms: ask for fewer rows")
   }
 }
 
