@@ -288,7 +288,8 @@ struct Printer {
     case .literal(.blob(let bytes)) where bytes.count > FunctionTable.bytesFree: break
     case .literal, .binary(.concatenate, _, _), .binary(.arrow, _, _), .binary(.arrowText, _, _):
       return self.expression(expression)
-    case .call(let call) where FunctionTable.goesThrough(call.name):
+    case .call(let call)
+    where FunctionTable.goesThrough(call.name) && !FunctionTable.lengthens(call):
       return self.expression(expression)
     default: break
     }

@@ -233,17 +233,26 @@ import Testing
     ("json_array(t.side, 1)", #"json_array(metered("t"."side"), 1)"#),
     (
       "cast(json_array(t.side) ->> '$[0]' as text)",
-      #"(json_array(metered("t"."side")) ->> '$[0]')"#
+      #"(metered(json_array(metered("t"."side"))) ->> '$[0]')"#
     ),
     (
       "(select count(*) from json_each(json_array(t.side)) j)",
-      #""json_each"(json_array(metered("t"."side"))) AS "j""#
+      #""json_each"(metered(json_array(metered("t"."side")))) AS "j""#
     ),
     ("upper(trim(t.side))", #"upper(trim(metered("t"."side")))"#),
     ("t.side || 'a' || t.bank_id", #"metered("t"."side" || 'a' || "t"."bank_id")"#),
     (
       "cast(json_array(t.side) -> '$[0]' -> '$' ->> '$' as text)",
-      #"(json_array(metered("t"."side")) -> '$[0]' -> '$' ->> '$')"#
+      #"(metered(json_array(metered("t"."side"))) -> '$[0]' -> '$' ->> '$')"#
+    ),
+    ("length(hex(hex(t.side)))", #"length(metered(hex(metered(hex(metered("t"."side"))))))"#),
+    (
+      "length(json_extract(json_array(1), '$', '$'))",
+      #"length(metered(json_extract(metered(json_array(1)), '$', '$')))"#
+    ),
+    (
+      "length(json_extract(json_array(1), '$'))",
+      #"length(json_extract(metered(json_array(1)), '$'))"#
     ),
   ])
   func `meters what SQLite's functions go through, and nobody may call that`(
