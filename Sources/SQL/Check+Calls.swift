@@ -14,6 +14,7 @@ extension Checker {
     functions.insert(signature.name)
     placement(call, signature, in: position, at: place)
     let isAggregate = call.over == nil && call.isAggregate
+    let crossings = scopes.map(\.crossings.count)
     let typed = arguments(of: &call, signature, in: isAggregate ? .row : position)
     var indirect: Set<Lineage> = []
     if var filter = call.filter {
@@ -27,7 +28,7 @@ extension Checker {
     case .named(let name, _): indirect.formUnion(origins(ofWindow: name))
     case nil: break
     }
-    if isAggregate { ownColumns(call, at: place) }
+    if isAggregate { ownColumns(call, crossings, at: place) }
     let readers = ["json_extract", "json_type", "json_array_length"]
     if readers.contains(call.name), let value = call.arguments.first, let known = typed.first {
       canonicalJSON(known, value)
@@ -68,10 +69,13 @@ extension Checker {
     return typed
   }
 
-  /// SQLite computes an aggregate of outer columns only in the outer SELECT.
-  private mutating func ownColumns(_ call: FunctionCall, at place: Place) {
+  /// SQLite computes an aggregate of outer columns only in the outer SELECT, those that SELECTs in
+  /// its arguments read included.
+  /// - Parameter before: of each scope how many columns were read from inside before the call.
+  private mutating func ownColumns(_ call: FunctionCall, _ before: [Int], at place: Place) {
+    let read = zip(scopes, before).map { $0.crossings.count > $1 }
     let columns = (call.arguments + [call.filter].compactMap(\.self)).flatMap(\.columnNames)
-    guard !columns.isEmpty,
+    guard read.dropLast().contains(true), read.last == false,
       !columns.contains(where: { find($0.name, $0.qualifier, in: top) != .none })
     else { return }
     refuse(
