@@ -264,6 +264,22 @@ import Testing
     #expect(throws: (any Error).self) { try Example.check("select metered(t.side) as x \(rows)") }
   }
 
+  @Test(arguments: [
+    ("(t.seq & 4) is true", #"(CASE WHEN ("t"."seq" & 4) THEN 1 ELSE 0 END)"#),
+    ("t.seq is not true", #"(CASE WHEN "t"."seq" THEN 0 ELSE 1 END)"#),
+    ("t.seq is false", #"(CASE WHEN NOT "t"."seq" THEN 1 ELSE 0 END)"#),
+    ("t.seq is not false", #"(CASE WHEN NOT "t"."seq" THEN 0 ELSE 1 END)"#),
+    ("t.seq is 1", #"("t"."seq" IS 1)"#), ("true is t.seq", #"(1 IS "t"."seq")"#),
+    ("t.seq = true", #"("t"."seq" = 1)"#),
+  ])
+  func `asks for truth where SQLite does, and without its word`(
+    expression: String, printed: String
+  ) throws {
+    let text = try Example.check("select \(expression) as x from {{ ref('slv_lifecycle') }} t")
+      .print()
+    #expect(text.hasPrefix("SELECT \(printed) AS \"x\" FROM"), "\(text)")
+  }
+
   @Test func `restricts a source, not the result`() throws {
     let checked = try Example.check(
       "select t.bank_id, count(*) as n from {{ ref('slv_transactions') }} t group by t.bank_id")
