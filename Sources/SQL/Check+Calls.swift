@@ -86,23 +86,26 @@ extension Checker {
 
   /// Numbers in JSON keep their spelling and may be REAL, so only canonical JSON is read.
   mutating func canonicalJSON(_ typed: Typed, _ value: Expression) {
-    switch typed.type {
-    case .json, .unknown, .null: return
-    default: break
-    }
-    if case .literal(.text(let text)) = value.kind,
-      !text.utf8.contains(where: { [46, 69, 101].contains($0) })
-    {
-      return
-    }
+    if typed.type == .json || typed.type == .null { return }
+    if case .literal(.text(let text)) = value.kind, LiteralJSON.isPlain(text) { return }
     guard !profile.allowsReal else {
       usesReal = true
       return
     }
+    if typed.type == .unknown {
+      refuse(
+        "QD26", at: value.place, "JSON out of a value out of JSON",
+        because: "it may be a text, whose numbers may be REAL, and which not every SQLite reads",
+        fix: "column -> '$.a' ->> '$.b'; of json_each(column) e: column -> e.fullkey")
+      return
+    }
+    let isWritten = if case .literal = value.kind { true } else { false }
     refuse(
       "QD26", at: value.place, "JSON out of \(typed.type)",
       because: "only columns of type json are canonical: sorted keys, integers and strings",
-      fix: "declare the column as json")
+      fix: isWritten
+        ? "'{\"a\":[1,\"b\"]}', without spaces and escapes, numbers whole"
+        : "declare the column as json")
   }
 
   private mutating func signature(
