@@ -14,6 +14,7 @@ extension Checker {
     functions.insert(signature.name)
     placement(call, signature, in: position, at: place)
     let isAggregate = call.over == nil && call.isAggregate
+    let crossings = scopes.map(\.crossings.count)
     let typed = arguments(of: &call, signature, in: isAggregate ? .row : position)
     var indirect: Set<Lineage> = []
     if var filter = call.filter {
@@ -27,7 +28,7 @@ extension Checker {
     case .named(let name, _): indirect.formUnion(origins(ofWindow: name))
     case nil: break
     }
-    if isAggregate { ownColumns(call, at: place) }
+    if isAggregate { ownColumns(call, crossings, at: place) }
     let readers = ["json_extract", "json_type", "json_array_length"]
     if readers.contains(call.name), let value = call.arguments.first, let known = typed.first {
       canonicalJSON(known, value)
@@ -68,10 +69,13 @@ extension Checker {
     return typed
   }
 
-  /// SQLite computes an aggregate of outer columns only in the outer SELECT.
-  private mutating func ownColumns(_ call: FunctionCall, at place: Place) {
+  /// SQLite computes an aggregate of outer columns only in the outer SELECT, those that SELECTs in
+  /// its arguments read included.
+  /// - Parameter before: of each scope how many columns were read from inside before the call.
+  private mutating func ownColumns(_ call: FunctionCall, _ before: [Int], at place: Place) {
+    let read = zip(scopes, before).map { $0.crossings.count > $1 }
     let columns = (call.arguments + [call.filter].compactMap(\.self)).flatMap(\.columnNames)
-    guard !columns.isEmpty,
+    guard read.dropLast().contains(true), read.last == false,
       !columns.contains(where: { find($0.name, $0.qualifier, in: top) != .none })
     else { return }
     refuse(
@@ -82,23 +86,26 @@ extension Checker {
 
   /// Numbers in JSON keep their spelling and may be REAL, so only canonical JSON is read.
   mutating func canonicalJSON(_ typed: Typed, _ value: Expression) {
-    switch typed.type {
-    case .json, .unknown, .null: return
-    default: break
-    }
-    if case .literal(.text(let text)) = value.kind,
-      !text.utf8.contains(where: { [46, 69, 101].contains($0) })
-    {
-      return
-    }
+    if typed.type == .json || typed.type == .null { return }
+    if case .literal(.text(let text)) = value.kind, LiteralJSON.isPlain(text) { return }
     guard !profile.allowsReal else {
       usesReal = true
       return
     }
+    if typed.type == .unknown {
+      refuse(
+        "QD26", at: value.place, "JSON out of a value out of JSON",
+        because: "it may be a text, whose numbers may be REAL, and which not every SQLite reads",
+        fix: "column -> '$.a' ->> '$.b'; of json_each(column) e: column -> e.fullkey")
+      return
+    }
+    let isWritten = if case .literal = value.kind { true } else { false }
     refuse(
       "QD26", at: value.place, "JSON out of \(typed.type)",
       because: "only columns of type json are canonical: sorted keys, integers and strings",
-      fix: "declare the column as json")
+      fix: isWritten
+        ? "'{\"a\":[1,\"b\"]}', without spaces and escapes, numbers whole"
+        : "declare the column as json")
   }
 
   private mutating func signature(

@@ -35,6 +35,7 @@ extension Checker {
           "SQL05", at: select.group[index].place, "GROUP BY a number",
           because: "it is the place of no result column", fix: "name the column")
       }
+      refuseHiddenPlace(select.group[index], "GROUP BY")
       decide(&select.group[index], in: .row)
     }
     let aggregates = select.items.contains { item in
@@ -265,6 +266,29 @@ extension Checker {
     if case .literal(.integer) = expression.kind { true } else { false }
   }
 
+  /// A number in other words: SQLite takes `+1`, and what TRUE and a variable are printed as, for
+  /// the place of a result (https://sqlite.org/lang_select.html#orderby).
+  private mutating func refuseHiddenPlace(_ term: Expression, _ clause: String) {
+    guard hidesPlace(term) else { return }
+    refuse(
+      "SQL05", at: term.place, "\(clause) a constant",
+      because: "SQLite would take its number for the place of a result column",
+      fix: "name the column")
+  }
+
+  private func hidesPlace(_ term: Expression) -> Bool {
+    switch term.kind {
+    case .literal(.bool): return true
+    case .variable(let name):
+      switch variables.first(where: { $0.name == name })?.value {
+      case .integer, .bool: return true
+      default: return false
+      }
+    case .unary(.plus, let part), .unary(.minus, let part): return isPlace(part) || hidesPlace(part)
+    default: return false
+    }
+  }
+
   /// The result that an ORDER BY term names by its alias.
   func alias(of expression: Expression) -> Int? {
     guard case .column(nil, let name, _) = expression.kind else { return nil }
@@ -278,6 +302,7 @@ extension Checker {
     var origins: Set<Lineage> = []
     for index in terms.indices {
       var expression = terms[index].expression
+      refuseHiddenPlace(expression, "ORDER BY")
       var shown = alias(of: expression)
       if case .literal(.integer(let place)) = expression.kind {
         if place < 1 || place > Int64(columns.count) {

@@ -88,6 +88,16 @@ package enum FunctionTable {
     }
   }
 
+  /// Whether what such a call gives may be longer than what it went through: two digits a byte,
+  /// escapes, or one text several times.
+  static func lengthens(_ call: FunctionCall) -> Bool {
+    switch call.name {
+    case "hex", "json_array", "json_object": true
+    case "json_extract": call.arguments.count > 2
+    default: false
+    }
+  }
+
   private static let aggregates: [FunctionSignature] = [
     entry("count", 0...1, .fixed(.integer), .aggregate, keepsNotNull: true),
     entry("sum", 1...1, .argument(0), .aggregate),

@@ -223,6 +223,10 @@ struct Printer {
       put(", '-')")
     case .binary(let operation, _, _) where isExact && operation.overflows:
       exact(expression, operation.strength)
+    case .binary(.is, let value, let right) where truth(right) != nil:
+      asked(value, truth(right) == true, yes: "1", no: "0")
+    case .binary(.isNot, let value, let right) where truth(right) != nil:
+      asked(value, truth(right) == true, yes: "0", no: "1")
     case .unary(let operation, let part):
       put("(\(operation.rawValue)\(operation == .not ? " " : "")")
       self.expression(part)
@@ -244,6 +248,28 @@ struct Printer {
       put(")")
     default: predicate(expression)
     }
+  }
+
+  /// What stands on the right of IS where it is TRUE or FALSE.
+  private func truth(_ expression: Expression) -> Bool? {
+    switch expression.kind {
+    case .literal(.bool(let flag)): return flag
+    case .variable(let name):
+      guard case .bool(let flag)? = variables.first(where: { $0.name == name })?.value else {
+        return nil
+      }
+      return flag
+    default: return nil
+    }
+  }
+
+  /// `value IS TRUE`: SQLite asks whether the value is true, as 4 is, and not whether it is 1
+  /// (https://sqlite.org/lang_expr.html#booleanexpr). A column may be called `true` and would be
+  /// taken for it, so the word is not printed.
+  private mutating func asked(_ value: Expression, _ flag: Bool, yes: String, no: String) {
+    put(flag ? "(CASE WHEN " : "(CASE WHEN NOT ")
+    expression(value)
+    put(" THEN \(yes) ELSE \(no) END)")
   }
 
   /// A chain of operators that bind equally is one call: SQLite's parser holds 100 entries.
@@ -288,7 +314,8 @@ struct Printer {
     case .literal(.blob(let bytes)) where bytes.count > FunctionTable.bytesFree: break
     case .literal, .binary(.concatenate, _, _), .binary(.arrow, _, _), .binary(.arrowText, _, _):
       return self.expression(expression)
-    case .call(let call) where FunctionTable.goesThrough(call.name):
+    case .call(let call)
+    where FunctionTable.goesThrough(call.name) && !FunctionTable.lengthens(call):
       return self.expression(expression)
     default: break
     }

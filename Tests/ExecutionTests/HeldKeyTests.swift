@@ -158,36 +158,69 @@ private func messages(_ models: [Model]) -> [String] {
 }
 
 @Suite struct `JSON` {
+  private static var orders: Source {
+    var source = Source.orders()
+    source.columns.append(SourceColumn(name: "doc", type: .json))
+    return source
+  }
+
+  /// Of a model with a column `x` of this type.
+  private func faults(
+    _ expression: String, as type: ColumnType, _ kind: Model.Kind = .full
+  ) -> [PackageFault] {
+    let parts = Model(
+      name: "parts", layer: .silver, kind: kind, primaryKey: ["id"],
+      columns: [
+        ModelColumn(name: "id", type: .text), ModelColumn(name: "x", type: type, nullable: true),
+      ], sql: sql("select id, \(expression) as x from {{ source('orders') }}"))
+    do { _ = try CheckedPackage(.shop(sources: [Self.orders], models: [parts])) } catch {
+      return error.list
+    }
+    return []
+  }
+
   /// SQLite would store '5' as 5, and hash what it does not hold.
   @Test(arguments: [ColumnType.int, .text, .date, .json], [Model.Kind.view, .full])
   func `has values of any type, so that a column of one takes them through a cast`(
     type: ColumnType, kind: Model.Kind
   ) throws {
-    var source = Source.orders()
-    source.columns.append(SourceColumn(name: "doc", type: .json))
-    func faults(_ expression: String) -> [PackageFault] {
-      let parts = Model(
-        name: "parts", layer: .silver, kind: kind, primaryKey: ["id"],
-        columns: [
-          ModelColumn(name: "id", type: .text), ModelColumn(name: "x", type: type, nullable: true),
-        ], sql: sql("select id, \(expression) as x from {{ source('orders') }}"))
-      do { _ = try CheckedPackage(.shop(sources: [source], models: [parts])) } catch {
-        return error.list
-      }
-      return []
-    }
-    let refused = faults("doc ->> '$.x'")
+    let refused = faults("doc ->> '$.x'", as: type, kind)
     #expect(refused.map(\.message).contains { $0.contains("a value out of JSON") })
     let fix = try #require(refused.first?.fix)
     let expression = fix.replacing(" as x", with: "").replacing("…", with: "doc ->> '$.x'")
       .replacing("column", with: "doc")
-    #expect(faults(expression) == [], "\(expression)")
+    #expect(faults(expression, as: type, kind) == [], "\(expression)")
+  }
+
+  /// A text in it may be `{"b":1.10}` or `{b:1}`.
+  @Test func `in a text of it is read by nobody, whatever it is declared as`() {
+    let nested = faults("cast((doc ->> '$.s') ->> '$.b' as text)", as: .text)
+    #expect(nested.map(\.rule) == ["QD26"])
+    #expect(faults("cast(doc -> '$.s' ->> '$.b' as text)", as: .text) == [])
+    let declared = faults("cast(doc ->> '$.s' as text)", as: .json)
+    #expect(declared.map(\.fix) == ["type: text"])
+    #expect(faults("cast(doc ->> '$.s' as text)", as: .text) == [])
+  }
+
+  @Test func `in a list is read through the path of its element`() throws {
+    let parts = model(
+      "parts", .full, key: ["id", "place"],
+      """
+      select o.id, e.fullkey as place, cast(o.doc -> e.fullkey ->> '$.a' as text) as a
+      from {{ source('orders') }} o cross join json_each(o.doc) e
+      """)
+    let subnet = try Subnet()
+    let receipt = try subnet.run(subnet.deploy(.shop(sources: [Self.orders], models: [parts])))
+    #expect(receipt.status == .applied)
+    try subnet.fund()
+    let rows =
+      #"{"id":"k","customer":"c","amount":"1.00","doc":[{"a":"x"},"{\"a\":1.10}"]}"# + "\n"
+    try subnet.run(subnet.ingest("orders", rows, format: .ndjson))
+    #expect(try subnet.rows("parts ORDER BY place") == ["k|$[0]|x", "k|$[1]|"])
   }
 
   @Test(arguments: [Model.Kind.view, .full])
   func `is read by the functions that lint offers, in views and tables`(kind: Model.Kind) throws {
-    var source = Source.orders()
-    source.columns.append(SourceColumn(name: "doc", type: .json))
     let parts = model(
       "parts", kind, key: ["id", "place"],
       """
@@ -197,7 +230,7 @@ private func messages(_ models: [Model]) -> [String] {
       from {{ source('orders') }} o cross join json_each(o.doc) j
       """)
     let subnet = try Subnet()
-    let receipt = try subnet.run(subnet.deploy(.shop(sources: [source], models: [parts])))
+    let receipt = try subnet.run(subnet.deploy(.shop(sources: [Self.orders], models: [parts])))
     #expect(receipt.status == .applied)
     try subnet.fund()
     let rows = #"{"id":"a","customer":"c","amount":"1.00","doc":[7,8]}"# + "\n"

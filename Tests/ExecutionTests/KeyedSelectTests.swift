@@ -115,6 +115,9 @@ private func tables(by: [String]) -> KeyedTables { KeyedTables(by: by, restricte
       + "on b.id = a.id and b.k = a.k",
     "select t.id, t.k, (select max(o.c) from {{ ref('q') }} o where o.k = t.k) as m "
       + "from {{ ref('r') }} t",
+    // An aggregate that reads both what is inside and what is around it.
+    "select t.id, t.k, (select max((select o.c + t.x as v)) from {{ ref('q') }} o "
+      + "where o.k = t.k) as m from {{ ref('r') }} t",
     "select t.id, t.k, (select o.id from {{ ref('q') }} o where o.k = t.k "
       + "order by o.id, o.n limit 1) as m from {{ ref('r') }} t",
     "select t.id, t.k, w.y from {{ ref('r') }} t left join {{ ref('w') }} w on w.c = t.c",

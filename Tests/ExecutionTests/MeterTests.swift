@@ -49,6 +49,41 @@ private func used(_ select: String, _ rows: String) throws -> Usage {
     #expect(dear.steps == cheap.steps)
   }
 
+  /// Each `hex` gives twice what it goes through: 128, 256, 512 and 1,024 bytes in the end.
+  @Test func `counts what grows on its way`() throws {
+    let digits = (0..<10).reduce("id") { inner, _ in "hex(\(inner))" }
+    let grown = try used("select id as k, length(\(digits)) as x", "a,anna,1.00,\n")
+    #expect(grown.functionBytes >= 64 + 192 + 448 + 960)
+  }
+
+  /// Its dashes do not count.
+  @Test func `counts a namespace, however long it is`() throws {
+    let name = "replace(customer, 'a', '-') || '6ba7b8109dad11d180b400c04fd430c8'"
+    let long = "a,\(String(repeating: "a", count: 10_000)),1.00,\n"
+    let plain = try used("select id as k, \(name) as x", long)
+    let hashed = try used("select id as k, uuid5(\(name), id) as x", long)
+    #expect(hashed.functionBytes >= plain.functionBytes + 9_900)
+  }
+
+  @Test func `counts the label of a random number`() throws {
+    let draws = Source(
+      name: "draws",
+      columns: [
+        SourceColumn(name: "id", type: .text, required: true),
+        SourceColumn(name: "number", type: .int),
+      ], primaryKey: ["id"])
+    let draw = Procedure(
+      name: "draw", args: [.init(name: "label", type: .text)], emit: "draws",
+      sql: sql("select 'a' as id, consensus_random(:label) as number"))
+    let subnet = try Subnet()
+    try subnet.run(subnet.deploy(.shop(sources: [draws], procedures: [draw])))
+    try subnet.fund()
+    let arguments = Array("{\"label\":\"\(String(repeating: "a", count: 10_000))\"}".utf8)
+    let receipt = try subnet.run(subnet.call("shop", .procedure("draw"), body: arguments))
+    #expect(receipt.status == .applied)
+    #expect(receipt.usage.functionBytes >= 9_900)
+  }
+
   /// A call may use 20,000 steps, and 400 times 10,000 bytes stand for 160,000.
   @Test func `stops what goes through more bytes than the steps pay for`() throws {
     let select = """

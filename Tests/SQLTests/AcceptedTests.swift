@@ -233,17 +233,26 @@ import Testing
     ("json_array(t.side, 1)", #"json_array(metered("t"."side"), 1)"#),
     (
       "cast(json_array(t.side) ->> '$[0]' as text)",
-      #"(json_array(metered("t"."side")) ->> '$[0]')"#
+      #"(metered(json_array(metered("t"."side"))) ->> '$[0]')"#
     ),
     (
       "(select count(*) from json_each(json_array(t.side)) j)",
-      #""json_each"(json_array(metered("t"."side"))) AS "j""#
+      #""json_each"(metered(json_array(metered("t"."side")))) AS "j""#
     ),
     ("upper(trim(t.side))", #"upper(trim(metered("t"."side")))"#),
     ("t.side || 'a' || t.bank_id", #"metered("t"."side" || 'a' || "t"."bank_id")"#),
     (
       "cast(json_array(t.side) -> '$[0]' -> '$' ->> '$' as text)",
-      #"(json_array(metered("t"."side")) -> '$[0]' -> '$' ->> '$')"#
+      #"(metered(json_array(metered("t"."side"))) -> '$[0]' -> '$' ->> '$')"#
+    ),
+    ("length(hex(hex(t.side)))", #"length(metered(hex(metered(hex(metered("t"."side"))))))"#),
+    (
+      "length(json_extract(json_array(1), '$', '$'))",
+      #"length(metered(json_extract(metered(json_array(1)), '$', '$')))"#
+    ),
+    (
+      "length(json_extract(json_array(1), '$'))",
+      #"length(json_extract(metered(json_array(1)), '$'))"#
     ),
   ])
   func `meters what SQLite's functions go through, and nobody may call that`(
@@ -253,6 +262,22 @@ import Testing
     let text = try Example.check("select \(expression) as x \(rows)").print()
     #expect(text.contains(printed), "\(text)")
     #expect(throws: (any Error).self) { try Example.check("select metered(t.side) as x \(rows)") }
+  }
+
+  @Test(arguments: [
+    ("(t.seq & 4) is true", #"(CASE WHEN ("t"."seq" & 4) THEN 1 ELSE 0 END)"#),
+    ("t.seq is not true", #"(CASE WHEN "t"."seq" THEN 0 ELSE 1 END)"#),
+    ("t.seq is false", #"(CASE WHEN NOT "t"."seq" THEN 1 ELSE 0 END)"#),
+    ("t.seq is not false", #"(CASE WHEN NOT "t"."seq" THEN 0 ELSE 1 END)"#),
+    ("t.seq is 1", #"("t"."seq" IS 1)"#), ("true is t.seq", #"(1 IS "t"."seq")"#),
+    ("t.seq = true", #"("t"."seq" = 1)"#),
+  ])
+  func `asks for truth where SQLite does, and without its word`(
+    expression: String, printed: String
+  ) throws {
+    let text = try Example.check("select \(expression) as x from {{ ref('slv_lifecycle') }} t")
+      .print()
+    #expect(text.hasPrefix("SELECT \(printed) AS \"x\" FROM"), "\(text)")
   }
 
   @Test func `restricts a source, not the result`() throws {

@@ -108,6 +108,36 @@ struct Detour: Sendable, CustomTestStringConvertible {
       refused: "select side \(rows) group by 2",
       accepted: "select side \(rows) group by 1"),
     Detour(
+      name: "a place that a variable hides", rule: "SQL05",
+      refused: "select transaction_id, bank_id, side \(rows) "
+        + "order by {{ var('date_tolerance_days') }}, transaction_id limit 5",
+      accepted: "select transaction_id, bank_id, side \(rows) "
+        + "order by length(side) + {{ var('date_tolerance_days') }}, transaction_id limit 5"),
+    Detour(
+      name: "a place that a sign hides", rule: "SQL05",
+      refused: "select side, count(*) as n \(rows) group by side order by +2, -(+1)",
+      accepted: "select side, count(*) as n \(rows) group by side order by 2, 1"),
+    Detour(
+      name: "a place that TRUE hides", rule: "SQL05",
+      refused: "select transaction_id \(rows) union select side \(rows) order by true",
+      accepted: "select transaction_id \(rows) union select side \(rows) order by 1"),
+    Detour(
+      name: "a place that an alias hides", rule: "SQL05",
+      refused: "select {{ var('date_tolerance_days') }} as d, side \(rows) group by d, side",
+      accepted: "select {{ var('date_tolerance_days') }} as d, side \(rows) group by side"),
+    Detour(
+      name: "an aggregate of outer columns that a SELECT hides", rule: "SQL09",
+      refused: "select (select max((select t.bank_id as v)) from \(stages) s "
+        + "where s.transaction_id = t.transaction_id) as x \(rows) t",
+      accepted: "select (select max((select s.stage || t.bank_id as v)) from \(stages) s "
+        + "where s.transaction_id = t.transaction_id) as x \(rows) t"),
+    Detour(
+      name: "an aggregate whose FILTER alone looks outside", rule: "SQL09",
+      refused: "select (select count(*) filter (where exists (select 1 where t.bank_id = 'a')) "
+        + "from \(stages) s) as x \(rows) t",
+      accepted: "select (select count(*) filter (where exists (select 1 where s.stage = 'a')) "
+        + "from \(stages) s) as x \(rows) t"),
+    Detour(
       name: "an aggregate in ORDER BY alone", rule: "SQL09",
       refused: "select side \(rows) order by max(amount)",
       accepted: "select max(side) as side \(rows) order by max(amount)"),

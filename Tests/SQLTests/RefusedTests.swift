@@ -211,6 +211,19 @@ struct Hazard: Sendable, CustomTestStringConvertible {
       rule: "QD26", refused: "select min(reference ->> '$') as x \(rows)",
       accepted: "select min(json_array(1) ->> '$[0]') as x \(rows)"),
     Hazard(
+      rule: "QD26",
+      refused: "select cast(json_array(side) ->> '$[0]' ->> '$.b' as text) as x \(rows)",
+      accepted: "select cast(json_array(side) -> '$[0]' ->> '$.b' as text) as x \(rows)"),
+    Hazard(
+      rule: "QD26", refused: "select json_type(value, '$.a') as x from json_each('[1]')",
+      accepted: "select json_type('[1]', fullkey) as x from json_each('[1]')"),
+    Hazard(
+      rule: "QD26", refused: "select '{b:1}' ->> '$.b' as x",
+      accepted: "select '{\"b\":-1}' ->> '$.b' as x"),
+    Hazard(
+      rule: "QD26", refused: "select '[99999999999999999999]' ->> '$[0]' as x",
+      accepted: "select '[true,\"1.5\",{},[null]]' ->> '$[0]' as x"),
+    Hazard(
       rule: "QD24", refused: "select char(0) as x \(rows)",
       accepted: "select char(233) as x \(rows)"),
     Hazard(

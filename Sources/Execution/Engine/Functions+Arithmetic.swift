@@ -7,11 +7,13 @@ extension Invocation {
   /// block's digest, the call's and the label.
   func consensusRandom() {
     guard !isNull(0) else { return giveNull() }
+    let label = bytes(0)
+    state.meter(bytes: label.count)
     var encoder = Encoder()
     encoder.text("quorate/random/1")
     encoder.value(state.randomness)
     encoder.value(state.call)
-    encoder.blob(Array(bytes(0)))
+    encoder.blob(Array(label))
     let digest = sha256(encoder.bytes).bytes
     var number: UInt64 = 0
     for byte in digest.prefix(8) { number = number << 8 | UInt64(byte) }

@@ -2,6 +2,8 @@ extension Invocation {
   /// `uuid5(namespace, name)`: RFC 9562, section 5.5.
   func uuid5() {
     guard !anyNull else { return giveNull() }
+    // Dashes do not count, so that it may be long and still be one.
+    state.meter(bytes: bytes(0).count)
     guard let namespace = [UInt8](hex: text(0).filter { $0 != "-" }), namespace.count == 16 else {
       return fail("uuid5 takes a namespace of 32 lower-case hexadecimal digits")
     }
