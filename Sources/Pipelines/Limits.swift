@@ -1,3 +1,4 @@
+import SQL
 import Wire
 
 /// Bounds on what one package may hold. All replicas agree on them.
@@ -31,6 +32,9 @@ package enum PackageLimits {
   /// Bytes of one seed file.
   package static let seedBytesMax = 256 << 10
   package static let seedRowsMax = 10_000
+  /// Steps of checking all SQL of one package, 20 to 50 ns each: ten statements that take as many
+  /// as one may. A package of the size of the examples takes less than a twentieth.
+  package static let checkStepsMax = 10 * SQLLimits.checkStepsMax
   package static let pathBytesMax = 256
   /// Bytes of one YAML file.
   package static let yamlBytesMax = 512 << 10

@@ -41,6 +41,7 @@ extension Checker {
     }
     if call.over != nil { windowOrder(call, at: place) }
     var found = result(of: signature, call, typed, at: place)
+    work.charge(2 * indirect.count)
     found.indirect.formUnion(indirect)
     return found
   }
@@ -126,7 +127,7 @@ extension Checker {
           fix: denied.fix)
         return nil
       }
-      let near = closest(to: call.name, among: FunctionTable.offered.map(\.name))
+      let near = near(call.name, among: FunctionTable.offered.map(\.name))
       let clocks = ["now", "getdate", "sysdate", "sysdatetime", "getutcdate", "clock_timestamp"]
       refuse(
         clocks.contains(call.name.folded) ? "QD02" : "SQL05", at: place,
@@ -218,7 +219,7 @@ extension Checker {
     of signature: FunctionSignature, _ call: FunctionCall, _ typed: [Typed], at place: Place
   ) -> Typed {
     var all = Typed(type: .null, nullable: false)
-    for argument in typed { all = all.mixed(with: argument) }
+    for argument in typed { all = mixed(all, argument) }
     if ["add_exact", "mul_exact", "mul_div", "abs", "sum"].contains(call.name) {
       for argument in typed.prefix(2) { arithmetic(argument, at: place) }
     }
@@ -330,7 +331,7 @@ extension Checker {
       return .unknown
     }
     guard let found = lookups.first(where: { $0.name.names(name) }) else {
-      let near = closest(to: name, among: lookups.map(\.name))
+      let near = near(name, among: lookups.map(\.name))
       refuse(
         "SQL05", at: call.arguments[0].place, "there is no source `\(name)`",
         because: "exists_in looks into a source of this package",
@@ -405,8 +406,14 @@ extension Expression {
 
   /// Every column named here; inner queries are not looked into.
   var columnNames: [(qualifier: String?, name: String)] {
-    if case .column(let qualifier, let name, _) = kind { return [(qualifier, name)] }
-    return parts.flatMap(\.columnNames)
+    var found: [(qualifier: String?, name: String)] = []
+    addColumnNames(to: &found)
+    return found
+  }
+
+  private func addColumnNames(to found: inout [(qualifier: String?, name: String)]) {
+    if case .column(let qualifier, let name, _) = kind { return found.append((qualifier, name)) }
+    for part in parts { part.addColumnNames(to: &found) }
   }
 
   /// Holds an aggregate that groups the rows.

@@ -31,6 +31,7 @@ struct Typed: Sendable {
   }
 
   var origins: Set<Lineage> { lineage.union(indirect) }
+  var originCount: Int { lineage.count + indirect.count }
 }
 
 extension OutputColumn {
@@ -51,6 +52,8 @@ extension Profile {
 
 extension Checker {
   func find(_ name: String, _ qualifier: String?, in scope: Scope) -> Found {
+    guard !work.isSpent else { return .none }
+    work.charge(1 + scope.space.columns.count / 2)
     var found = Found.none
     for (element, column) in scope.space.columns.enumerated() {
       guard let column, column.name.names(name) else { continue }
@@ -75,6 +78,7 @@ extension Checker {
   /// Checks an expression, puts tables into its inner queries, and says what it gives.
   mutating func walk(_ expression: inout Expression, in position: Position) -> Typed {
     let place = expression.place
+    guard work.walk(at: place) else { return .unknown }
     switch expression.kind {
     case .literal(let value): return readBefore(value, at: place) ?? literal(value, at: place)
     case .column(var qualifier, let name, let isQuoted):
@@ -120,7 +124,7 @@ extension Checker {
       let typed = early ?? constant(&value, as: found.type, true) ?? walk(&value, in: position)
       compare(typed, found, at: place)
       expression = rebuilt(expression, .inQuery(value, inner, negated: negated))
-      return typed.mixed(with: found).with(.bool)
+      return mixed(typed, found).with(.bool)
     default: return predicate(&expression, in: position)
     }
   }
@@ -138,7 +142,10 @@ extension Checker {
   @discardableResult
   mutating func weigh(_ expression: inout Expression, in position: Position) -> Typed {
     let typed = walk(&expression, in: position)
-    if typed.pii { weighed.formUnion(typed.lineage) }
+    if typed.pii {
+      work.charge(2 * typed.lineage.count)
+      weighed.formUnion(typed.lineage)
+    }
     return typed
   }
 
@@ -148,9 +155,12 @@ extension Checker {
   }
 
   /// Checks what decides which rows the innermost SELECT gives.
-  mutating func decide(_ expression: inout Expression, in position: Position) {
+  @discardableResult
+  mutating func decide(_ expression: inout Expression, in position: Position) -> Typed {
     let typed = weigh(&expression, in: position)
+    work.charge(4 * typed.originCount)
     scopes[scopes.count - 1].deciding.formUnion(typed.origins)
+    return typed
   }
 
   private func rebuilt(_ old: Expression, _ kind: ExpressionKind) -> Expression {
@@ -169,7 +179,7 @@ extension Checker {
       compare(a, b, at: low.place)
       compare(a, c, at: high.place)
       expression = rebuilt(expression, .between(value, low, high, negated: negated))
-      return a.mixed(with: b).mixed(with: c).with(.bool)
+      return mixed(mixed(a, b), c).with(.bool)
     case .inList(var value, var items, let negated):
       var parts = [value] + items
       let found = beside(&parts, in: position)
@@ -177,7 +187,7 @@ extension Checker {
       var typed = found[0]
       for (part, item) in zip(items, found.dropFirst()) {
         compare(found[0], item, at: part.place)
-        typed = typed.mixed(with: item)
+        typed = mixed(typed, item)
       }
       expression = rebuilt(expression, .inList(value, items, negated: negated))
       return typed.with(.bool)
@@ -201,9 +211,9 @@ extension Checker {
     var (value, pattern, escape) = (match.value, match.pattern, match.escape)
     var typed = walk(&value, in: position)
     digitsAreNoText(typed, match.glob ? "GLOB" : "LIKE", at: value.place)
-    typed = typed.mixed(with: walk(&pattern, in: position))
+    typed = mixed(typed, walk(&pattern, in: position))
     if var mark = escape {
-      typed = typed.mixed(with: walk(&mark, in: position))
+      typed = mixed(typed, walk(&mark, in: position))
       escape = mark
     }
     patternIsShort(pattern)
@@ -259,7 +269,7 @@ extension Checker {
       for index in tests.indices { tested.append(walk(&tests[index], in: position)) }
     }
     for (index, typed) in tested.enumerated() {
-      read = read.mixed(with: typed)
+      read = mixed(read, typed)
       if hasOperand, index > 0 { compare(tested[0], typed, at: tests[index].place) }
     }
     let operand = hasOperand ? tests.removeFirst() : nil
@@ -273,7 +283,7 @@ extension Checker {
       expression,
       .choice(CaseExpression(operand: operand, branches: branches, otherwise: otherwise)))
     let out = result ?? .unknown
-    var typed = out.mixed(with: read).with(
+    var typed = mixed(out, read).with(
       out.type, nullable: otherwise == nil || out.nullable)
     typed.rescaled = out.rescaled
     return typed
@@ -318,6 +328,7 @@ extension Checker {
       case .one(let element):
         guard let column = scopes[level].space.columns[element] else { return .unknown }
         columnsRead.insert(column.name)
+        work.charge(4 * (column.lineage.count + column.indirect.count))
         pin(&qualifier, to: column, level, at: place)
         if level < scopes.count - 1 { scopes[level].crossings.append((element, place)) }
         return Typed(
@@ -343,6 +354,7 @@ extension Checker {
       }
     }
     let crosses = level < scopes.count - 1
+    for scope in scopes[level...] { work.charge(1 + scope.hidden.count) }
     guard isShadowed(qualifier) || crosses && qualifier == nil else { return }
     if qualifier == nil, let own = column.qualifier, !own.isEmpty, !isShadowed(own) {
       qualifier = own
@@ -363,10 +375,11 @@ extension Checker {
   private mutating func unknownColumn(
     _ qualifier: String?, _ name: String, _ isQuoted: Bool, at place: Place
   ) {
+    guard refusals.count < SQLLimits.refusalsMax else { return }
     // The source that may have it was refused already, and that is what is wrong.
     if scopes.contains(where: \.isIncomplete) { return }
     let known = scopes.flatMap { $0.space.columns.compactMap { $0?.name } }
-    let near = closest(to: name, among: known)
+    let near = near(name, among: known)
     let isWithheld = scopes.contains { scope in
       scope.withheld.contains { column in
         column.name.names(name) && qualifier.map(column.qualifier.names) ?? true
@@ -406,7 +419,7 @@ extension Checker {
       return .unknown
     }
     guard let found = parameters.first(where: { $0.name == name }) else {
-      let near = closest(to: name, among: parameters.map(\.name))
+      let near = near(name, among: parameters.map(\.name))
       refuse(
         "QD43", at: place, "there is no argument `:\(name)`",
         because: parameters.isEmpty
@@ -435,7 +448,7 @@ extension Checker {
 
   private mutating func variable(_ name: String, at place: Place) -> Typed {
     guard let found = variables.first(where: { $0.name == name }) else {
-      let near = closest(to: name, among: variables.map(\.name))
+      let near = near(name, among: variables.map(\.name))
       refuse(
         "SQL10", at: place, "there is no variable `\(name)`",
         because: "`vars:` declares none of it",
@@ -450,7 +463,7 @@ extension Checker {
   private mutating func binary(
     _ operation: BinaryOperator, _ first: Typed, _ second: Typed, at place: Place
   ) -> Typed {
-    let both = first.mixed(with: second)
+    let both = mixed(first, second)
     switch operation {
     case .and, .or: return both.with(.bool)
     case .is, .isNot:
@@ -561,6 +574,7 @@ extension Checker {
       type: shape.columns.first?.type ?? .unknown, nullable: true, indirect: shape.deciding,
       number: shape.columns.first?.written.number)
     for column in shape.columns {
+      chargeOrigins(of: column)
       typed.pii = typed.pii || column.pii
       typed.lineage.formUnion(column.lineage)
       typed.indirect.formUnion(column.indirect)
@@ -589,6 +603,8 @@ extension Checker {
         because: "SQLite takes the first it meets, and replicas could meet different ones",
         fix: "select max(\(column.name)) …, or compare a whole unique key in its WHERE")
     }
+    chargeOrigins(of: column)
+    work.charge(2 * shape.deciding.count)
     return Typed(
       type: column.type, nullable: true, pii: column.pii, lineage: Set(column.lineage),
       indirect: shape.deciding.union(column.indirect), number: column.written.number,

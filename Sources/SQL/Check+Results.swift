@@ -6,6 +6,10 @@ struct Groups: Sendable {
   var elements: [Int?] = []
   /// The grouped rows: one element a group expression.
   var space = RowSpace()
+  /// By element of the ungrouped space: whether it is the same in every row of a group.
+  var determined: [Bool] = []
+  /// What is known of the results that GROUP BY names, by their places.
+  var results: [Int: Typed] = [:]
 }
 
 extension Scope {
@@ -27,33 +31,26 @@ struct Outputs: Sendable {
 extension Checker {
   // MARK: Groups
 
+  /// - Bound: walks each term and each result that a term names once.
   mutating func group(_ select: inout Select) {
-    for index in select.group.indices {
-      select.group[index] = groupTerm(select.group[index], select.items)
-      if isPlace(select.group[index]) {
-        refuse(
-          "SQL05", at: select.group[index].place, "GROUP BY a number",
-          because: "it is the place of no result column", fix: "name the column")
-      }
-      refuseHiddenPlace(select.group[index], "GROUP BY")
-      decide(&select.group[index], in: .row)
-    }
+    var groups = Groups()
+    groups.results = groupTerms(of: &select)
     let aggregates = select.items.contains { item in
       if case .expression(let expression, _) = item { expression.aggregates } else { false }
     }
     guard !select.group.isEmpty || aggregates else { return }
-    var groups = Groups()
     groups.expressions = select.group
     groups.signatures = select.group.map(signature)
     groups.elements = select.group.map(element)
     var kept = Array(select.group.indices)
     for index in kept.reversed() {
-      let others = Set(kept.filter { $0 != index }.compactMap { groups.elements[$0] })
-      guard let own = groups.elements[index], top.space.closure(of: others).contains(own) else {
+      let others = kept.filter { $0 != index }.compactMap { groups.elements[$0] }
+      guard let own = groups.elements[index], top.space.determined(by: others, work)[own] else {
         continue
       }
       kept.removeAll { $0 == index }
     }
+    groups.determined = top.space.determined(by: groups.elements.compactMap(\.self), work)
     let columns = select.group.map { _ in
       RowColumn(
         qualifier: nil, name: "", type: .unknown, nullable: true, pii: false, lineage: [],
@@ -63,24 +60,59 @@ extension Checker {
     scopes[scopes.count - 1].groups = groups
   }
 
-  /// A place or an alias of the results stands for the result itself, as in SQLite.
-  private func groupTerm(_ term: Expression, _ items: [ResultItem]) -> Expression {
+  /// Resolves the terms of GROUP BY. One that names a result is that result, once and for all: it
+  /// is taken out where it names it again, as equal rows stay equal.
+  /// - Returns: what is known of the results that are named.
+  private mutating func groupTerms(of select: inout Select) -> [Int: Typed] {
+    var terms: [Expression] = []
+    var results: [Int: Typed] = [:]
+    for term in select.group {
+      var expression = term
+      var alias: String?
+      let place = groupedResult(term, select.items)
+      if let place {
+        guard results[place] == nil else { continue }
+        if case .expression(let named, let name) = select.items[place] {
+          (expression, alias) = (named, name)
+        }
+      }
+      if isPlace(expression) {
+        refuse(
+          "SQL05", at: expression.place, "GROUP BY a number",
+          because: "it is the place of no result column", fix: "name the column")
+      }
+      refuseHiddenPlace(expression, "GROUP BY")
+      let typed = decide(&expression, in: .row)
+      if let place {
+        results[place] = typed
+        select.items[place] = .expression(expression, alias: alias)
+      }
+      terms.append(expression)
+    }
+    select.group = terms
+    return results
+  }
+
+  /// The place of the result that a place or an alias stands for, as in SQLite.
+  private func groupedResult(_ term: Expression, _ items: [ResultItem]) -> Int? {
     switch term.kind {
     case .literal(.integer(let place)) where place >= 1 && place <= Int64(items.count):
-      if case .expression(let expression, _) = items[Int(place) - 1] { return expression }
+      if case .expression = items[Int(place) - 1] { return Int(place) - 1 }
     case .column(nil, let name, _) where find(name, nil, in: top) == Found.none:
-      for case .expression(let expression, let alias?) in items where alias.names(name) {
-        return expression
+      work.charge(items.count)
+      return items.firstIndex { item in
+        if case .expression(_, let alias?) = item { alias.names(name) } else { false }
       }
     default: break
     }
-    return term
+    return nil
   }
 
   /// The bytes of the expression with its columns as elements, so that two spellings of one compare
   /// equal.
   func signature(_ expression: Expression) -> [UInt8] {
     var printer = Printer(variables: [], restrict: { _ in nil })
+    printer.work = work
     let scope = top
     printer.rename = { qualifier, name in
       if case .one(let element) = self.find(name, qualifier, in: scope) { return "#\(element)" }
@@ -93,7 +125,14 @@ extension Checker {
   /// The element of the rows that an expression stands for.
   func rowElement(_ expression: Expression) -> Int? {
     guard let groups = top.groups else { return element(of: expression) }
-    return groups.signatures.firstIndex(of: signature(expression))
+    return groups.signatures.firstIndex(of: comparedSignature(expression, groups))
+  }
+
+  /// One that is held against those of all groups.
+  private func comparedSignature(_ expression: Expression, _ groups: Groups) -> [UInt8] {
+    let own = signature(expression)
+    work.charge(groups.signatures.count * (1 + own.count / 64))
+    return own
   }
 
   mutating func having(_ select: inout Select) {
@@ -131,15 +170,14 @@ extension Checker {
   }
 
   private mutating func bare(_ expression: Expression) {
-    guard let groups = top.groups, !groups.signatures.contains(signature(expression)) else {
-      return
-    }
+    guard !work.isSpent, let groups = top.groups,
+      !groups.signatures.contains(comparedSignature(expression, groups))
+    else { return }
     switch expression.kind {
     case .column(let qualifier, let name, _):
       guard case .one(let element) = find(name, qualifier, in: top) else { return }
       // What the groups determine is the same in every row of a group.
-      let grouped = Set(groups.elements.compactMap(\.self))
-      guard !top.space.closure(of: grouped).contains(element) else { return }
+      guard !groups.determined[element] else { return }
       refuseBare(name, at: expression.place)
     case .call(let call):
       if call.over == nil, call.isAggregate { return }
@@ -163,8 +201,7 @@ extension Checker {
     probe.scopes[level].crossings = []
     var copy = expression
     _ = probe.walk(&copy, in: .result)
-    let grouped = top.space.closure(of: Set(groups.elements.compactMap(\.self)))
-    for (element, place) in probe.scopes[level].crossings where !grouped.contains(element) {
+    for (element, place) in probe.scopes[level].crossings where !groups.determined[element] {
       refuseBare(top.space.columns[element]?.name ?? "", at: place)
     }
   }
@@ -183,7 +220,8 @@ extension Checker {
         let found = star(name, at: place, &outputs)
         expanded += top.groups == nil ? found : [select.items[index]]
       case .expression(var expression, let alias):
-        let typed = walk(&expression, in: .result)
+        let typed = top.groups?.results[index] ?? walk(&expression, in: .result)
+        work.charge(8 * typed.originCount)
         let name = alias ?? expression.plainName ?? "column\(index + 1)"
         if alias == nil, expression.plainName == nil, namesResults, profile.needsNames {
           refuse(
@@ -220,6 +258,7 @@ extension Checker {
   ) -> [ResultItem] {
     var items: [ResultItem] = []
     for (element, column) in top.space.columns.enumerated() {
+      work.charge(1)
       guard outputs.columns.count <= SQLLimits.columnsMax else { return items }
       guard let column, name == nil ? !column.isMerged : column.qualifier?.names(name ?? "") == true
       else { continue }
@@ -227,6 +266,7 @@ extension Checker {
       var expression = Expression(
         .column(qualifier: qualifier, name: column.name, quoted: true), at: place)
       _ = walk(&expression, in: .result)
+      work.charge(outputs.columns.count)
       let full = outputs.columns.contains { $0.name.names(column.name) } && profile == .adhoc
       let alias = full ? "\(column.name)_\(outputs.columns.count + 1)" : column.name
       items.append(.expression(expression, alias: alias))
@@ -248,6 +288,7 @@ extension Checker {
     guard case .call(let call) = expression.kind, call.name == "row_number",
       let over = call.over, let window = effective(over)
     else { return nil }
+    work.charge(4 * top.rows.columns.count)
     let partition = window.partition.map(rowElement)
     guard partition.allSatisfy({ $0 != nil }) else { return nil }
     let element = scopes[scopes.count - 1].rows.addElement()
@@ -292,6 +333,7 @@ extension Checker {
   /// The result that an ORDER BY term names by its alias.
   func alias(of expression: Expression) -> Int? {
     guard case .column(nil, let name, _) = expression.kind else { return nil }
+    work.charge(top.aliases.count)
     return top.aliases.firstIndex { $0.name.names(name) }
   }
 
@@ -313,9 +355,12 @@ extension Checker {
           shown = Int(place) - 1
         }
       } else if shown == nil {
-        origins.formUnion(weigh(&expression, in: .result).origins)
+        let typed = weigh(&expression, in: .result)
+        work.charge(4 * typed.originCount)
+        origins.formUnion(typed.origins)
       }
       if let shown {
+        chargeOrigins(of: columns[shown])
         weigh(columns[shown])
         origins.formUnion(columns[shown].origins)
       }
@@ -351,7 +396,7 @@ extension Checker {
       }
     }
     if shape.keys.contains(where: { Set($0).isSubset(of: places) }) { return true }
-    return top.rows.determinesRow(elements)
+    return top.rows.determinesRow(elements.sorted(), work)
   }
 
   mutating func limit(_ query: Query, _ shape: ResultShape) {
@@ -365,22 +410,22 @@ extension Checker {
           because: "it is a number, an argument or a variable", fix: "limit 10")
       }
     }
-    guard !shape.isTotallyOrdered else { return }
+    guard !shape.isTotallyOrdered, refusals.count < SQLLimits.refusalsMax else { return }
     let key = shape.keys.first?.map { shape.columns[$0].name } ?? suggestedKey()
     let more = key.isEmpty ? "a unique key" : key.joined(separator: ", ")
     guard let last = query.order.last, let first = query.order.first else {
       refuse(
         "QD05", at: limit.place, "LIMIT without ORDER BY",
         because: "replicas could pick different rows",
-        fix: "order by \(more) \(source.slice(from: limit.place.offset, to: limit.end))")
+        fix: "order by \(more) \(excerpt(from: limit.place.offset, to: limit.end))")
       return
     }
-    let terms = source.slice(from: first.expression.place.offset, to: limit.place.offset)
+    let terms = excerpt(from: first.expression.place.offset, to: limit.place.offset)
     refuse(
       "QD05", at: first.expression.place, "LIMIT without a total order",
       because:
         "two rows may tie on \(spoken(last.expression)), and replicas could pick different ones",
-      fix: "order by \(terms), \(more) \(source.slice(from: limit.place.offset, to: limit.end))")
+      fix: "order by \(terms), \(more) \(excerpt(from: limit.place.offset, to: limit.end))")
   }
 
   /// Names of the columns that make a key of this SELECT's sources, where it is known.
@@ -406,13 +451,18 @@ extension Checker {
   /// - Returns: what the partition and the order come from.
   mutating func windowParts(_ window: inout WindowSpecification) -> Set<Lineage> {
     var origins = window.base.map { self.origins(ofWindow: $0) } ?? []
+    work.charge(origins.count)
     for index in window.partition.indices {
-      origins.formUnion(weigh(&window.partition[index], in: .row).origins)
+      let typed = weigh(&window.partition[index], in: .row)
+      work.charge(4 * typed.originCount)
+      origins.formUnion(typed.origins)
     }
     var terms = window.order
     for index in terms.indices {
       var expression = terms[index].expression
-      origins.formUnion(weigh(&expression, in: .result).origins)
+      let typed = weigh(&expression, in: .result)
+      work.charge(4 * typed.originCount)
+      origins.formUnion(typed.origins)
       terms[index] = OrderTerm(
         expression: expression, descending: terms[index].descending,
         nullsFirst: terms[index].nullsFirst)
@@ -429,6 +479,7 @@ extension Checker {
 
   /// Of a window that WINDOW defines; one builds only on those before it.
   func origins(ofWindow name: String) -> Set<Lineage> {
+    work.charge(top.windows.count)
     let place = top.windows.firstIndex { $0.name.names(name) }
     return place.flatMap { $0 < top.windowOrigins.count ? top.windowOrigins[$0] : nil } ?? []
   }
@@ -476,10 +527,12 @@ extension Checker {
   /// The partition and order of a window, those of the windows it builds on included.
   func effective(_ over: WindowReference, depth: Int = 0) -> WindowSpecification? {
     guard depth < SQLLimits.subqueryDepthMax else { return nil }
+    work.charge(1 + top.windows.count)
     switch over {
     case .specified(let window):
       guard let base = window.base else { return window }
       guard var found = effective(.named(base, window.place), depth: depth + 1) else { return nil }
+      work.charge(found.partition.count + window.partition.count)
       if !window.order.isEmpty { found.order = window.order }
       found.partition += window.partition
       found.frame = window.frame
@@ -514,13 +567,15 @@ extension Checker {
     let elements =
       window.partition.compactMap(rowElement)
       + window.order.compactMap { rowElement($0.expression) }
-    guard !top.rows.determinesRow(Set(elements)) else { return }
+    guard !top.rows.determinesRow(elements, work), refusals.count < SQLLimits.refusalsMax else {
+      return
+    }
     let terms = window.order.map { spoken($0.expression) }
     let key = suggestedKey().filter { !terms.contains($0) }
     let more = key.isEmpty ? "a unique key" : key.joined(separator: ", ")
     let orderText =
       window.order.first.map {
-        source.slice(from: $0.expression.place.offset, to: window.orderEnd) + ", "
+        excerpt(from: $0.expression.place.offset, to: window.orderEnd) + ", "
       } ?? ""
     refuse(
       "QD06", at: window.order.first?.expression.place ?? place,

@@ -3,6 +3,7 @@ import Wire
 extension Checker {
   /// A query of one SELECT.
   mutating func single(_ query: inout Query) -> ResultShape {
+    guard work.walk(at: query.first.place) else { return ResultShape(columns: [], keys: []) }
     scopes.append(Scope(space: RowSpace()))
     defer { scopes.removeLast() }
     for index in query.first.from.indices { join(&query.first.from, index) }
@@ -20,13 +21,14 @@ extension Checker {
     if query.limit != nil { scopes[scopes.count - 1].deciding.formUnion(ordering) }
     bareColumns(query)
     var shape = ResultShape(columns: outputs.columns, keys: [])
-    shape.keys = top.rows.outputKeys(outputs.elements, extra: outputs.extraKeys)
+    shape.keys = top.rows.outputKeys(outputs.elements, extra: outputs.extraKeys, work)
     if query.first.distinct { shape.keys.append(Array(outputs.columns.indices)) }
     duplicateNames(outputs.columns, query.first.place)
     shape.isTotallyOrdered = isTotal(
       query.order, of: shape, outputs: outputs.elements, distinct: query.first.distinct)
     limit(query, shape)
     shape.deciding = top.deciding
+    work.charge(2 * shape.deciding.count)
     return shape
   }
 
@@ -48,13 +50,16 @@ extension Checker {
     var item = items[index]
     let (name, columns, keys) = relation(&item)
     let alias = item.alias ?? name
+    let hidden = hiddenColumns(of: item.relation)
+    work.charge(top.space.columns.count + columns.count * (4 + hidden.count))
+    for key in keys { work.charge(2 * key.count) }
     if top.space.columns.contains(where: { $0?.qualifier?.names(alias) == true }), alias != "" {
       refuse(
         "SQL06", at: item.place, "two sources named `\(alias)`",
         because: "a column's qualifier must mean one of them", fix: "\(name) as \(alias)_2")
     }
-    scopes[scopes.count - 1].hidden += hiddenColumns(of: item.relation)
-      .filter { name in !columns.contains { $0.name.names(name) } }.map { (alias, $0) }
+    scopes[scopes.count - 1].hidden +=
+      hidden.filter { name in !columns.contains { $0.name.names(name) } }.map { (alias, $0) }
     if case .resolved(let shape) = item.relation {
       scopes[scopes.count - 1].withheld += shape.hidden.map { (alias, $0) }
     }
@@ -108,6 +113,7 @@ extension Checker {
   /// The source's name, columns and keys; puts what its name means into the tree.
   private mutating func relation(_ item: inout FromItem) -> (String, [RowColumn], [[Int]]) {
     let spoken = item.relation.spokenName
+    work.charge(2 * commons.count + catalog.entries.count)
     switch item.relation {
     case .table(let name):
       guard let shape = table(name, at: item.place, &item.relation) else {
@@ -133,6 +139,7 @@ extension Checker {
       guard let found = commons.last(where: { $0.name.names(name) })?.shape else {
         return (spoken, [], [])
       }
+      work.charge(2 * found.deciding.count)
       scopes[scopes.count - 1].deciding.formUnion(found.deciding)
       return (spoken, found.rowColumns(as: nil), found.keys)
     }
@@ -145,6 +152,7 @@ extension Checker {
       let common = commons.last(where: { $0.name.names(plain) })
     {
       syntax = .common(common.name)
+      work.charge(2 * common.shape.deciding.count)
       scopes[scopes.count - 1].deciding.formUnion(common.shape.deciding)
       return (common.shape.rowColumns(as: nil), common.shape.keys)
     }
@@ -157,6 +165,7 @@ extension Checker {
   /// The keys of a table as places of its columns.
   private func places(of shape: TableShape) -> [[Int]] {
     shape.keys.compactMap { key in
+      work.charge(key.count * shape.columns.count)
       let places = key.compactMap { column in
         shape.columns.firstIndex { $0.name.names(column) }
       }
@@ -191,6 +200,7 @@ extension Checker {
   }
 
   private mutating func unknown(_ name: TableName, at place: Place) -> TableShape? {
+    guard refusals.count < SQLLimits.refusalsMax else { return nil }
     let (kind, wanted): (Catalog.Kind, String) =
       switch name {
       case .source(let source): (.source, source)
@@ -198,7 +208,7 @@ extension Checker {
       default: (.ref, "")
       }
     let names = catalog.entries.filter { $0.kind == kind && $0.hiddenBecause == nil }.map(\.name)
-    let near = closest(to: wanted, among: names)
+    let near = near(wanted, among: names)
     refuse(
       "SQL05", at: place, "there is no \(kind == .ref ? "model" : "source") `\(wanted)`",
       because: names.isEmpty
@@ -208,6 +218,7 @@ extension Checker {
   }
 
   private mutating func unknownPlain(_ name: String, at place: Place) -> TableShape? {
+    guard refusals.count < SQLLimits.refusalsMax else { return nil }
     let folded = name.folded
     if folded == "sqlite_sequence" {
       refuse(
@@ -228,7 +239,7 @@ extension Checker {
         fix: "the catalog of a pipeline is at GET /v1/catalog")
     } else if profile.allowsPlainNames {
       let names = catalog.entries.map(\.shape.name) + catalog.entries.map(\.name)
-      let near = closest(to: name, among: names)
+      let near = near(name, among: names)
       refuse(
         "SQL05", at: place, "there is no table `\(name)`",
         because:
@@ -250,7 +261,7 @@ extension Checker {
       .map { token($0.kind, $0.name) }
       ?? catalog.others.first { $0.names(name) }.map { token(.ref, $0) }
     let names = catalog.entries.map(\.name) + catalog.others
-    let near = closest(to: name, among: names).map { near in
+    let near = near(name, among: names).map { near in
       token(catalog.entries.first { $0.name == near }?.kind ?? .ref, near)
     }
     refuse(
@@ -267,8 +278,10 @@ extension Checker {
     for index in arguments.indices {
       let typed = walk(&arguments[index], in: .row)
       if index == 0 { canonicalJSON(typed, arguments[index]) }
-      read = read.mixed(with: typed)
+      read = mixed(read, typed)
     }
+    // Each column comes from all of it.
+    work.charge(24 * read.originCount)
     if read.pii { weighed.formUnion(read.lineage) }
     scopes[scopes.count - 1].deciding.formUnion(read.origins)
     guard let found = FunctionTable.tableFunctions.first(where: { $0.name.names(name) }) else {
@@ -293,6 +306,7 @@ extension Checker {
     _ column: String, _ place: Place, _ right: Range<Int>, _ isLeft: Bool, _ marks: Set<Int>
   ) {
     let columns = top.space.columns
+    work.charge(columns.count + top.hidden.count)
     let left = columns.indices.first {
       $0 < right.lowerBound && columns[$0]?.name.names(column) == true
         && columns[$0]?.isMerged == false
@@ -316,6 +330,7 @@ extension Checker {
     }
     scopes[scopes.count - 1].space.merge(other)
     for column in [columns[left], columns[other]].compactMap(\.self) {
+      work.charge(2 * (column.lineage.count + column.indirect.count))
       if column.pii { weighed.formUnion(column.lineage) }
       scopes[scopes.count - 1].deciding.formUnion(column.lineage + column.indirect)
     }

@@ -265,7 +265,7 @@ extension Checker {
   /// What is known of a value that is one of two.
   mutating func joined(_ first: Typed?, _ second: Typed, at place: Place) -> Typed {
     guard let first else { return second }
-    let both = first.mixed(with: second)
+    let both = mixed(first, second)
     if unitsFit(first, second, "mixes", at: place) {
       partsAreMeant(first, second, "mixes", at: place)
       familiesFit(first.type, second.type, at: place)
@@ -307,6 +307,7 @@ extension Checker {
   ) -> ResultShape {
     var columns: [OutputColumn] = []
     for (index, (first, second)) in zip(a.columns, b.columns).enumerated() {
+      chargeOrigins(of: first, second)
       let typed = joined(
         Typed(first), Typed(second),
         at: arm.place(ofItem: index))
@@ -319,12 +320,14 @@ extension Checker {
     }
     let whole = [Array(columns.indices)]
     var shape = ResultShape(columns: columns, keys: [])
+    work.charge(2 * (a.deciding.count + b.deciding.count))
     shape.deciding = a.deciding.union(b.deciding)
     switch operation {
     case .unionAll: break
     case .union: shape.keys = whole
     case .except, .intersect:
       shape.keys = a.keys.filter { $0.allSatisfy { $0 < columns.count } } + whole
+      for column in columns { chargeOrigins(of: column) }
       shape.deciding.formUnion(columns.flatMap(\.origins))
     }
     return shape
@@ -381,7 +384,7 @@ extension Checker {
   mutating func combined(
     _ a: Typed, _ operation: BinaryOperator, _ b: Typed, at place: Place
   ) -> Typed {
-    var result = a.mixed(with: b)
+    var result = mixed(a, b)
     result = result.with(type(of: a, operation, b, at: place))
     if result.type == .integer { result.rescaled = a.rescaled(operation, b) }
     return result

@@ -1,6 +1,8 @@
 /// Reads one SELECT.
-package func parse(_ source: SQLText, form: TextForm = .file) throws(Diagnostic) -> Query {
-  var parser = try Parser(source, form: form)
+package func parse(
+  _ source: SQLText, form: TextForm = .file, work: CheckWork = CheckWork()
+) throws(Diagnostic) -> Query {
+  var parser = try Parser(source, form: form, work)
   return try parser.statement()
 }
 
@@ -8,21 +10,23 @@ package func parse(_ source: SQLText, form: TextForm = .file) throws(Diagnostic)
 ///
 /// - Parameter arguments: the values of parameters that nobody declared, which are read as what
 ///   they stand beside.
-/// - Throws: every refusal that was found, in the order of the text.
+/// - Throws: every refusal that was found, in the order of the text; that of a text whose check
+///   takes too many steps stands alone.
 package func check(
   _ query: Query, catalog: Catalog, profile: Profile,
   parameters: [(name: String, type: SQLType)] = [], vars: [(name: String, value: Literal)] = [],
-  arguments: [(name: String, value: Literal)] = []
+  arguments: [(name: String, value: Literal)] = [], work: CheckWork = CheckWork()
 ) throws(Diagnostics) -> CheckedQuery {
   var checker = Checker(
     source: query.source, catalog: catalog, profile: profile, parameters: parameters,
-    variables: vars)
+    variables: vars, work: work)
   checker.arguments = arguments
   var resolved = query
   let shape = checker.query(&resolved)
+  if work.isSpent { throw Diagnostics([work.refusal(of: query.source)]) }
   if !checker.refusals.isEmpty { throw Diagnostics(roots(of: checker.refusals)) }
   let names = shape.columns.map(\.name)
-  return CheckedQuery(
+  var checked = CheckedQuery(
     columns: shape.columns,
     keys: shape.keys.sorted { ($0.count, $0.first ?? 0) < ($1.count, $1.first ?? 0) }
       .map { $0.map { names[$0] } },
@@ -30,6 +34,9 @@ package func check(
     functions: checker.functions.sorted(), parameters: checker.usedParameters.sorted(),
     weighed: checker.weighed.sorted(), deterministic: !checker.usesReal,
     warnings: checker.warnings, query: resolved, variables: vars)
+  checked.reckonPrinted(work)
+  if work.isSpent { throw Diagnostics([work.refusal(of: query.source)]) }
+  return checked
 }
 
 /// Refusals in the order of the text, without those that only follow from a name that means
@@ -48,23 +55,25 @@ private func roots(of refusals: [Diagnostic]) -> [Diagnostic] {
 /// - Parameter lookups: the sources that `exists_in` may look into, by name.
 package func checkExpectation(
   _ text: SQLText, over shape: TableShape, lookups: [(name: String, shape: TableShape)],
-  vars: [(name: String, value: Literal)] = []
+  vars: [(name: String, value: Literal)] = [], work: CheckWork = CheckWork()
 ) throws(Diagnostics) -> CheckedExpression {
   let expression: Expression
   do {
-    var parser = try Parser(text, form: .adhoc)
+    var parser = try Parser(text, form: .adhoc, work)
     expression = try parser.onlyExpression()
   } catch {
     throw Diagnostics([error])
   }
   var checker = Checker(
-    source: text, catalog: Catalog([]), profile: .expectation, parameters: [], variables: vars)
+    source: text, catalog: Catalog([]), profile: .expectation, parameters: [], variables: vars,
+    work: work)
   checker.lookups = lookups
   var space = RowSpace()
   _ = space.add(shape.rowColumns(as: shape.name), keys: [])
   checker.scopes.append(Scope(space: space))
   var resolved = expression
   _ = checker.walk(&resolved, in: .row)
+  if work.isSpent { throw Diagnostics([work.refusal(of: text)]) }
   if !checker.refusals.isEmpty { throw Diagnostics(roots(of: checker.refusals)) }
   return CheckedExpression(
     columns: checker.columnsRead.sorted(),
@@ -134,13 +143,16 @@ enum Position: Sendable, Equatable {
 
 /// Checks one statement; gathers refusals rather than stopping at the first.
 ///
-/// - Bound: refusals are limited; trees were bounded when they were read.
+/// - Bound: refusals are limited; trees were bounded when they were read; what grows beyond them
+///   is charged to `work`.
 struct Checker {
   let source: SQLText
   let catalog: Catalog
   let profile: Profile
   let parameters: [(name: String, type: SQLType)]
   let variables: [(name: String, value: Literal)]
+  /// Shared with the copies that look again at what was walked.
+  let work: CheckWork
   var lookups: [(name: String, shape: TableShape)] = []
   var arguments: [(name: String, value: Literal)] = []
 
@@ -171,13 +183,15 @@ struct Checker {
 
   init(
     source: SQLText, catalog: Catalog, profile: Profile,
-    parameters: [(name: String, type: SQLType)], variables: [(name: String, value: Literal)]
+    parameters: [(name: String, type: SQLType)], variables: [(name: String, value: Literal)],
+    work: CheckWork
   ) {
     self.source = source
     self.catalog = catalog
     self.profile = profile
     self.parameters = parameters
     self.variables = variables
+    self.work = work
   }
 
   mutating func refuse(
@@ -310,7 +324,7 @@ struct Checker {
     _ seed: ResultShape, through arms: [Select], of table: CommonTable
   ) -> ResultShape {
     var shape = seed
-    for _ in seed.columns.indices {
+    for _ in seed.columns.indices where !work.isSpent {
       var probe = self
       probe.depth += 1
       probe.commons.append((table.name, shape))
@@ -322,6 +336,7 @@ struct Checker {
         guard found.columns.count == grown.columns.count else { continue }
         grown.columns = zip(grown.columns, found.columns).map { old, new in
           // 0 counts nothing yet; what the steps add to it says what the column counts.
+          chargeOrigins(of: old, new)
           let fits = old.type.family == new.type.family && !old.type.clashes(with: new.type)
           return OutputColumn(
             name: old.name, type: fits ? old.type.joined(with: new.type) : old.type,
@@ -371,7 +386,12 @@ struct Checker {
       query.rest[index].select = arm.first
       sameWidth(shape, other, at: query.rest[index].select.place)
       let operation = query.rest[index].operation
-      if operation.comparesRows { for column in shape.columns + other.columns { weigh(column) } }
+      if operation.comparesRows {
+        for column in shape.columns + other.columns {
+          chargeOrigins(of: column)
+          weigh(column)
+        }
+      }
       shape = combined(shape, other, operation, query.rest[index].select)
     }
     var space = RowSpace()

@@ -9,9 +9,8 @@ extension CheckedQuery {
     return printer.text
   }
 
-  /// True when each row of the result comes from one row of one table and from nothing else, so
-  /// that the result over some rows of the table is some rows of the result. Fails closed.
-  package var isRowwise: Bool {
+  /// What `isRowwise` says, of the statement's text.
+  func takesRowsAlone(_ text: String) -> Bool {
     let isScalar = functions.allSatisfy { FunctionTable.offered($0)?.kind == .scalar }
     let select = query.first
     guard query.commonTables.isEmpty, query.rest.isEmpty, query.limit == nil, tables.count == 1,
@@ -19,7 +18,7 @@ extension CheckedQuery {
       select.windows.isEmpty, select.from.count == 1, case .resolved = select.from[0].relation
     else { return false }
     // A subquery would print a second one.
-    let words = print().split { !($0.isLetter || $0 == "_") }
+    let words = text.split { !($0.isLetter || $0 == "_") }
     return words.count { $0 == "SELECT" } == 1
   }
 }

@@ -37,6 +37,22 @@ package struct CheckedQuery: Sendable {
   package let warnings: [Diagnostic]
   let query: Query
   let variables: [(name: String, value: Literal)]
+  /// Of its text.
+  private(set) var printedBytes = 0
+  /// True when each row of the result comes from one row of one table and from nothing else, so
+  /// that the result over some rows of the table is some rows of the result. Fails closed.
+  package private(set) var isRowwise = false
+
+  /// Prints it once, for what is asked of the text again and again.
+  mutating func reckonPrinted(_ work: CheckWork) {
+    var printer = Printer(variables: variables, restrict: { _ in nil })
+    printer.work = work
+    printer.isExact = deterministic
+    printer.query(query)
+    printedBytes = printer.text.utf8.count
+    work.charge(printedBytes)
+    isRowwise = takesRowsAlone(printer.text)
+  }
 
   /// The statement's text.
   /// - Parameter restrict: the columns by which a table's rows are restricted to the parameters

@@ -115,6 +115,12 @@ extension String {
   }
 
   func names(_ other: String) -> Bool {
-    folded.utf8.elementsEqual(other.folded.utf8)
+    utf8.count == other.utf8.count
+      && zip(utf8, other.utf8).allSatisfy { $0 == $1 || $0.foldedLetter == $1.foldedLetter }
   }
+}
+
+extension UInt8 {
+  /// As `folded` has it.
+  fileprivate var foldedLetter: UInt8 { self >= 65 && self <= 90 ? self + 32 : self }
 }

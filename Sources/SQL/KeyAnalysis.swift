@@ -6,9 +6,13 @@ extension CheckedQuery {
   ///   rows with the key that it gives over the whole ones, for every key and all rows. What is
   ///   not proven is refused. Of a table with a `scope:` that takes rows by other columns than the
   ///   key it is only taken on trust that the scope takes those that belong to the key.
-  package func refusals(keyedBy tables: KeyedTables) -> [Diagnostic] {
-    var analysis = KeyAnalysis(text: query.source, tables: tables, variables: variables)
+  package func refusals(
+    keyedBy tables: KeyedTables, work: CheckWork = CheckWork()
+  ) -> [Diagnostic] {
+    var analysis = KeyAnalysis(
+      text: query.source, tables: tables, variables: variables, work: work)
     analysis.statement(query)
+    if work.isSpent { return [work.refusal(of: query.source)] }
     return analysis.refusals.sorted { $0.place.offset < $1.place.offset }
   }
 }
@@ -20,23 +24,29 @@ extension CheckedQuery {
 /// groups and windows when what they group by determines the key. An inner SELECT whose rows are
 /// tied to the key of the row around it gives what it gives over the whole tables.
 ///
-/// - Bound: visits each node of the tree once, those of a recursion once a column.
+/// - Bound: visits each node of the tree once, those of a recursion once a column; each is charged
+///   to `work`, as are the names and terms that it is held against.
 struct KeyAnalysis {
   let text: SQLText
   let tables: KeyedTables
   let variables: [(name: String, value: Literal)]
+  let work: CheckWork
   private(set) var refusals: [Diagnostic] = []
   private var commons: [(name: String, relation: KeyedRelation)] = []
   /// The SELECTs around the one looked at that it sees.
   private var scopes: [KeyScope] = []
   private var elements = 0
+  /// What reading a table leaves of it, and how long the text is that stands in its place.
+  private var tablesRead: [String: (relation: KeyedRelation, bytes: Int)] = [:]
 
   init(
-    text: SQLText, tables: KeyedTables, variables: [(name: String, value: Literal)]
+    text: SQLText, tables: KeyedTables, variables: [(name: String, value: Literal)],
+    work: CheckWork
   ) {
     self.text = text
     self.tables = tables
     self.variables = variables
+    self.work = work
   }
 
   private var by: String { tables.by.joined(separator: ", ") }
@@ -169,7 +179,7 @@ struct KeyAnalysis {
     case (.lost, _), (_, .lost): return .lost
     case (.whole, .whole): return .whole
     case (.keyed(let first), .keyed(let second)):
-      let both = zip(first, second).map { one, other in one.filter(other.contains) }
+      let both = zip(first, second).map { one, other in one.filter(Set(other).contains) }
       return both.contains(where: \.isEmpty) ? .lost : .keyed(both)
     case (.keyed, .whole): return operation == .except || operation == .intersect ? a : .lost
     case (.whole, .keyed): return operation == .intersect ? b : .lost
@@ -181,8 +191,12 @@ struct KeyAnalysis {
   // MARK: SELECT
 
   private mutating func select(_ select: Select, order: [OrderTerm]) -> KeyedRelation {
+    guard work.walk(at: select.place) else {
+      return KeyedRelation(columns: [], keying: .refused)
+    }
     var scope = KeyScope()
     scope.equal = scopes.last?.equal ?? Equalities()
+    work.charge(2 * scope.equal.count)
     scope.windows = select.windows
     for item in select.from { add(item, to: &scope) }
     if let filter = select.filter { compare(filter, in: &scope, outer: nil) }
@@ -190,6 +204,9 @@ struct KeyAnalysis {
     let expressions = select.expressions + order.map(\.expression)
     scopes.append(scope)
     for expression in expressions { inner(expression) }
+    for (_, window) in select.windows {
+      for part in window.partition + window.order.map(\.expression) { inner(part) }
+    }
     scopes.removeLast()
     let checked = checkSets(select, expressions, keying, scope)
     return KeyedRelation(
@@ -205,7 +222,7 @@ struct KeyAnalysis {
   private mutating func add(_ item: FromItem, to scope: inout KeyScope) {
     let relation: KeyedRelation
     switch item.relation {
-    case .resolved(let shape): relation = tables.relation(of: shape)
+    case .resolved(let shape): relation = self.relation(of: shape)
     case .common(let name):
       relation =
         commons.last { $0.name.names(name) }?.relation ?? KeyedRelation(columns: [], keying: .lost)
@@ -215,6 +232,7 @@ struct KeyAnalysis {
       relation = KeyedRelation(columns: columns.map(\.name), keying: .whole)
     case .table: relation = KeyedRelation(columns: [], keying: .lost)
     }
+    work.charge(relation.columns.count + Self.steps(relation.keying.terms))
     let first = elements
     elements += relation.columns.count
     let range = first..<elements
@@ -223,6 +241,7 @@ struct KeyAnalysis {
       name: item.alias ?? item.relation.spokenName, columns: relation.columns, elements: range,
       keying: keying, isOuter: item.join == .left, place: item.place)
     for (name, _) in item.using {
+      work.charge(scope.columnCount + relation.columns.count)
       guard let left = scope.element(name, nil),
         let place = relation.columns.firstIndex(where: { $0.names(name) })
       else { continue }
@@ -244,6 +263,20 @@ struct KeyAnalysis {
     if let on = item.on {
       compare(on, in: &scope, outer: source.isOuter ? scope.sources.count - 1 : nil)
     }
+  }
+
+  /// A `scope:` is printed wherever its table is read, so its text counts each time.
+  private mutating func relation(of shape: TableShape) -> KeyedRelation {
+    let read: (relation: KeyedRelation, bytes: Int)
+    if let known = tablesRead[shape.name] {
+      read = known
+    } else {
+      let scope = tables.scopes.first { $0.table == shape.name }?.query
+      read = (tables.relation(of: shape), scope?.printedBytes ?? 0)
+      tablesRead[shape.name] = read
+    }
+    work.charge(read.bytes)
+    return read.relation
   }
 
   /// Takes up what the conjuncts of a condition make equal.
@@ -279,6 +312,7 @@ struct KeyAnalysis {
   private func element(_ expression: Expression, _ scope: KeyScope) -> Int? {
     guard case .column(let qualifier, let name, _) = expression.kind else { return nil }
     for level in [scope] + scopes.reversed() {
+      work.charge(1 + level.columnCount / 2)
       let found = level.elements(name, qualifier)
       if !found.isEmpty { return found.count == 1 ? found[0] : nil }
     }
@@ -357,13 +391,8 @@ struct KeyAnalysis {
       grew = false
       for (index, source) in scope.sources.enumerated() where !connected.contains(index) {
         let equal = scope.equalities(of: index)
-        func isTied(_ element: Int) -> Bool {
-          let root = equal.root(element)
-          return scopes.contains { $0.holds(element, under: equal) }
-            || connected.contains { other in
-              scope.sources[other].elements.contains { equal.root($0) == root }
-            }
-        }
+        let reached = roots(scope, connected, under: equal)
+        func isTied(_ element: Int) -> Bool { reached.contains(equal.root(element)) }
         switch source.keying {
         case .whole: guard source.elements.contains(where: isTied) else { continue }
         case .scoped(let places?):
@@ -383,9 +412,21 @@ struct KeyAnalysis {
     return (connected, open)
   }
 
+  /// The values that the SELECTs around have, and the connected sources of this one.
+  private func roots(
+    _ scope: KeyScope, _ connected: Set<Int>, under equal: Equalities
+  ) -> Set<Int> {
+    let around = scopes.flatMap(\.sources)
+    let own = scope.sources.indices.filter(connected.contains).map { scope.sources[$0] }
+    let elements = (around + own).flatMap(\.elements)
+    work.charge(4 * elements.count + 2 * equal.count)
+    return Set(elements.map(equal.root))
+  }
+
   /// Whether the key of a source's rows is that of the rows before it, or of a row around.
   private func isTied(_ terms: [[KeyTerm]], of index: Int, in scope: KeyScope) -> Bool {
     let equal = scope.equalities(of: index)
+    work.charge(2 * equal.count + Self.steps(terms) + Self.steps(scope.key ?? []))
     if let key = scope.key, equal.agree(key, terms) { return true }
     // The first source that is tied to a row around still tells the key of this SELECT's rows.
     return scope.sources[index].isOuter && isInside(terms, equal)
@@ -393,16 +434,27 @@ struct KeyAnalysis {
 
   /// Whether a SELECT around has the same key.
   private func isInside(_ terms: [[KeyTerm]], _ equal: Equalities) -> Bool {
-    scopes.contains { scope in scope.key.map { equal.agree($0, terms) } ?? false }
+    scopes.contains { scope in
+      work.charge(Self.steps(terms) + Self.steps(scope.key ?? []))
+      return scope.key.map { equal.agree($0, terms) } ?? false
+    }
+  }
+
+  /// Of making these terms comparable.
+  private static func steps(_ terms: [[KeyTerm]]) -> Int {
+    8 * terms.reduce(0) { $0 + $1.count }
   }
 
   /// The terms of all sources that surely have a row.
   private func everyTerm(_ key: [[KeyTerm]], _ scope: KeyScope) -> [[KeyTerm]] {
     var all = key
     for source in scope.sources where !source.isOuter {
+      work.charge(Self.steps(key))
       guard case .keyed(let terms) = source.keying, scope.equal.agree(key, terms) else { continue }
       for index in all.indices {
-        all[index] += terms[index].filter { !all[index].contains($0) }
+        work.charge(Self.steps([terms[index], all[index]]))
+        let known = Set(all[index])
+        all[index] += terms[index].filter { !known.contains($0) }
       }
     }
     return all
@@ -469,6 +521,7 @@ struct KeyAnalysis {
       for (call, place) in expression.windowCalls {
         guard let over = call.over else { continue }
         let partition = scope.partition(over)
+        work.charge(partition.count + scope.windows.count * SQLLimits.subqueryDepthMax)
         if isWithinKey(partition, keying, scope) { continue }
         let names = partition.compactMap(\.plainName)
         refuse(
@@ -487,7 +540,9 @@ struct KeyAnalysis {
   ) -> Bool {
     let known = Set(expressions.compactMap { element($0, scope) }.map(scope.equal.root))
     switch keying {
-    case .keyed(let terms): return scope.equal.determines(known, terms)
+    case .keyed(let terms):
+      work.charge(Self.steps(terms))
+      return scope.equal.determines(known, terms)
     case .scoped(let places?): return scope.equal.determines(known, places.map { [.column($0)] })
     case .scoped(nil): return false
     case .whole, .lost, .refused: return true
@@ -516,9 +571,12 @@ struct KeyAnalysis {
     case .keyed(let terms):
       let moved = terms.map { alternatives in
         var all: [KeyTerm] = []
-        for term in alternatives {
-          for found in Self.outputs(scope.equal.normalized(term), values) where !all.contains(found)
-          {
+        var seen: Set<KeyTerm> = []
+        var told: Set<KeyTerm> = []
+        work.charge(Self.steps([alternatives]))
+        for term in alternatives.map(scope.equal.normalized) where seen.insert(term).inserted {
+          work.charge(values.count)
+          for found in Self.outputs(term, values) where told.insert(found).inserted {
             all.append(found)
           }
         }
@@ -547,6 +605,7 @@ struct KeyAnalysis {
 
   /// A SELECT inside of an expression gives the same as over whole tables, or is refused.
   private mutating func inner(_ expression: Expression) {
+    guard work.walk(at: expression.place) else { return }
     switch expression.kind {
     case .exists(let query), .scalar(let query), .inQuery(_, let query, _):
       let keying = self.query(query).keying
@@ -561,11 +620,6 @@ struct KeyAnalysis {
     default: break
     }
     for part in expression.parts { inner(part) }
-    if case .call(let call) = expression.kind, case .named(let name, _)? = call.over {
-      for named in scopes.last?.windows.filter({ $0.name.names(name) }) ?? [] {
-        for part in named.window.partition + named.window.order.map(\.expression) { inner(part) }
-      }
-    }
   }
 }
 

@@ -1,9 +1,24 @@
 /// Which columns have equal values, by element.
 struct Equalities: Sendable {
   private var parents: [Int: Int] = [:]
+  /// By the element that stands for it here: how many are equal, and the least of them.
+  private var classes: [Int: (count: Int, least: Int)] = [:]
+  /// By the least of the elements that have it.
   private var constants: [Int: Literal] = [:]
 
+  /// How many elements are equal to others.
+  var count: Int { parents.count }
+
+  /// The least of the equal ones stands for all, so that the order of conditions makes no
+  /// difference.
+  ///
+  /// - Bound: as many links as the logarithm of how many are equal: the smaller class joins.
   func root(_ element: Int) -> Int {
+    let top = top(element)
+    return classes[top]?.least ?? top
+  }
+
+  private func top(_ element: Int) -> Int {
     var current = element
     while let parent = parents[current] { current = parent }
     return current
@@ -12,12 +27,15 @@ struct Equalities: Sendable {
   func constant(_ element: Int) -> Literal? { constants[root(element)] }
 
   mutating func unite(_ a: Int, _ b: Int) {
-    let (first, second) = (root(a), root(b))
+    let (first, second) = (top(a), top(b))
     guard first != second else { return }
-    // The smaller one stands for both, so that the order of conditions makes no difference.
-    let (kept, gone) = first < second ? (first, second) : (second, first)
+    let (one, other) = (classes[first] ?? (1, first), classes[second] ?? (1, second))
+    let (kept, gone) = one.count < other.count ? (second, first) : (first, second)
     parents[gone] = kept
-    if let value = constants[gone], constants[kept] == nil { constants[kept] = value }
+    classes[gone] = nil
+    classes[kept] = (one.count + other.count, min(one.least, other.least))
+    let (least, later) = (min(one.least, other.least), max(one.least, other.least))
+    if let value = constants[later], constants[least] == nil { constants[least] = value }
   }
 
   mutating func fix(_ element: Int, to value: Literal) {
@@ -83,6 +101,8 @@ struct KeyScope: Sendable {
   /// The windows that the SELECT names.
   var windows: [(name: String, window: WindowSpecification)] = []
 
+  var columnCount: Int { sources.reduce(0) { $0 + $1.columns.count } }
+
   /// nil when no source has the name or several have.
   func element(_ name: String, _ qualifier: String?) -> Int? {
     let found = elements(name, qualifier)
@@ -109,12 +129,6 @@ struct KeyScope: Sendable {
     return equal
   }
 
-  /// Whether a source has a column of this value.
-  func holds(_ element: Int, under equal: Equalities) -> Bool {
-    let root = equal.root(element)
-    return sources.contains { $0.elements.contains { equal.root($0) == root } }
-  }
-
   /// The columns of PARTITION BY, those of the windows it builds on included.
   func partition(_ over: WindowReference, depth: Int = 0) -> [Expression] {
     guard depth < SQLLimits.subqueryDepthMax else { return [] }
@@ -130,6 +144,11 @@ struct KeyScope: Sendable {
 }
 
 extension Keying {
+  /// Those that tell the key; empty where none are needed, or none do.
+  var terms: [[KeyTerm]] {
+    if case .keyed(let terms) = self { terms } else { [] }
+  }
+
   /// The same with `change` made of each place.
   func moved(_ change: (Int) -> Int) -> Keying {
     switch self {

@@ -34,6 +34,17 @@ package enum SQLLimits {
   package static let decimalDigitsMax = 18
   /// Digits by which a power of ten may have moved a decimal's point: of more nothing is known.
   package static let rescaledDigitsMax = 64
+  /// Steps of checking one text: walking its tree with all that its names mean, proving its keys,
+  /// following the key of each row through it. Of 20 to 50 ns each, 0.1 to 0.25 s.
+  ///
+  /// A statement of 2 KB as the examples have takes less than a twenty-fifth: 400 nodes of 40
+  /// steps, and for each of its 200 columns a few looks at 50 names, with proofs and printing about
+  /// as much again. So one of ten times the length is far below.
+  package static let checkStepsMax = 5_000_000
+  /// Steps of walking one node, as reckoned from what resolving it allocates: 1 to 2 µs.
+  package static let stepsPerNode = 40
+  /// Steps of reading one token.
+  package static let stepsPerToken = 16
   /// Refusals told of one text.
   package static let refusalsMax = 32
 }

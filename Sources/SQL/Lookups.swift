@@ -12,9 +12,10 @@ extension CheckedQuery {
   /// those that the filter compares with parameters. Each once, in the order of the text.
   package var lookups: [Lookup] {
     var found: [Lookup] = []
+    var seen: Set<Lookup> = []
     func add(_ table: TableShape, _ columns: [String]) {
       let lookup = Lookup(table: table.name, columns: columns)
-      if !columns.isEmpty, !found.contains(lookup) { found.append(lookup) }
+      if !columns.isEmpty, seen.insert(lookup).inserted { found.append(lookup) }
     }
     for select in [query.first] + query.rest.map(\.select) {
       let sources = select.from.compactMap(LookupSource.init)

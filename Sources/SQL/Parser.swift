@@ -2,7 +2,7 @@
 /// (https://sqlite.org/lang_select.html, https://sqlite.org/lang_expr.html).
 ///
 /// - Safety: what it does not know is refused with its place; nothing is passed through as text.
-/// - Bound: nesting, tree height and lists are limited by `SQLLimits`.
+/// - Bound: nesting, tree height and lists are limited by `SQLLimits`; each token is read once.
 struct Parser {
   let source: SQLText
   let form: TextForm
@@ -11,10 +11,12 @@ struct Parser {
   var nesting = 0
   var queryDepth = 0
 
-  init(_ source: SQLText, form: TextForm) throws(Diagnostic) {
+  init(_ source: SQLText, form: TextForm, _ work: CheckWork) throws(Diagnostic) {
     self.source = source
     self.form = form
     tokens = try Lexer.tokens(of: source, form: form)
+    work.charge(tokens.count * SQLLimits.stepsPerToken)
+    if work.isSpent { throw work.refusal(of: source) }
   }
 
   /// The one statement of the text.
@@ -60,7 +62,7 @@ struct Parser {
 
   func peekWord(_ keyword: String, ahead: Int = 0) -> Bool {
     guard case .word(let word) = token(ahead: ahead).kind else { return false }
-    return word.folded == keyword
+    return word.names(keyword)
   }
 
   mutating func takeWord(_ keyword: String) -> Bool {

@@ -9,6 +9,8 @@ struct Printer {
   var lookups: [(source: String, table: String, column: String)] = []
   /// What stands in the place of a table, as FROM takes it.
   var substitute: ((TableShape) -> String?)?
+  /// What printing is charged to: a step for each four bytes, and one for each part.
+  var work: CheckWork?
   /// Whether arithmetic fails where 64 bits do not hold it.
   var isExact = true
   private(set) var text = ""
@@ -20,7 +22,10 @@ struct Printer {
     self.restrict = restrict
   }
 
-  private mutating func put(_ part: String) { text += part }
+  private mutating func put(_ part: String) {
+    work?.charge(1 + part.utf8.count / 4)
+    text += part
+  }
 
   private mutating func list<T>(
     _ items: [T], separator: String = ", ", _ each: (inout Printer, T) -> Void
@@ -34,6 +39,7 @@ struct Printer {
   // MARK: Queries
 
   mutating func query(_ query: Query) {
+    if work?.isSpent == true { return }
     if !query.commonTables.isEmpty {
       put(query.recursive ? "WITH RECURSIVE " : "WITH ")
       list(query.commonTables) { printer, table in
@@ -201,6 +207,7 @@ struct Printer {
   // MARK: Expressions
 
   mutating func expression(_ expression: Expression) {
+    if work?.isSpent == true { return }
     switch expression.kind {
     case .literal(let value): literal(value)
     case .column(let table, let name, _):

@@ -31,11 +31,11 @@ struct RowColumn: Sendable {
 /// Elements are columns and one mark a source that stands for its row. A set of elements determines
 /// others through dependencies; it determines a row when it determines the mark of each source.
 ///
-/// - Bound: `closure` makes at most as many rounds as there are dependencies.
+/// - Bound: what a set determines is found in one pass over the dependencies.
 struct RowSpace: Sendable {
   private struct Dependency: Sendable {
-    let premise: Set<Int>
-    let conclusion: Set<Int>
+    let premises: Int
+    let conclusion: [Int]
   }
 
   private(set) var columns: [RowColumn?] = []
@@ -43,6 +43,10 @@ struct RowSpace: Sendable {
   /// The keys of each source, as elements.
   private(set) var sourceKeys: [[Set<Int>]] = []
   private var dependencies: [Dependency] = []
+  /// By element: the dependencies among whose premises it is.
+  private var uses: [[Int]] = []
+  /// What holds whatever is known.
+  private var constants: [Int] = []
 
   /// Adds a source; its columns are the next elements.
   mutating func add(_ source: [RowColumn], keys given: [[Int]]) -> Range<Int> {
@@ -51,6 +55,7 @@ struct RowSpace: Sendable {
     let range = first..<columns.count
     let mark = columns.count
     columns.append(nil)
+    uses += Array(repeating: [], count: source.count + 1)
     let own = given.map { Set($0.map { $0 + first }) }
     for key in own { depend(key, [mark]) }
     depend([mark], Set(range))
@@ -62,11 +67,14 @@ struct RowSpace: Sendable {
   /// Adds an element that is no column, such as the number that a window gives.
   mutating func addElement() -> Int {
     columns.append(nil)
+    uses.append([])
     return columns.count - 1
   }
 
   mutating func depend(_ premise: Set<Int>, _ conclusion: Set<Int>) {
-    dependencies.append(Dependency(premise: premise, conclusion: conclusion))
+    if premise.isEmpty { constants += conclusion.sorted() }
+    for element in premise.sorted() { uses[element].append(dependencies.count) }
+    dependencies.append(Dependency(premises: premise.count, conclusion: conclusion.sorted()))
   }
 
   mutating func equate(_ a: Int, _ b: Int) {
@@ -80,58 +88,96 @@ struct RowSpace: Sendable {
     for element in range { columns[element]?.nullable = true }
   }
 
-  func closure(of set: Set<Int>) -> Set<Int> {
-    var known = set
-    var grew = true
-    while grew {
-      grew = false
-      for rule in dependencies
-      where rule.premise.isSubset(of: known) && !rule.conclusion.isSubset(of: known) {
-        known.formUnion(rule.conclusion)
-        grew = true
+  /// By element: whether `set` determines it. Of what is no element here nothing is known: a `*`
+  /// beside groups, which is refused, gives columns that the groups do not have.
+  ///
+  /// - Bound: comes to each element and each dependency once (Beeri and Bernstein, 1979).
+  func determined(by set: [Int], _ work: CheckWork) -> [Bool] {
+    var known = [Bool](repeating: false, count: columns.count)
+    var pending: [Int] = []
+    for element in set + constants where element < known.count && !known[element] {
+      known[element] = true
+      pending.append(element)
+    }
+    guard !work.isSpent else { return known }
+    var open = dependencies.map(\.premises)
+    var steps = set.count + (columns.count + dependencies.count) / 4
+    while let element = pending.popLast() {
+      steps += 1 + uses[element].count
+      for rule in uses[element] {
+        open[rule] -= 1
+        guard open[rule] == 0 else { continue }
+        steps += dependencies[rule].conclusion.count
+        for found in dependencies[rule].conclusion where !known[found] {
+          known[found] = true
+          pending.append(found)
+        }
       }
     }
+    work.charge(steps)
     return known
   }
 
-  func determinesRow(_ set: Set<Int>) -> Bool {
-    let known = closure(of: set)
-    return marks.allSatisfy(known.contains)
+  func determinesRow(_ set: [Int], _ work: CheckWork) -> Bool {
+    let known = determined(by: set, work)
+    return marks.allSatisfy { known[$0] }
   }
 
   /// `set` without what the rest determines.
-  func minimized(_ set: [Int]) -> [Int] {
+  private func minimized(_ set: [Int], _ work: CheckWork) -> [Int] {
     var kept = set
-    for element in set.reversed() {
+    for element in set.reversed() where !work.isSpent {
       let rest = kept.filter { $0 != element }
-      if determinesRow(Set(rest)) { kept = rest }
+      if determinesRow(rest, work) { kept = rest }
     }
     return kept
   }
 
-  func isEquivalent(_ a: Int, _ b: Int) -> Bool {
-    a == b || closure(of: [a]).contains(b) && closure(of: [b]).contains(a)
-  }
-
   /// Unique keys of a result whose columns stand for these elements (nil: for none), as places.
-  func outputKeys(_ outputs: [Int?], extra: [Set<Int>]) -> [[Int]] {
-    var candidates: [Set<Int>] = [[]]
-    for source in sourceKeys {
-      candidates = candidates.flatMap { set in source.map { set.union($0) } }
-      candidates = Array(candidates.prefix(SQLLimits.keyCombinationsMax))
+  ///
+  /// - Bound: what an element determines is found once.
+  func outputKeys(_ outputs: [Int?], extra: [Set<Int>], _ work: CheckWork) -> [[Int]] {
+    let outputs = outputs.map { $0.flatMap { $0 < columns.count ? $0 : nil } }
+    var candidates = combinedKeys(work) + extra.map { $0.sorted() }
+    candidates.append(Set(outputs.compactMap(\.self)).sorted())
+    var reached: [Int: [Bool]] = [:]
+    func reach(_ element: Int) -> [Bool] {
+      if let known = reached[element] { return known }
+      let known = determined(by: [element], work)
+      reached[element] = known
+      return known
     }
-    candidates += extra
-    candidates.append(Set(outputs.compactMap(\.self)))
-    var found: [[Int]] = []
-    for candidate in candidates where determinesRow(candidate) {
-      let minimal = minimized(candidate.sorted())
-      let places = minimal.map { element in
-        outputs.firstIndex { $0.map { isEquivalent($0, element) } ?? false }
+    func place(of element: Int) -> Int? {
+      let own = reach(element)
+      work.charge(outputs.count / 4)
+      return outputs.firstIndex { output in
+        guard let output else { return false }
+        return output == element || own[output] && reach(output)[element]
       }
+    }
+    var found: [[Int]] = []
+    for candidate in candidates where !work.isSpent && determinesRow(candidate, work) {
+      let places = minimized(candidate, work).map(place)
       guard places.allSatisfy({ $0 != nil }) else { continue }
       let key = places.compactMap(\.self).sorted()
       if !found.contains(key) { found.append(key) }
     }
     return Array(found.prefix(SQLLimits.keyCombinationsMax))
+  }
+
+  /// A key of each source together, ascending; as many of such keys as are tried.
+  private func combinedKeys(_ work: CheckWork) -> [[Int]] {
+    var candidates: [Set<Int>] = [[]]
+    for source in sourceKeys {
+      var next: [Set<Int>] = []
+      for set in candidates {
+        for key in source.prefix(SQLLimits.keyCombinationsMax - next.count) {
+          work.charge(2 * (set.count + key.count))
+          next.append(set.union(key))
+        }
+      }
+      candidates = next
+    }
+    return candidates.map { $0.sorted() }
   }
 }

@@ -95,11 +95,43 @@ enum Chain {
     let package = try PackageReader.read(directory: Folders.pipeline(name))
     let checked = try CheckedPackage(try Package(canonicalBytes: package.canonicalBytes))
     #expect(checked.models.count == package.models.count)
+    #expect(checked.checkSteps > 0)
+    #expect(checked.checkSteps * 20 < PackageLimits.checkStepsMax)
     for (place, model) in checked.models.enumerated() {
       for case .model(let upstream) in model.upstreams {
         #expect(checked.models[..<place].contains { $0.name == upstream })
       }
     }
+  }
+
+  @Test func `has a bound for the check of all its SQL together`() {
+    func source(_ letter: String) -> String {
+      let columns = (0..<120).map { "{ name: \(letter)\($0), type: int, required: true }" }
+      return "- source: \(letter)s\n  columns: [\(columns.joined(separator: ", "))]\n"
+        + "  primary_key: [\(letter)0]\n"
+    }
+    let wide = "exists (select * from {{ source('as') }} a cross join {{ source('bs') }} b)"
+    let text =
+      "select a0 from {{ source('as') }} where "
+      + Array(repeating: wide, count: 8).joined(separator: " and ")
+    func faults(models: Int) -> [PackageFault] {
+      let list = (0..<models).map { "  - { name: m\($0), kind: view, sql: \"\(text)\" }\n" }
+      do {
+        _ = try PackageReader.read(
+          Sample.files([
+            ("pipeline.yaml", Sample.manifest), ("sources/s.yaml", source("a") + source("b")),
+            ("models/silver/_silver.yaml", "models:\n" + list.joined()),
+          ]))
+        return []
+      } catch {
+        return error.list
+      }
+    }
+    #expect(faults(models: 2).isEmpty)
+    let found = faults(models: 80)
+    #expect(found.map(\.rule) == ["SQL03"])
+    #expect(found.first?.message.contains("\(PackageLimits.checkStepsMax) steps") == true)
+    #expect(found.first?.fix?.hasPrefix("split the package") == true)
   }
 
   @Test func `bounds what the public burns wherever it lets the public in`() {

@@ -16,10 +16,12 @@ package struct CheckedPackage: Sendable {
   package let metrics: [CheckedMetric]
   /// What is allowed and may surprise, each with its place.
   package let findings: [PackageFault]
+  /// What checking its SQL took, of `PackageLimits.checkStepsMax`.
+  package let checkSteps: Int
   package var notes: [String] { findings.map(\.description) }
 
-  /// - Throws: every mistake of the package. `places` says where its parts stand in files; on a
-  ///   replica they are named without a line.
+  /// - Throws: every mistake of the package, or one where its check takes too many steps. `places`
+  ///   says where its parts stand in files; on a replica they are named without a line.
   package init(_ package: Package, places: Places = Places()) throws(PackageFaults) {
     var lint = Lint(package: package, places: places)
     lint.checkAll()
@@ -31,6 +33,7 @@ package struct CheckedPackage: Sendable {
     queries = lint.queries
     metrics = lint.metrics
     findings = lint.notes
+    checkSteps = lint.work.steps
     lint.checkIndexes(of: self)
     guard lint.faults.isEmpty else { throw PackageFaults(lint.faults) }
   }

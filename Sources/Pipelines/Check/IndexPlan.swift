@@ -5,6 +5,12 @@ package struct IndexPlan {
   private var needed: [String: [[String]]] = [:]
 
   package init(_ package: CheckedPackage) {
+    self.init(package, CheckWork(stepsMax: .max))
+  }
+
+  /// - Parameter work: what is charged for the columns that are looked for; once it is spent, the
+  ///   plan is left incomplete.
+  init(_ package: CheckedPackage, _ work: CheckWork) {
     for model in package.models {
       if model.model.kind == .snapshot {
         needed[model.name, default: []].append([Model.validTo])
@@ -13,11 +19,11 @@ package struct IndexPlan {
         needed[model.name, default: []].append(refresh.by)
         for upstream in model.upstreams
         where !model.scopes.contains(where: { $0.upstream == upstream }) {
-          need(refresh.by, of: upstream, package)
+          need(refresh.by, of: upstream, package, work)
         }
         for lookup in (model.maps + model.scopes).flatMap(\.query.lookups) {
           guard let upstream = package.upstream(table: lookup.table) else { continue }
-          need(lookup.columns, of: upstream, package)
+          need(lookup.columns, of: upstream, package, work)
         }
       }
       for test in model.tests {
@@ -31,11 +37,16 @@ package struct IndexPlan {
   }
 
   /// Through views that pass columns on, to the table behind them.
-  private mutating func need(_ names: [String], of upstream: Upstream, _ package: CheckedPackage) {
+  private mutating func need(
+    _ names: [String], of upstream: Upstream, _ package: CheckedPackage, _ work: CheckWork
+  ) {
+    guard !work.isSpent else { return }
+    let width = package.columns(of: upstream).count
+    work.charge(package.models.count + (4 + names.count) * width)
     guard package.has(names, in: upstream) else { return }
     if case .model(let name) = upstream, let model = package.model(name), !model.model.isStored {
       guard model.query?.isRowwise == true else { return }
-      for deeper in model.upstreams { need(names, of: deeper, package) }
+      for deeper in model.upstreams { need(names, of: deeper, package, work) }
       return
     }
     needed[upstream.table, default: []].append(names)
@@ -44,7 +55,8 @@ package struct IndexPlan {
   /// Without those that the primary key serves, each once, in one order.
   package func wanted(_ table: String, key: [String]) -> [[String]] {
     var result: [[String]] = []
-    for columns in needed[table] ?? [] where !result.contains(columns) {
+    var seen: Set<[String]> = []
+    for columns in needed[table] ?? [] where seen.insert(columns).inserted {
       if Array(key.prefix(columns.count)) != columns { result.append(columns) }
     }
     return result.sorted { $0.lexicographicallyPrecedes($1) }

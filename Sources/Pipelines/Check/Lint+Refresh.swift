@@ -22,7 +22,7 @@ extension Lint {
     // The engine restricts upstreams by the key, so the key must be their own column all the way,
     // not a value that only bears its name.
     if !restricted(upstreams, refresh).isEmpty, let sql = model.sql {
-      for name in Gate.computed(refresh.by, by: sql) {
+      for name in Gate.computed(refresh.by, by: sql, work) {
         fault(
           part, "by: the SELECT computes \(name), so what it reads cannot be restricted by it",
           fix: "compute \(name) in a model of its own and read it from there")
@@ -95,7 +95,7 @@ extension Lint {
       scopes: scopes.compactMap { scope in
         shape(of: scope.upstream).map { ($0.name, scope.query) }
       })
-    for fault in Gate.refusals(of: query, keyedBy: tables, in: script) { add(fault) }
+    for fault in Gate.refusals(of: query, keyedBy: tables, in: script, work) { add(fault) }
   }
 
   private static func list(_ names: [String]) -> String { names.joined(separator: ", ") }

@@ -33,7 +33,7 @@ extension Lint {
   /// What a text, of a model perhaps, names in `{{ ref }}` and `{{ source }}`, ascending.
   mutating func upstreams(of script: SQLScript?, _ model: Model? = nil) -> [Upstream] {
     guard let script else { return [] }
-    switch Gate.tables(of: script) {
+    switch Gate.tables(of: script, work) {
     case .success(let tables): return tables
     case .failure(let found):
       for fault in found.list { add(fault.advised(for: model)) }
@@ -58,8 +58,9 @@ extension Lint {
       )
     }
     var order: [String] = []
+    var done: Set<String> = []
     while !rest.isEmpty {
-      func isReady(_ place: Int) -> Bool { rest[place].needs.allSatisfy(order.contains) }
+      func isReady(_ place: Int) -> Bool { rest[place].needs.allSatisfy(done.contains) }
       // What names an unknown model comes late, when those that it may mean are known.
       let ready = rest.indices.filter(isReady)
       guard let next = ready.first(where: { !rest[$0].isAstray }) ?? ready.first else {
@@ -71,6 +72,7 @@ extension Lint {
         return nil
       }
       order.append(rest.remove(at: next).name)
+      done.insert(order[order.count - 1])
     }
     return order
   }
@@ -103,6 +105,7 @@ extension Lint {
   func catalog(
     for reader: Model.Layer?, arguments: [Argument] = [], changed: TableShape? = nil
   ) -> SQL.Catalog {
+    guard !work.isSpent else { return SQL.Catalog([]) }
     let sources = package.sources.map {
       SQL.Catalog.Entry(
         kind: .source, name: $0.name, shape: $0.shape,
@@ -113,6 +116,7 @@ extension Lint {
         kind: .ref, name: $0.name, shape: $0.shape,
         hiddenBecause: Self.hidden($0.model.layer, from: reader))
     }
+    for entry in sources + known { work.charge(2 * entry.shape.columns.count) }
     let names = Set(models.map(\.name))
     let others = package.models.map(\.name).filter { !names.contains($0) }
     return SQL.Catalog(sources + known, changed: changed, others: others)
@@ -130,10 +134,14 @@ extension Lint {
   }
 
   func shape(of upstream: Upstream) -> TableShape? {
-    switch upstream {
-    case .source(let name): package.source(name)?.shape
-    case .model(let name): models.first { $0.name == name }?.shape
-    }
+    guard !work.isSpent else { return nil }
+    let shape =
+      switch upstream {
+      case .source(let name): package.source(name)?.shape
+      case .model(let name): models.first { $0.name == name }?.shape
+      }
+    work.charge(2 * (shape?.columns.count ?? 0))
+    return shape
   }
 
   /// Checks one text, of a model perhaps; its faults are gathered.
@@ -141,7 +149,7 @@ extension Lint {
     _ script: SQLScript, _ profile: Profile, _ catalog: SQL.Catalog, arguments: [Argument] = [],
     of model: Model? = nil
   ) -> CheckedQuery? {
-    switch Gate.check(script, profile, catalog, package.vars, arguments) {
+    switch Gate.check(script, profile, catalog, package.vars, arguments, work) {
     case .success(let query):
       note(query.warnings, in: script)
       return query

@@ -56,7 +56,7 @@ extension Lint {
     case .custom(let name, let sql):
       checkName(name, part)
       let upstreams = upstreams(of: sql)
-      let ofChanged = Gate.readsChanged(sql)
+      let ofChanged = Gate.readsChanged(sql, work)
       let changed = TableShape(name: "changed", columns: model.shape.columns, keys: [])
       guard let query = checked(sql, .test, catalog(for: nil, changed: changed)) else {
         return nil

@@ -5,6 +5,8 @@ import Wire
 struct Lint {
   let package: Package
   let places: Places
+  /// Of all its SQL.
+  let work = CheckWork(stepsMax: PackageLimits.checkStepsMax)
   private(set) var faults: [PackageFault] = []
   var sources: [CheckedSource] = []
   var models: [CheckedModel] = []
@@ -27,11 +29,27 @@ struct Lint {
     guard faults.isEmpty else { return }
     checkSQL()
     noteCertified()
+    refuseWork()
+  }
+
+  /// Where the steps of checking ran out, whatever was found is of no account: what was no longer
+  /// looked at seems to be wrong.
+  private mutating func refuseWork() {
+    guard work.isSpent else { return }
+    let place = places.place(of: "package")
+    faults = [
+      PackageFault(
+        file: place.file, line: place.line, column: place.column, rule: "SQL03",
+        message: "checking the SQL of this package takes more than "
+          + "\(PackageLimits.checkStepsMax) steps, which every replica would take for it",
+        fix: "split the package, or let its statements read fewer and narrower tables")
+    ]
   }
 
   /// Each row writes an entry into every index of its table.
   mutating func checkIndexes(of package: CheckedPackage) {
-    let indexes = IndexPlan(package)
+    defer { refuseWork() }
+    let indexes = IndexPlan(package, work)
     let tables =
       package.sources.map { ("source:\($0.name)", $0.source.bronzeTable, $0.source.primaryKey) }
       + package.models.filter(\.model.isStored).map { ("model:\($0.name)", $0.name, $0.primaryKey) }
@@ -84,6 +102,7 @@ struct Lint {
   mutating func note(_ warnings: [Diagnostic], in script: SQLScript) {
     for warning in warnings where warning.rule == "QD23" {
       let note = Gate.fault(warning, in: script, .note)
+      work.charge(notes.count)
       if !notes.contains(note) { notes.append(note) }
     }
   }
@@ -97,6 +116,9 @@ struct Lint {
   }
 
   mutating func add(_ fault: PackageFault) {
+    // Where nothing more is checked, one says it for all.
+    guard !work.isSpent || faults.isEmpty else { return }
+    work.charge(faults.count)
     // An expectation and a model may both meet the same fault; it is told once.
     if !faults.contains(fault) { faults.append(fault) }
   }

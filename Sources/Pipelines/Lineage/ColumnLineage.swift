@@ -104,6 +104,7 @@ extension CheckedPackage {
     return columns.indices.flatMap { index -> [ColumnLineage] in
       let direct = origins[index].isEmpty ? rows : origins[index]
       let indirect = index < results.count ? results[index].indirect : []
+      let shown = Set(direct)
       func entry(_ from: Lineage?, _ influence: ColumnLineage.Influence) -> ColumnLineage {
         ColumnLineage(
           kind: kind, table: name, column: columns[index].name, type: columns[index].type,
@@ -111,7 +112,7 @@ extension CheckedPackage {
       }
       let all =
         direct.map { entry($0, .direct) }
-        + indirect.filter { !direct.contains($0) }.map { entry($0, .indirect) }
+        + indirect.filter { !shown.contains($0) }.map { entry($0, .indirect) }
       return all.isEmpty ? [entry(nil, .direct)] : all
     }
   }
