@@ -143,34 +143,60 @@ extension Simplex {
   }
 
   /// Views whose certificates would help, ascending.
+  ///
+  /// - Bound: `Limits.viewsPerRequestMax`: half of them ancestors, the current view always among
+  ///   them. Two members are asked in each tick in which the view stands still, and two by a leader
+  ///   once a view.
   package var lackingViews: [View] {
-    var out = lackingAncestors
+    let ancestors = lackingAncestors
+    var out = ancestors
     if let proposal = views[view]?.proposal, views[view]?.ownNotarize == nil,
       case .lacking(let lacking) = standing(of: proposal)
     {
-      out += lacking.filter { !out.contains($0) }.prefix(Limits.viewsPerRequestMax / 2)
+      out += lacking.filter { !ancestors.contains($0) }.prefix(Limits.viewsPerRequestMax / 2 - 1)
     }
     if !out.contains(view) { out.append(view) }
-    return Array(out.sorted().prefix(Limits.viewsPerRequestMax))
+    return out.sorted()
   }
 
-  /// Views below the current one that keep every block above them from becoming ready: down to the
-  /// highest ready block or the last finalized view, those not known to be nullified, and parents'
-  /// that are not known to be notarized. Notarizations tell of no ancestors, so whoever jumped over
-  /// several views asks for them all, leader or not.
+  /// Views that keep blocks from becoming ready: parents' of notarized blocks that are not known to
+  /// be notarized; and below the current view, down to the highest ready block or the last finalized
+  /// view, those of which nothing is known, leader or not. Where room is left, those too that are
+  /// known to be notarized only, so that a leader may pass them by.
+  ///
+  /// - Liveness: a quorum voted above what is lacking, so f + 1 correct members hold it, or a
+  ///   finalization above it. Each answer makes room for the next, and what is known takes none up.
+  /// - Bound: half of a request.
   var lackingAncestors: [View] {
-    var out: [View] = []
-    var parents: Set<View> = []
+    let most = Limits.viewsPerRequestMax / 2
+    var out = lackingParents(atMost: most)
+    var known: [View] = []
     var below = View(view.number > 0 ? view.number - 1 : 0)
-    while below > floor, out.count < Limits.viewsPerRequestMax / 2 {
+    while below > floor, out.count < most {
       let ledger = views[below]
-      if let block = ledger?.notarization?.ballot.block, let link = chain[block] {
-        if link.ready { break }
-        parents.insert(link.header.parentView)
+      let block = ledger?.notarization?.ballot.block
+      if let block, chain[block]?.ready == true { break }
+      if ledger?.nullification == nil, !out.contains(below) {
+        if block == nil { out.append(below) } else { known.append(below) }
       }
-      let isParent = parents.contains(below) && ledger?.notarization == nil
-      if isParent || ledger?.nullification == nil { out.append(below) }
       below = View(below.number - 1)
+    }
+    out += known
+    if broken(.notarizedViewsAskedFirst) { out.sort(by: >) }
+    return Array(out.prefix(most))
+  }
+
+  /// Parents' views, not known to be notarized, of notarized blocks that are not ready, the highest
+  /// first. A notarization names its parent's view: the block need not be here, nor its view below
+  /// the current one.
+  private func lackingParents(atMost most: Int) -> [View] {
+    var out: [View] = []
+    for child in views.keys.filter({ $0 > floor }).sorted(by: >) where out.count < most {
+      guard let ballot = views[child]?.notarization?.ballot, let block = ballot.block,
+        let parent = ballot.parentView, parent > floor, chain[block]?.ready != true,
+        views[parent]?.notarization == nil, !out.contains(parent)
+      else { continue }
+      if child < view || !broken(.currentParentNotAsked) { out.append(parent) }
     }
     return out
   }

@@ -52,6 +52,8 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
   // Repair and catch-up.
   case repairNullificationsOnly = "repair-nullifications-only"
   case noCertificateResend = "no-certificate-resend"
+  case currentParentNotAsked = "current-parent-not-asked"
+  case notarizedViewsAskedFirst = "notarized-views-asked-first"
   case blocksFromLeaderOnly = "blocks-from-leader-only"
   case rangeUnverified = "range-unverified"
   case repairUnlimited = "repair-unlimited"
@@ -119,6 +121,10 @@ package enum PlantedBug: String, Hashable, Sendable, CaseIterable {
     case .rebuildUnverified: "a quarantine ends with a rebuilt state, whatever its root"
     case .repairNullificationsOnly: "R11: repair answers with nullifications only"
     case .noCertificateResend: "R11: neither certificates nor votes are sent again"
+    case .currentParentNotAsked:
+      "R11: the parent of a block notarized in the current view is not asked for"
+    case .notarizedViewsAskedFirst:
+      "R11: notarized views leave no room to ask for those of which nothing is held"
     case .blocksFromLeaderOnly: "R11: blocks are asked of their leader only"
     case .rangeUnverified: "R11: a range of blocks needs no finalization"
     case .repairUnlimited: "R13: peers are answered however often they ask"

@@ -95,6 +95,13 @@ struct Bench {
     gather()
   }
 
+  /// A notarization and then its (empty) block.
+  mutating func hold(_ header: Header) {
+    learn(notarize(header))
+    simplex.complete(Block(header: header, calls: []), header.digest, bodies: [])
+    gather()
+  }
+
   mutating func ring(_ alarm: ViewAlarm, _ view: View) {
     simplex.ring(alarm, view)
     gather()

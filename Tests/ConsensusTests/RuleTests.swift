@@ -29,9 +29,76 @@ import Wire
     bench.simplex.complete(Block(header: second, calls: []), second.digest, bodies: [])
     bench.gather()
     #expect(bench.simplex.leader == 3)
-    #expect(bench.simplex.lackingViews == [2, 3, 4, 5, 6, 7, 8, 9, 11])
+    #expect(bench.simplex.lackingViews == [1, 2, 3, 4, 5, 6, 7, 8, 11])
     bench.learn(bench.nullify(7))
     #expect(bench.simplex.lackingViews == [1, 2, 3, 4, 5, 6, 8, 9, 11])
+  }
+
+  @Test(arguments: [[], [.notarizedViewsAskedFirst]] as [Set<PlantedBug>])
+  func `views that are notarized leave room to ask for those that are not`(
+    planted: Set<PlantedBug>
+  ) {
+    var bench = Bench(planted: planted)
+    bench.start()
+    var chain = [bench.header(1)]
+    for number in UInt64(2)...12 { chain.append(bench.header(View(number), on: chain.last)) }
+    bench.learn(bench.nullify(13))
+    for header in chain.dropFirst(4) { bench.hold(header) }
+    let wanted: [View] =
+      planted.isEmpty ? [1, 2, 3, 4, 9, 10, 11, 12, 14] : [5, 6, 7, 8, 9, 10, 11, 12, 14]
+    #expect(bench.simplex.lackingViews == wanted)
+    for header in chain.prefix(4) { bench.hold(header) }
+    #expect(bench.simplex.lackingViews == [14])
+  }
+
+  @Test(arguments: [[], [.currentParentNotAsked]] as [Set<PlantedBug>])
+  func `the parent of a block notarized in the current view is asked for`(
+    planted: Set<PlantedBug>
+  ) {
+    var bench = Bench(planted: planted)
+    bench.start()
+    let first = bench.header(1)
+    let second = bench.header(2, on: first)
+    bench.learn(bench.nullify(1))
+    bench.learn(bench.notarize(second))
+    let wanted: [View] = planted.isEmpty ? [1, 2] : [2]
+    #expect(bench.simplex.lackingViews == wanted)
+    bench.hold(second)
+    #expect(bench.simplex.view == 2)
+    #expect(bench.simplex.lackingViews == wanted)
+    bench.hold(first)
+    #expect(bench.simplex.view == 3)
+    #expect(bench.simplex.lackingViews == [3])
+  }
+
+  @Test func `the parent of a block notarized above the current view is asked for`() {
+    var bench = Bench()
+    bench.start()
+    bench.learn(bench.notarize(bench.header(9, on: bench.header(7))))
+    #expect(bench.simplex.view == 1)
+    #expect(bench.simplex.lackingViews == [1, 7])
+  }
+
+  @Test func `a parent is asked for below a ready block that its child passed by`() {
+    var bench = Bench()
+    bench.start()
+    let first = bench.header(1)
+    bench.learn(bench.nullify(1))
+    bench.hold(bench.header(2))
+    bench.learn(bench.nullify(2))
+    bench.learn(bench.notarize(bench.header(3, on: first)))
+    #expect(bench.simplex.view == 3)
+    #expect(bench.simplex.lackingViews == [1, 3])
+  }
+
+  @Test func `a proposal that lacks many views leaves room for the current one`() {
+    var bench = Bench()
+    bench.start()
+    bench.learn(bench.nullify(40))
+    bench.receive(bench.header(41, on: bench.header(3)))
+    let lacking: [View] = [3, 4, 5, 6, 7, 8, 9, 32, 33, 34, 35, 36, 37, 38, 39, 41]
+    #expect(lacking.count == Limits.viewsPerRequestMax)
+    #expect(bench.simplex.lackingViews == lacking)
   }
 
   @Test func `whoever is ready asks for the current view only`() {
