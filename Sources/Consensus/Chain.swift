@@ -151,21 +151,19 @@ package struct Chain: Sendable {
       .filter { $0.header.view < floorView && $0.header.height > near }
       .sorted { ($0.header.view, $0.digest) < ($1.header.view, $1.digest) }
     // Where ranges fail all is kept for which there is room.
-    var (count, bytes) = (open.count, rangesFail ? open.reduce(0) { $0 + bodyBytes($1) } : 0)
+    var (count, bytes) = (open.count, rangesFail ? open.reduce(0) { $0 + weight($1) } : 0)
     for link in passed.dropLast(Int(VotingLimits.blocksRetained)) {
       if rangesFail, count <= VotingLimits.aboveGapMax, bytes <= VotingLimits.aboveGapBytesMax {
         break
       }
       count -= 1
-      bytes -= bodyBytes(link.digest)
+      bytes -= weight(link.digest)
       links[link.digest] = nil
     }
     open.removeAll { links[$0] == nil }
   }
 
-  private func bodyBytes(_ digest: Digest) -> Int {
-    links[digest]?.block?.calls.reduce(0) { $0 + $1.body.count } ?? 0
-  }
+  private func weight(_ digest: Digest) -> Int { links[digest]?.block?.weight ?? 0 }
 
   /// Whether a child of this block has all its ancestors ready.
   func grounded(_ parent: Digest) -> Bool {

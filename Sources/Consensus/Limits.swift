@@ -12,7 +12,7 @@ package enum VotingLimits {
   package static let viewsForgottenLate: UInt64 = 4
   /// Blocks kept in memory below the last finalized one.
   package static let blocksRetained: UInt64 = 16
-  /// Blocks, and bytes of their bodies, kept above a gap that no member fills by ranges.
+  /// Blocks, and their weight in bytes, kept above a gap that no member fills by ranges.
   package static let aboveGapMax = 4_096
   package static let aboveGapBytesMax = 64 << 20
   /// Above so many missing heights, blocks are fetched by ranges and not one by one.

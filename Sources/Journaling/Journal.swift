@@ -4,8 +4,8 @@
 ///   finds there, so a vote that was sent is there after any crash; a second, different own vote of
 ///   one view and kind is never written; a record that was altered on disk is reported, never
 ///   believed.
-/// - Bound: starting reads what lies above the last finalized height, not the history, and writes
-///   the log once.
+/// - Bound: starting reads what lies above the highest finalization and a little below it, not the
+///   history and not what lies above a gap in it, and writes the log once.
 import Storage
 import Wire
 

@@ -40,19 +40,20 @@ struct JournalRestorer {
     }
   }
 
-  /// - Returns: the view of the last finalized block; 0 before the first.
+  /// - Returns: the view of the highest finalization, whose block may lie above a gap; 0 before the
+  ///   first. No vote is ever cast there or below, so nothing below it is needed but for repair.
   private func restoreBlocks(_ restored: inout Restored) throws(JournalFault) -> View {
     let highest = try tables.finalizedHighest()
     restored.finalizedHeight = highest
-    var floor: View = 0
+    var floor = try tables.finalizationHighest()?.view ?? 0
     if highest > 0 {
       guard let last = try tables.block(at: highest) else {
         throw tables.damaged("the last finalized height \(highest) has no block")
       }
       restored.blocks.append(last)
-      floor = last.header.view
+      floor = max(floor, last.header.view)
     }
-    restored.blocks += try tables.blocks(above: highest)
+    restored.blocks += try tables.blocks(above: highest, floor: floor)
     return floor
   }
 

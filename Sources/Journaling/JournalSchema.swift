@@ -70,6 +70,7 @@ package enum JournalLimits {
   package static let sharesRetained: UInt64 = 256
   /// Headers of finalized blocks without a state certificate that are loaded at a start.
   package static let uncertifiedRestoredMax = 1_024
-  /// Bytes of blocks in one answer, unless a single one is larger.
-  package static let answerBytesMax = 6 << 20
+  /// Blocks loaded at a start that the highest finalization has passed by, above a gap, and how far
+  /// below it they are looked for.
+  package static let passedRestoredMax: UInt64 = 16
 }

@@ -81,16 +81,16 @@ struct JournalTables {
 
   // MARK: Blocks
 
-  /// - Parameter values: what the condition's parameter is bound to.
+  /// The condition's parameter is bound to the digest or to the number.
   private func blocks(
-    _ condition: String, digest: Digest? = nil, height: UInt64? = nil
+    _ condition: String, digest: Digest? = nil, number: Int64? = nil
   ) throws(JournalFault) -> [(digest: Digest, block: Block)] {
     let stored = try journaling(path) { () throws(StorageFault) in
       let statement = try connection.cached(
         "SELECT digest, body, sum FROM blocks WHERE \(condition) ORDER BY height, id")
       defer { statement.reset() }
       if let digest { try statement.bind(1, blob: digest.bytes) }
-      if let height { try statement.bind(1, Int64(bitPattern: height)) }
+      if let number { try statement.bind(1, number) }
       var rows: [(digest: [UInt8], body: [UInt8], sum: Int64)] = []
       while try statement.step() {
         rows.append((statement.bytes(0), statement.bytes(1), statement.integer(2)))
@@ -126,8 +126,47 @@ struct JournalTables {
     try blocks("digest=?1", digest: digest).first?.block
   }
 
-  func blocks(above height: Height) throws(JournalFault) -> [Block] {
-    try blocks("height>?1", height: height.number).map(\.block)
+  /// Where blocks above a height are, the last one of the highest height first.
+  private func places(
+    above height: Height
+  ) throws(JournalFault) -> [(id: Int64, height: Height)] {
+    try journaling(path) { () throws(StorageFault) in
+      let statement = try connection.cached(
+        "SELECT id, height FROM blocks WHERE height>?1 ORDER BY height DESC, id DESC")
+      defer { statement.reset() }
+      try statement.bind(1, Int64(bitPattern: height.number))
+      var places: [(id: Int64, height: Height)] = []
+      while try statement.step() {
+        places.append(
+          (statement.integer(0), Height(UInt64(bitPattern: statement.integer(1)))))
+      }
+      return places
+    }
+  }
+
+  /// Blocks above a height on which a vote can hang, ascending: those of views from `floor` on,
+  /// none of which lies below the block of that view, and a few that it has passed by. What else
+  /// lies above a gap comes by ranges, and is not read.
+  func blocks(above height: Height, floor: View) throws(JournalFault) -> [Block] {
+    let most = JournalLimits.passedRestoredMax
+    var found: [Block] = []
+    var passed: UInt64 = 0
+    var lowest: Height?
+    for place in try places(above: height) {
+      if let lowest, lowest.above(place.height) > most { break }
+      guard let block = try blocks("id=?1", number: place.id).first?.block else { continue }
+      guard block.header.height == place.height else {
+        throw damaged("the block \(block.header.digest) is not of height \(place.height)")
+      }
+      if block.header.view >= floor {
+        lowest = place.height
+      } else {
+        passed += 1
+        lowest = lowest ?? place.height
+      }
+      if block.header.view >= floor || passed <= most { found.append(block) }
+    }
+    return found.reversed()
   }
 
   func finalized(at height: Height) throws(JournalFault) -> Digest? {
@@ -155,6 +194,15 @@ struct JournalTables {
     return block
   }
 
+  /// That of the highest view, be its block here or not.
+  func finalizationHighest() throws(JournalFault) -> Certificate? {
+    let found: [Certificate] = try records(
+      .certificate,
+      "SELECT view, kind, body, sum FROM certificates WHERE kind=2 ORDER BY view DESC LIMIT 1",
+      keys: 2)
+    return found.first
+  }
+
   func finalization(of view: View) throws(JournalFault) -> Certificate? {
     let found: [Certificate] = try records(
       .certificate,
@@ -170,14 +218,14 @@ struct JournalTables {
   ) throws(JournalFault) -> ([Block], [Certificate]) {
     var blocks: [Block] = []
     var finalizations: [Certificate] = []
-    var bytes = 0
+    var weight = 0
     var height = first
-    while blocks.count < Limits.blocksPerRangeMax, bytes < JournalLimits.answerBytesMax {
+    while blocks.count < Limits.blocksPerRangeMax, weight < Limits.answerWeightMax {
       if blocks.count >= count, !finalizations.isEmpty { break }
       guard let block = try block(at: height) else { break }
-      let size = block.calls.reduce(1_024) { $0 + $1.body.count + 512 }
-      if !blocks.isEmpty, bytes + size > JournalLimits.answerBytesMax { break }
-      bytes += size
+      let more = block.weight
+      if !blocks.isEmpty, weight + more > Limits.answerWeightMax { break }
+      weight += more
       blocks.append(block)
       if let certificate = try finalization(of: block.header.view) {
         finalizations.append(certificate)

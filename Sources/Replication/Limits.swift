@@ -21,8 +21,17 @@ package enum ReplicaLimits {
   /// What an answer out of the journal is taken to weigh.
   package static let servedBytes = 1 << 20
   package static let servedRangeBytes = 4 << 20
-  /// Bodies of an answer that has no room for the next block, at least.
-  package static let rangePieceBytesMin = 1 << 20
+  /// What a range may weigh before a finalization covers it: as many blocks with calls as can
+  /// become final together, and some ten thousands without.
+  package static let rangeWeightMax =
+    Int(Limits.uncertifiedHeightsMax) * Limits.blockWeightMax + (64 << 20)
+  /// Ticks that a range of several answers may take; doubled with each round of the members in
+  /// which no range came.
+  package static let rangeTicks: UInt64 = 4
+  package static let rangeTicksDoubledMax = 4
+  /// Turns in which whoever sent nothing of use when asked for a range is not asked for one, while
+  /// there are others.
+  package static let rangeTurnsPassed = 8
   /// Announced bodies that never came, asked for a tick.
   package static let bodiesPulledMax = 64
   /// Bodies of one peer that may fail to verify before the rest of its message is dropped.

@@ -5,7 +5,7 @@ import Wire
 /// What was asked and answered lately.
 ///
 /// - Bound: a few counters a member, one entry a block that is wanted, and a range that is begun:
-///   `VotingLimits.aboveGapMax` blocks of `aboveGapBytesMax` bytes.
+///   `ReplicaLimits.rangeWeightMax`.
 struct RepairBook: Sendable {
   private(set) var ticks: UInt64 = 0
   var viewEntered: UInt64 = 0
@@ -13,10 +13,14 @@ struct RepairBook: Sendable {
   /// How often each wanted block was asked for.
   var attempts: [Digest: Int] = [:]
   var rangeAskedAt: UInt64 = 0
+  /// The tick up to which whoever was asked last is asked for more of the range.
+  var rangeUntil: UInt64 = 0
   var rangeAsked: (peer: ReplicaID, from: Height)?
   /// What that peer sent of blocks that follow the tip and that no finalization covers yet.
   var rangeBegun: [(block: Block, digest: Digest)] = []
-  var rangeTurn = 0
+  private var rangeTurn = 0
+  /// For how many turns each member is passed by.
+  private var rangePasses: [Int]
   /// How many ranges were asked for since one came.
   var rangesMissed = 0
   var caughtUpFrom: Height = 0
@@ -36,6 +40,7 @@ struct RepairBook: Sendable {
     answered = expected
     answeredBytes = expected
     told = expected
+    rangePasses = expected
   }
 
   mutating func tick() {
@@ -83,6 +88,34 @@ struct RepairBook: Sendable {
     guard expected[peer.index] > 0 else { return false }
     expected[peer.index] -= 1
     return true
+  }
+
+  // MARK: Ranges
+
+  /// Who is asked for a range next: those who failed lately come after the others.
+  mutating func nextOfRange(in size: Int, after me: ReplicaID) -> ReplicaID {
+    let others = max(1, size - 1)
+    func member(_ turn: Int) -> ReplicaID { ReplicaID(UInt16((me.index + 1 + turn) % size)) }
+    let first = (rangeTurn + 1) % others
+    for step in 0..<others {
+      rangeTurn = (first + step) % others
+      let peer = member(rangeTurn)
+      guard rangePasses[peer.index] > 0 else { return peer }
+      rangePasses[peer.index] -= 1
+    }
+    rangeTurn = first
+    return member(first)
+  }
+
+  mutating func missRange(of peer: ReplicaID) {
+    rangePasses[peer.index] = ReplicaLimits.rangeTurnsPassed
+  }
+
+  /// A range came.
+  mutating func takeRange(of peer: ReplicaID) {
+    rangePasses[peer.index] = 0
+    rangesMissed = 0
+    rangeBegun = []
   }
 }
 
@@ -187,7 +220,7 @@ extension Replica {
   mutating func answer(blockWanted digest: Digest, to peer: ReplicaID) {
     guard mayAnswer(peer) else { return }
     if let block = simplex.chain.block(digest) {
-      repair.charge(peer, block.calls.reduce(512) { $0 + $1.body.count })
+      repair.charge(peer, block.weight)
       send(.blocks([block], finalizations: []), to: peer)
     } else {
       repair.charge(peer, ReplicaLimits.servedBytes)
@@ -225,25 +258,31 @@ extension Replica {
     let begun = isFollowed ? UInt64(repair.rangeBegun.count) : 0
     if let asked = repair.rangeAsked, asked.from == tip.next.advanced(by: begun) {
       guard isTick, repair.ticks > repair.rangeAskedAt + 1 else { return }
+      if begun > 0, repair.ticks < repair.rangeUntil {
+        // Whoever sends much at once has answered enough for a tick.
+        askRange(from: asked.from, to: goal, of: asked.peer)
+        return
+      }
+      repair.missRange(of: asked.peer)
       reached(.catchUpAnother)
     }
     if repair.caughtUpFrom == 0 || repair.caughtUpFrom > tip {
       repair.caughtUpFrom = tip.next
       outbox.now(.notice(.catchingUp(from: tip.next, to: goal)))
     }
-    repair.rangeTurn = (repair.rangeTurn + 1) % max(1, committee.size - 1)
-    let peer = ReplicaID(
-      UInt16((me.index + 1 + repair.rangeTurn) % committee.size))
+    let peer = repair.nextOfRange(in: committee.size, after: me)
     endRange()
     guard peer != me else { return }
+    let rounds = min(repair.rangesMissed / committee.size, ReplicaLimits.rangeTicksDoubledMax)
+    repair.rangeUntil = repair.ticks + ReplicaLimits.rangeTicks << rounds
     repair.rangesMissed += 1
     simplex.keepAboveGap(rangesFail)
-    repair.rangeAskedAt = repair.ticks
     askRange(from: tip.next, to: goal, of: peer)
   }
 
   private mutating func askRange(from first: Height, to goal: Height, of peer: ReplicaID) {
     repair.rangeAsked = (peer, first)
+    repair.rangeAskedAt = min(repair.ticks, repair.rangeUntil)
     repair.expectBlocks(peer)
     let count = UInt32(min(max(1, goal.next.above(first)), UInt64(Limits.blocksPerAnswerMax)))
     send(.blocksWanted(from: first, count: count), to: peer)
@@ -255,8 +294,8 @@ extension Replica {
   }
 
   /// An answer has room for a few large blocks only. Where no finalization is held of those, for
-  /// they became final as ancestors, whoever sent them is asked for what follows, a tick for each
-  /// answer at most.
+  /// they became final as ancestors, whoever sent them is asked for what follows. Nothing of it can
+  /// be verified before a finalization comes, so all of it has a few ticks.
   ///
   /// - Parameter piece: an answer that is full, as it would not end otherwise.
   private mutating func goOn(
@@ -269,16 +308,16 @@ extension Replica {
       guard block.header.parent == expected else { return }
       expected = digest
     }
-    func bytes(_ blocks: [(block: Block, digest: Digest)]) -> Int {
-      blocks.reduce(0) { $0 + $1.block.calls.reduce(0) { $0 + $1.body.count } }
+    func weight(_ blocks: [(block: Block, digest: Digest)]) -> Int {
+      blocks.reduce(0) { $0 + $1.block.weight }
     }
     guard let goal = chain[chain.floorDigest]?.header.height, let last = range.last,
       last.block.header.height < goal,
-      piece.count == Limits.blocksPerRangeMax || bytes(piece) >= ReplicaLimits.rangePieceBytesMin,
-      range.count <= VotingLimits.aboveGapMax, bytes(range) <= VotingLimits.aboveGapBytesMax
+      piece.count == Limits.blocksPerRangeMax
+        || weight(piece) + Limits.blockWeightMax > Limits.answerWeightMax,
+      weight(range) <= ReplicaLimits.rangeWeightMax
     else { return }
     repair.rangeBegun = range
-    repair.rangeAskedAt += 1
     askRange(from: last.block.header.height.next, to: goal, of: peer)
   }
 
@@ -307,8 +346,7 @@ extension Replica {
       return isWhole
     }
     if grew {
-      repair.rangesMissed = 0
-      repair.rangeBegun = []
+      repair.takeRange(of: peer)
       simplex.keepAboveGap(false)
       reached(.catchUpRange)
     } else if !isWhole {

@@ -57,6 +57,8 @@ extension Replica {
       note(block.header)
     }
     simplex.restore(restored)
+    // They are held once, and for as long as they are needed there.
+    (restored.blocks, restored.certificates, restored.votes) = ([], [], [])
     simplex.start()
     lastCallHeight = simplex.chain.delivered.header.height
     outbox.now(.arm(.repair, after: simplex.pace.delay))

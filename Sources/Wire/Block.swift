@@ -66,6 +66,15 @@ package struct Block: Hashable, Canonical {
     self.calls = calls
   }
 
+  /// What it is taken to weigh, in bytes, wherever blocks are cut, charged for or kept by their
+  /// size: those who answer and those who are answered count alike.
+  package var weight: Int {
+    let signatures = header.certified?.signatures.count ?? 0
+    let bare = Limits.blockWeight + signatures * Limits.signatureWeight
+    return max(header.calls.count, calls.count) * Limits.callWeight
+      + calls.reduce(bare) { $0 + $1.body.count }
+  }
+
   package func encode(into encoder: inout Encoder) {
     encoder.value(header)
     encoder.list(calls)

@@ -26,6 +26,13 @@ package enum Limits {
   package static let stepsPerBlockMax: UInt64 = 200_000_000
   /// `W`: a block holds calls up to so many heights above the state certificate in its header.
   package static let uncertifiedHeightsMax: UInt64 = 16
+  /// What a block without calls, each signature of the certificate in its header, and a call
+  /// without its body are taken to weigh, in bytes: no less than their encodings.
+  package static let blockWeight = 1 << 10
+  package static let signatureWeight = 64
+  package static let callWeight = 512
+  package static let blockWeightMax =
+    blockWeight + membersMax * signatureWeight + callsPerBlockMax * callWeight + blockBytesMax
 
   // Views.
   /// Votes are admitted up to so many views above the current one.
@@ -39,6 +46,8 @@ package enum Limits {
   /// How many an answer may carry, within `messageBytesMax`: beyond what was asked for up to the
   /// first that has a finalization, without which none of them could be believed.
   package static let blocksPerRangeMax = 512
+  /// What the blocks of an answer may weigh together, unless one alone is heavier.
+  package static let answerWeightMax = 6 << 20
 
   // Messages.
   package static let messageBytesMax = 8 << 20

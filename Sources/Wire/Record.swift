@@ -24,11 +24,13 @@ package enum Record: Hashable, Sendable {
 package struct Restored: Sendable {
   /// False when there was no journal at all: the log was lost, or this is the very first start.
   package var journalFound = false
-  /// Own votes above the last finalized view.
+  /// Own votes above the view of the highest finalization.
   package var votes: [Vote] = []
-  /// All certificates kept, in no particular order.
+  /// Certificates from a little below the view of the highest finalization on, in no particular
+  /// order.
   package var certificates: [Certificate] = []
-  /// The last finalized block, and every block held that is not finalized.
+  /// The last finalized block, and every block above it that the highest finalization has not
+  /// passed by; of the others a few.
   package var blocks: [Block] = []
   package var finalizedHeight: Height = 0
   /// Headers of finalized blocks that lack a state certificate, ascending, from a little below the

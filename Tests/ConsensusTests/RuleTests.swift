@@ -625,6 +625,32 @@ import Wire
     #expect(again.simplex.view == 1)
   }
 
+  @Test func `above a gap votes on from the highest finalization, and ranges bring the rest`() {
+    let maker = Bench()
+    var headers = [maker.header(1)]
+    while headers.count < 21 {
+      headers.append(maker.header(View(UInt64(headers.count) + 1), on: headers.last))
+    }
+    let (floor, next) = (headers[19], headers[20])
+    var restored = Restored()
+    restored.certificates = [maker.certificate(maker.finalize(floor))]
+    restored.blocks = [Block(header: floor, calls: [])]
+    var again = Bench()
+    again.simplex.restore(restored)
+    again.start()
+    again.ring(.progress, 20)
+    again.receive(next)
+    again.learn(again.notarize(next))
+    #expect(again.cast == [again.notarize(next), again.finalize(next)])
+    #expect(again.finalized.isEmpty)
+    again.learn(again.finalize(next))
+    let range = headers.map { (block: Block(header: $0, calls: []), digest: $0.digest) }
+    let grew = again.simplex.extend(range, finalizations: [])
+    #expect(grew)
+    again.gather()
+    #expect(again.finalized == headers.map(\.digest))
+  }
+
   @Test func `never finalizes what it nullified before`() {
     var restored = Restored()
     restored.votes = [Bench().vote(Bench().nullify(1), by: 0)]

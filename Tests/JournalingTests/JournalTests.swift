@@ -138,6 +138,54 @@ private func nullify(_ view: UInt64) -> Ballot {
     #expect(try Journal(path: folder.file).restore().quarantined)
   }
 
+  @Test func `gives back above a gap what a vote can hang on, and little below it`() throws {
+    let folder = try Folder()
+    let journal = try Journal(path: folder.file, firstStart: true)
+    try journal.append(finalized(1, view: 1))
+    for height in 50...150 as ClosedRange<UInt64> {
+      let block = block(height, view: height)
+      var records: [Record] = [
+        .block(digest: block.header.digest, block), .vote(vote(finalizeBallot(block))),
+      ]
+      if height % 60 == 0 { records.append(.certificate(certificate(finalizeBallot(block)))) }
+      if height % 2 == 1 { records.append(.certificate(certificate(nullify(height)))) }
+      try journal.append(records)
+    }
+    let restored = try journal.restore()
+    #expect(restored.finalizedHeight == 1)
+    let heights = (104...150 as ClosedRange<UInt64>).map { Height($0) }
+    #expect(restored.blocks.map(\.header.height) == [1] + heights)
+    let views = (121...150 as ClosedRange<UInt64>).map { View($0) }
+    #expect(restored.votes.map(\.ballot.view) == views)
+    let highest = certificate(finalizeBallot(block(120, view: 120)))
+    #expect(restored.certificates.contains(highest))
+    #expect(restored.certificates.map(\.view).min() == View(120 - Limits.viewsRetained + 1))
+    #expect(restored.certificates.map(\.view).max() == 149)
+  }
+
+  @Test func `gives back few of the blocks that a finalization has passed by`() throws {
+    let folder = try Folder()
+    let journal = try Journal(path: folder.file, firstStart: true)
+    try journal.append(finalized(1, view: 1))
+    for view in 3...90 as ClosedRange<UInt64> {
+      let block = block(3, view: view)
+      try journal.append([.block(digest: block.header.digest, block)])
+    }
+    try journal.append([.certificate(certificate(finalizeBallot(block(3, view: 90))))])
+    let views = (74...90 as ClosedRange<UInt64>).map { View($0) }
+    #expect(try journal.restore().blocks.map(\.header.view) == [1] + views)
+  }
+
+  @Test func `is not believed when a block is not of the height it is found by`() throws {
+    let folder = try Folder()
+    let journal = try Journal(path: folder.file, firstStart: true)
+    let next = block(3, view: 6)
+    try journal.append(finalized(1, view: 1) + [.block(digest: next.header.digest, next)])
+    #expect(try journal.restore().blocks.count == 2)
+    try Connection(path: folder.file).execute("UPDATE blocks SET height=9 WHERE height=3")
+    #expect(throws: JournalFault.self) { try journal.restore() }
+  }
+
   @Test func `ends a quarantine by a rebuild that agrees, and by none of an earlier one`() throws {
     let folder = try Folder()
     let journal = try Journal(path: folder.file, firstStart: true)
@@ -199,6 +247,35 @@ private func nullify(_ view: UInt64) -> Ballot {
     #expect(try reader.block(block(5, view: 10).header.digest) == block(5, view: 10))
     #expect(try reader.block(at: 10) == nil)
     #expect(try reader.finalizedHeight() == 9)
+  }
+
+  @Test func `cuts an answer by all that its blocks weigh, so that the asker finds it full`() throws
+  {
+    let folder = try Folder()
+    let journal = try Journal(path: folder.file)
+    let calls = (0..<Limits.callsPerBlockMax).map { number in
+      SignedCall(
+        call: Call(
+          subnet: subnet, pipeline: "p", method: .deploy, bodyDigest: sha256([]), bodyBytes: 0,
+          idempotencyKey: "\(number)", sender: nil, expiry: 9, stepLimit: 1),
+        body: [], signature: nil)
+    }
+    for height in 1...7 as ClosedRange<UInt64> {
+      let header = Header(
+        subnet: subnet, epoch: 0, view: View(height), parentView: View(height - 1), parent: .zero,
+        height: Height(height), time: Moment(height), calls: calls.map(\.call.digest),
+        certified: nil)
+      try journal.append([
+        .block(digest: header.digest, Block(header: header, calls: calls)),
+        .finalized(height: Height(height), block: header.digest),
+      ])
+    }
+    let (blocks, finalizations) = try journal.blocks(from: 1, count: 32)
+    #expect(blocks.map(\.header.height) == [1, 2, 3, 4, 5])
+    #expect(finalizations.isEmpty)
+    let weight = blocks.reduce(0) { $0 + $1.weight }
+    #expect(weight <= Limits.answerWeightMax)
+    #expect(weight + Limits.blockWeightMax > Limits.answerWeightMax)
   }
 
   @Test func `drops votes that can never be cast again, and keeps the rest`() throws {

@@ -327,15 +327,33 @@ extension Lone {
 
 /// One member, and a chain that the other three finalized without it.
 @Suite struct `A replica that is behind` {
-  private let headers: [Header]
+  private let headers = chain(46)
 
-  init() {
+  private static func chain(_ count: UInt64) -> [Header] {
     var headers: [Header] = []
-    for height in 1...46 as ClosedRange<UInt64> {
+    for height in 1...count {
       headers.append(
         header(View(height), Height(height), on: headers.last, time: Moment(500 + height)))
     }
-    self.headers = headers
+    return headers
+  }
+
+  private func full(_ headers: ArraySlice<Header>) -> Message {
+    .blocks(headers.map { Block(header: $0, calls: []) }, finalizations: [])
+  }
+
+  /// Nobody finalized them; each alone fills an answer.
+  private func invented(_ count: UInt64) -> [Message] {
+    let call = call(expiry: 9_000).call
+    let heavy = SignedCall(
+      call: call, body: [UInt8](repeating: 0, count: Limits.callBodyBytesMax), signature: nil)
+    var last: Header?
+    return (1...count).map { height in
+      let next = header(
+        View(height), Height(height), on: last, time: Moment(700 + height), calls: [call.digest])
+      last = next
+      return .blocks([Block(header: next, calls: [heavy])], finalizations: [])
+    }
   }
 
   @Test func `by few blocks asks for each, not for a range`() {
@@ -363,27 +381,94 @@ extension Lone {
   }
 
   @Test func `asks on where a full range has no finalization of its own`() {
-    var headers: [Header] = []
-    for height in 1...520 as ClosedRange<UInt64> {
-      headers.append(
-        header(View(height), Height(height), on: headers.last, time: Moment(500 + height)))
-    }
-    func full(_ range: Range<Int>) -> Message {
-      .blocks(headers[range].map { Block(header: $0, calls: []) }, finalizations: [])
-    }
+    let headers = Self.chain(520)
     var lone = Lone()
     lone.finalize(headers[519])
-    lone.receive(full(0..<512), from: 2)
+    lone.receive(full(headers[..<512]), from: 2)
     #expect(lone.ranges == ["2: 1+32", "2: 513+8"])
     // What does not follow, or follows from somebody else, is not taken, and nothing is kept.
     lone.give(headers[513...], from: 2)
     lone.give(headers[512...], from: 3)
     #expect(lone.replica.status.finalized == 0)
-    while lone.ranges.count == 2 { lone.tick() }
+    while lone.ranges.last?.hasPrefix("2") == true { lone.tick() }
     #expect(lone.ranges.last == "3: 1+32")
-    lone.receive(full(0..<512), from: 3)
+    lone.receive(full(headers[..<512]), from: 3)
     lone.give(headers[512...], from: 3)
     #expect(lone.replica.status.finalized == 520)
+  }
+
+  @Test func `asks again for the rest of a range, of which so much a tick is answered only`() {
+    let headers = Self.chain(520)
+    var lone = Lone()
+    lone.finalize(headers[519])
+    lone.receive(full(headers[..<512]), from: 2)
+    for _ in 0..<2 { lone.tick() }
+    #expect(lone.ranges == ["2: 1+32", "2: 513+8", "2: 513+8"])
+    lone.give(headers[512...], from: 2)
+    #expect(lone.replica.status.finalized == 520)
+  }
+
+  @Test(arguments: [0, Limits.callsPerBlockMax])
+  func `asks on after blocks of so many calls that they fill an answer without bodies`(
+    count: Int
+  ) {
+    let calls = (0..<count).map { call(expiry: 9_000, key: "\($0)") }
+    let digests = calls.map(\.call.digest)
+    var blocks: [Block] = []
+    for height in 1...8 as ClosedRange<UInt64> {
+      let isFull = height <= 5
+      let next = header(
+        View(height), Height(height), on: blocks.last?.header, time: Moment(500 + height),
+        calls: isFull ? digests : [])
+      blocks.append(Block(header: next, calls: isFull ? calls : []))
+    }
+    var lone = Lone()
+    lone.finalize(blocks[7].header)
+    lone.receive(.blocks(Array(blocks[..<5]), finalizations: []), from: 2)
+    #expect(lone.ranges == ["2: 1+8"] + (count > 0 ? ["2: 6+3"] : []))
+    lone.receive(.blocks(Array(blocks[5...]), finalizations: []), from: 2)
+    #expect(lone.replica.status.finalized == (count > 0 ? 8 : 0))
+  }
+
+  @Test func `leaves whoever invents blocks within a few ticks, and then turns to the others`() {
+    var lone = Lone()
+    lone.finalize(headers[45])
+    for piece in invented(40) { lone.receive(piece, from: 2) }
+    #expect(lone.ranges.count == 41)
+    var ticks: UInt64 = 0
+    while lone.ranges.last?.hasPrefix("2") == true, ticks < 100 {
+      lone.tick()
+      ticks += 1
+    }
+    #expect(ticks <= ReplicaLimits.rangeTicks + 2)
+    #expect(lone.ranges.last == "3: 1+32")
+    var asked: [Int] = []
+    for next in 0..<30 {
+      let peer = lone.ranges.last?.first?.wholeNumberValue ?? 0
+      asked.append(peer)
+      lone.give(headers[next..<next + 1], from: ReplicaID(UInt16(peer)))
+    }
+    #expect(lone.replica.status.finalized == 30)
+    #expect(!asked.prefix(2 * ReplicaLimits.rangeTurnsPassed).contains(2))
+    #expect(asked.contains(2))
+  }
+
+  @Test func `gives a range more time with each round in which none came`() {
+    let piece = invented(1)[0]
+    var lone = Lone()
+    lone.finalize(headers[45])
+    var spans: [Int] = []
+    for _ in 0..<9 {
+      let peer = lone.ranges.last?.first?.wholeNumberValue ?? 0
+      lone.receive(piece, from: ReplicaID(UInt16(peer)))
+      var ticks = 0
+      while lone.ranges.last?.first?.wholeNumberValue == peer, ticks < 100 {
+        lone.tick()
+        ticks += 1
+      }
+      spans.append(ticks)
+    }
+    #expect(spans == [4, 4, 4, 4, 8, 8, 8, 8, 16])
   }
 
   @Test func `takes a range of whom it asked only, and goes on above it at once`() {

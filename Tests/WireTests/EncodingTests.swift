@@ -167,3 +167,30 @@ import Wire
     #expect(Samples.nullify.signedBytes != Samples.finalize.signedBytes)
   }
 }
+
+@Suite struct `A block` {
+  /// With the longest names, and a certificate of the largest committee.
+  @Test(arguments: [0, 1, 100])
+  func `weighs no less than its encoding`(count: Int) {
+    let name = String(repeating: "n", count: Limits.nameBytesMax)
+    let call = Call(
+      subnet: Samples.subnet, pipeline: name, method: .grant(role: name, to: Samples.key(1)),
+      bodyDigest: Samples.digest(2), bodyBytes: 3,
+      idempotencyKey: String(repeating: "k", count: Limits.idempotencyKeyBytesMax),
+      sender: Samples.key(4), expiry: 5, stepLimit: 6)
+    let signed = SignedCall(call: call, body: [7, 8, 9], signature: Samples.signature(10))
+    let members = (0..<UInt16(Limits.membersMax)).map { ReplicaID($0) }
+    let certified = StateCertificate(
+      statement: Samples.state, signers: Signers(members, of: members.count),
+      signatures: members.map { _ in Samples.signature(11) })
+    let header = Header(
+      subnet: Samples.subnet, epoch: 1, view: 2, parentView: 1, parent: Samples.digest(12),
+      height: 3, time: 4, calls: [Digest](repeating: Samples.digest(13), count: count),
+      certified: certified)
+    let block = Block(header: header, calls: [SignedCall](repeating: signed, count: count))
+    #expect(block.weight >= block.canonicalBytes.count)
+    #expect(block.weight <= Limits.blockWeightMax)
+    // Bodies that it names and does not bring have a place too.
+    #expect(Block(header: header, calls: []).weight >= header.canonicalBytes.count)
+  }
+}
