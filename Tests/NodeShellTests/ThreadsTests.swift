@@ -103,12 +103,12 @@ import Wire
 
   @Test func `keeps a share for every client, whose turns come by turns`() async throws {
     let pool = WorkPool(limit: 5, share: 3)
-    let order = Mutex<[String]>([])
+    let order = Order()
     try await withThrowingTaskGroup(of: Void.self) { group in
       var waiting = 0
       for (client, count) in [("a", 3), ("b", 2)] {
         for _ in 0..<count {
-          group.addTask { _ = await pool.run(for: client) { order.withLock { $0.append(client) } } }
+          group.addTask { _ = await pool.run(for: client) { order.took(client) } }
           waiting += 1
           let wanted = waiting
           try await eventually("\(wanted) pieces of work") { pool.waiting == wanted }
@@ -121,8 +121,13 @@ import Wire
       pool.loop()
       try await group.waitForAll()
     }
-    #expect(order.withLock { $0 } == ["a", "b", "a", "b", "a"])
+    #expect(order.clients.withLock { $0 } == ["a", "b", "a", "b", "a"])
     #expect(pool.waiting == 0)
+  }
+
+  private final class Order: Sendable {
+    let clients = Mutex<[String]>([])
+    func took(_ client: String) { clients.withLock { $0.append(client) } }
   }
 
   private func outcome(of number: Int, _ client: String, _ pool: WorkPool) async -> String {
