@@ -160,9 +160,9 @@ extension Simplex {
   }
 
   /// Views that keep blocks from becoming ready: parents' of notarized blocks that are not known to
-  /// be notarized; and below the current view, down to the highest ready block or the last finalized
-  /// view, those of which nothing is known, leader or not. Where room is left, those too that are
-  /// known to be notarized only, so that a leader may pass them by.
+  /// be notarized; and below the current view, down to the highest ready block or the last
+  /// finalized view, those of which nothing is known, leader or not. Where room is left, those too
+  /// that are known to be notarized only, so that a leader may pass them by.
   ///
   /// - Liveness: a quorum voted above what is lacking, so f + 1 correct members hold it, or a
   ///   finalization above it. Each answer makes room for the next, and what is known takes none up.
