@@ -5,9 +5,9 @@ import Wire
 ///
 /// - Safety: what is admitted is given back exactly once, when its `Permit` goes.
 /// - Liveness: no address has all of anything, and reads take nothing from calls.
-/// - Bound: so many connections, calls, reads, and bytes of bodies and of answers as
-///   `GatewayLimits` says, in all and of one address; a bucket a client address for reads;
-///   `addressesMax` addresses are remembered.
+/// - Bound: so many connections, calls, reads, and bytes of bodies as `GatewayLimits` says, in all
+///   and of one address; a bucket a client address for reads; `addressesMax` addresses are
+///   remembered.
 package final class Admission: Sendable {
   package enum Kind { case call, read }
 
@@ -22,8 +22,6 @@ package final class Admission: Sendable {
     most: GatewayLimits.requestsMax, share: GatewayLimits.readsPerAddressMax)
   private let bodyBytes = Pool(
     most: GatewayLimits.bodyBytesInFlightMax, share: GatewayLimits.bodyBytesPerAddressMax)
-  private let answerBytes = Pool(
-    most: GatewayLimits.answerBytesInFlightMax, share: GatewayLimits.answerBytesPerAddressMax)
   private let connections = Pool(
     most: GatewayLimits.connectionsMax, share: GatewayLimits.connectionsPerAddressMax)
   private let eventStreams = Pool(
@@ -49,21 +47,11 @@ package final class Admission: Sendable {
     return Admitted(request: request, body: Permit(of: bodyBytes, for: address))
   }
 
-  /// Admits an answer of so many bytes, until it is written.
-  package func hold(answerBytes bytes: Int, for address: String) throws(Problem) -> Permit {
-    let permit = Permit(of: answerBytes, for: address)
-    do throws(Pool.Full) { try permit.grow(by: bytes) } catch {
-      throw Self.problem(
-        error, "more than \(answerBytes.share) bytes of answers to one address wait to be read")
-    }
-    return permit
-  }
-
   fileprivate static func problem(_ full: Pool.Full, _ ofShare: String) -> Problem {
     switch full {
     case .share:
       Problem(
-        429, "TOO_MUCH_AT_ONCE", "\(ofShare): take the answers first, or ask for less at once",
+        429, "TOO_MUCH_AT_ONCE", "\(ofShare): wait for their answers, or ask for less at once",
         retryAfter: GatewayLimits.retryAfterSeconds)
     case .all:
       Problem(

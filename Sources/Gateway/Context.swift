@@ -25,21 +25,18 @@ struct ConnectionLost: Error {
   let underlying: any Error
 }
 
-/// Answers every failure with a problem document, and counts answers until they are written.
+/// Answers every failure with a problem document.
 struct Problems: RouterMiddleware {
   typealias Context = GatewayContext
-
-  let admission: Admission
 
   func handle(
     _ request: Request, context: GatewayContext,
     next: (Request, GatewayContext) async throws -> Response
   ) async throws -> Response {
     do {
-      let response = try await ClientAddress.$current.withValue(context.address) {
+      return try await ClientAddress.$current.withValue(context.address) {
         try await next(request, context)
       }
-      return try admission.counting(response, for: context.address)
     } catch let problem as Problem {
       return problem.response(to: request)
     } catch let refusal as Refusal {
@@ -59,25 +56,6 @@ struct Problems: RouterMiddleware {
       context.logger.error("a request failed", metadata: ["error": "\(error)"])
       return Problem(500, "INTERNAL", "this replica failed to answer: ask another").response
     }
-  }
-}
-
-extension Admission {
-  /// The response, holding its bytes of the address's share until the client took them.
-  fileprivate func counting(
-    _ response: Response, for address: String
-  ) throws(Problem) -> Response {
-    guard let bytes = response.body.contentLength, bytes >= GatewayLimits.answerBytesCounted else {
-      return response
-    }
-    let permit = try hold(answerBytes: bytes, for: address)
-    let body = response.body
-    var counted = response
-    counted.body = ResponseBody(contentLength: bytes) { writer in
-      defer { withExtendedLifetime(permit) {} }
-      try await body.write(writer)
-    }
-    return counted
   }
 }
 

@@ -63,7 +63,7 @@ package struct Gateway: Service {
   package func run() async throws {
     let admission = Admission(readsPerSecond: configuration.readsPerSecond)
     let router = Router(context: GatewayContext.self)
-    router.add(middleware: Problems(admission: admission))
+    router.add(middleware: Problems())
     Routes(backend: backend, admission: admission).add(to: router)
     let application = Application(
       router: router, server: try server(admission),

@@ -28,11 +28,6 @@ package enum GatewayLimits {
   /// Bytes of bodies being read or processed at once.
   package static let bodyBytesInFlightMax = 64 << 20
   package static let bodyBytesPerAddressMax = bodyBytesInFlightMax / 4
-  /// Bytes of answers that are not written yet.
-  package static let answerBytesInFlightMax = 256 << 20
-  package static let answerBytesPerAddressMax = answerBytesInFlightMax / 4
-  /// A shorter answer is not counted.
-  package static let answerBytesCounted = 64 << 10
   /// Bytes of a query's body: SQL or arguments.
   package static let queryBodyBytesMax = 64 << 10
   /// Bytes of a read in canonical form, which may hold a package to plan with.

@@ -55,18 +55,6 @@ import Wire
     }
   }
 
-  @Test func `admit so many bytes of answers that wait to be read`() throws {
-    let admission = Admission()
-    let share = GatewayLimits.answerBytesPerAddressMax
-    var first: Permit? = try admission.hold(answerBytes: share, for: "a")
-    #expect(first != nil)
-    let problem = #expect(throws: Problem.self) { try admission.hold(answerBytes: 1, for: "a") }
-    #expect(problem?.status == 429)
-    _ = try admission.hold(answerBytes: share, for: "b")
-    first = nil
-    _ = try admission.hold(answerBytes: share, for: "a")
-  }
-
   @Test func `admit so many connections of one address`() {
     let admission = Admission()
     let all = (0..<GatewayLimits.connectionsPerAddressMax).map { _ in admission.connect("a") }
