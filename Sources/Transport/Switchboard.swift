@@ -15,7 +15,7 @@ final class Switchboard {
     var outbox: Outbox
     var dialled: Link?
     var accepted: Link?
-    var redialNext: TimeAmount
+    var backoff: Backoff
     /// Of all its links, one after the other: to connect anew gives it nothing back.
     var rate: RateGuard
 
@@ -23,7 +23,7 @@ final class Switchboard {
       self.member = member
       self.counters = counters
       outbox = Outbox(framesMax: limits.outboxFramesMax, bytesMax: limits.outboxBytesMax)
-      redialNext = limits.redialFirst
+      backoff = Backoff(limits)
       rate = RateGuard(limits, now: NIODeadline.now().uptimeNanoseconds)
     }
   }
@@ -124,11 +124,9 @@ final class Switchboard {
 
   private func redial(_ peer: Peer) {
     guard !isStopped else { return }
-    let wait = peer.redialNext.nanoseconds
-    peer.redialNext = min(limits.redialMax, .nanoseconds(wait * 2))
     let bound = NIOLoopBound((board: self, peer: peer), eventLoop: loop)
     // A quarter more or less, so that replicas started together do not dial in step.
-    let jittered = wait * Int64.random(in: 75...125) / 100
+    let jittered = peer.backoff.wait() * Int64.random(in: 75...125) / 100
     loop.scheduleTask(in: .nanoseconds(jittered)) {
       bound.value.board.dial(bound.value.peer)
     }
@@ -166,7 +164,7 @@ final class Switchboard {
       peer.dialled = nil
       peer.counters.unsent.add(peer.outbox.removeAll())
       if peer.counters.isUp.exchange(false, ordering: .relaxed) {
-        if link.age >= limits.redialMax.nanoseconds { peer.redialNext = limits.redialFirst }
+        peer.backoff.ended(after: link.age)
         report(.down(id, why: why))
       } else if !isStopped {
         totals.refused.add(1)

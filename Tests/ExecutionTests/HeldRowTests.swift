@@ -22,14 +22,6 @@ private func orders(_ expectations: [Pipelines.Expectation] = [known()]) -> Sour
 
 private let header = "id,customer,amount,day\n"
 
-private func prepared(_ package: Package) throws -> Subnet {
-  let subnet = try Subnet()
-  let receipt = try subnet.run(subnet.deploy(package))
-  if case .refused(let refusal) = receipt.status { throw refusal }
-  try subnet.fund()
-  return subnet
-}
-
 private func release(_ subnet: Subnet, _ source: String = "orders") throws -> Receipt {
   try subnet.run(
     subnet.call(
@@ -39,7 +31,7 @@ private func release(_ subnet: Subnet, _ source: String = "orders") throws -> Re
 @Suite struct `Held rows` {
   /// 80 rows of 60,000 bytes each; 4 MiB hold 69 of them.
   @Test func `are read up to so many bytes, and each byte is metered`() throws {
-    let subnet = try prepared(.shop(sources: [orders(), shops]))
+    let subnet = try Subnet(running: .shop(sources: [orders(), shops]))
     let long = String(repeating: "a", count: 60_000)
     for batch in 0..<5 {
       let rows = (0..<16).map { "\(10 + 16 * batch + $0),\(long),1.00,\n" }.joined()
@@ -69,7 +61,7 @@ private func release(_ subnet: Subnet, _ source: String = "orders") throws -> Re
 
   /// No value that the contract takes is longer than what is kept.
   @Test func `are kept up to so many bytes a field, and then never released`() throws {
-    let subnet = try prepared(.shop(sources: [.orders()]))
+    let subnet = try Subnet(running: .shop(sources: [.orders()]))
     func row(_ id: String, _ bytes: Int) -> String {
       "\(id),\(String(repeating: "a", count: bytes)),1.00,\n"
     }
@@ -93,7 +85,7 @@ private func release(_ subnet: Subnet, _ source: String = "orders") throws -> Re
   }
 
   @Test func `are kept without captured fields that are too long`() throws {
-    let subnet = try prepared(.shop(sources: [.orders()]))
+    let subnet = try Subnet(running: .shop(sources: [.orders()]))
     let extra = String(repeating: "a", count: 200_000)
     let row = #"{"id":"a","customer":"anna","amount":"1.00","extra":"\#(extra)"}"#
     let sent = try subnet.run(subnet.ingest("orders", row + "\n", format: .ndjson))
@@ -134,7 +126,7 @@ private func isSound(_ subnet: Subnet) throws -> Bool {
   @Test func `leaves a row held whose numbers overflow, and tells why`() throws {
     let worth = Pipelines.Expectation(
       name: "worth", check: sql("qty * price > 0"), onViolation: .quarantine)
-    let subnet = try prepared(.shop(sources: [lines(), shops]))
+    let subnet = try Subnet(running: .shop(sources: [lines(), shops]))
     try subnet.run(subnet.ingest("lines", lineHeader + "a,x,\(Self.most),2,\nb,x,3,2,\n"))
     let next = Package.shop(version: "2", sources: [lines(worth), shops])
     #expect(try subnet.run(subnet.deploy(next)).refusalText == nil)
@@ -161,7 +153,7 @@ private func isSound(_ subnet: Subnet) throws -> Bool {
       refresh: Refresh(by: ["bank"]),
       sql: sql(
         "select bank, sum(qty * price) as worth from {{ source('lines') }} group by bank"))
-    let subnet = try prepared(.shop(sources: [lines(), shops], models: [totals]))
+    let subnet = try Subnet(running: .shop(sources: [lines(), shops], models: [totals]))
     try subnet.run(subnet.ingest("lines", lineHeader + "a,x,\(Self.most),2,\nb,y,3,2,\n"))
     let first = try subnet.run(subnet.ingest("shops", "shop\nx\n"))
     #expect(first.refusalText == nil)
@@ -183,7 +175,7 @@ private func isSound(_ subnet: Subnet) throws -> Bool {
   @Test func `takes no more than half of the rows that an update may write`() throws {
     var budget = Budget.ample
     budget.rowsWrittenPerUpdate = 10
-    let subnet = try prepared(.shop(sources: [orders(), shops], budget: budget))
+    let subnet = try Subnet(running: .shop(sources: [orders(), shops], budget: budget))
     for batch in 0..<3 {
       let rows = (0..<8).map { "\(batch)-\($0),x,1.00,\n" }.joined()
       #expect(try subnet.run(subnet.ingest("orders", header + rows)).tally.quarantined == 8)
@@ -204,7 +196,7 @@ private func isSound(_ subnet: Subnet) throws -> Bool {
   @Test func `ends at a share of the steps, and goes on with the next batch`() throws {
     var budget = Budget.ample
     budget.stepsPerUpdate = 40_000
-    let subnet = try prepared(.shop(sources: [lines(), shops], budget: budget))
+    let subnet = try Subnet(running: .shop(sources: [lines(), shops], budget: budget))
     let note = String(repeating: "a", count: 5_000)
     for batch in 0..<3 {
       let rows = (0..<8).map { "\(batch)-\($0),x,1,1,\(note)\n" }.joined()
@@ -245,7 +237,7 @@ private func isSound(_ subnet: Subnet) throws -> Bool {
 
   /// 1700000000 is a moment of 2023 in seconds, and one of January 1970 in milliseconds.
   @Test func `is refused while quarantine holds rows that it would read as other times`() throws {
-    let subnet = try prepared(events("1", at: .epochSeconds, day: .ddmmyyyy))
+    let subnet = try Subnet(running: events("1", at: .epochSeconds, day: .ddmmyyyy))
     let row = #"{"id":"a","at":1700000000}"# + "\n"
     let held = try subnet.run(subnet.ingest("events", row, format: .ndjson))
     #expect(held.tally.quarantined == 1)
@@ -264,7 +256,7 @@ private func isSound(_ subnet: Subnet) throws -> Bool {
   }
 
   @Test func `is taken where it reads what could not be read`() throws {
-    let subnet = try prepared(events("1", at: .epochSeconds, day: .ddmmyyyy))
+    let subnet = try Subnet(running: events("1", at: .epochSeconds, day: .ddmmyyyy))
     let rows = "id,at,day,n\na,,20260131,1\nb,1700000000,,\n"
     #expect(try subnet.run(subnet.ingest("events", rows)).tally.quarantined == 2)
     let mended = events("2", at: .standard, day: .yyyymmdd)
@@ -277,7 +269,7 @@ private func isSound(_ subnet: Subnet) throws -> Bool {
 @Suite struct `An upgrade that writes rows again` {
   /// Of a source and of its quarantine.
   @Test func `pays for each row that it reads, and each byte`() throws {
-    let subnet = try prepared(.shop(sources: [lines(), shops]))
+    let subnet = try Subnet(running: .shop(sources: [lines(), shops]))
     try subnet.run(subnet.ingest("shops", "shop\nx\n"))
     let note = String(repeating: "a", count: 10_000)
     let sent = (0..<20).map { "\($0),\($0 < 10 ? "x" : "y"),1,1,\(note)\n" }.joined()

@@ -25,17 +25,9 @@ private func full(_ model: Model, named name: String) -> Model {
   return copy
 }
 
-private func prepared(_ package: Package) throws -> Subnet {
-  let subnet = try Subnet()
-  let receipt = try subnet.run(subnet.deploy(package))
-  if case .refused(let refusal) = receipt.status { throw refusal }
-  try subnet.fund()
-  return subnet
-}
-
 @Suite struct `A model` {
   @Test func `is refreshed by key, writing only differences`() throws {
-    let subnet = try prepared(.shop(models: [totals]))
+    let subnet = try Subnet(running: .shop(models: [totals]))
     let first = try subnet.run(
       subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,2.00,\nc,anna,3.00,\n"))
     #expect(first.status == .applied)
@@ -50,7 +42,8 @@ private func prepared(_ package: Package) throws -> Subnet {
     var view = full(totals, named: "totals_view")
     view.kind = .view
     view.primaryKey = []
-    let subnet = try prepared(.shop(models: [totals, full(totals, named: "totals_full"), view]))
+    let subnet = try Subnet(
+      running: .shop(models: [totals, full(totals, named: "totals_full"), view]))
     for batch in ["a,anna,1.00,\n", "b,ben,2.00,\nc,anna,9.00,\n", "d,carl,4.00,2026-01-03\n"] {
       try subnet.run(subnet.ingest("orders", header + batch))
       let rows = try subnet.rows("totals")
@@ -63,8 +56,9 @@ private func prepared(_ package: Package) throws -> Subnet {
     let orders = Source.orders(onDuplicate: .upsertIfNewer, version: "day_seen")
     var source = orders
     source.columns.append(SourceColumn(name: "day_seen", type: .int, required: true))
-    let subnet = try prepared(
-      .shop(sources: [source], models: [totals, full(totals, named: "totals_full")]))
+    let subnet = try Subnet(
+      running:
+        .shop(sources: [source], models: [totals, full(totals, named: "totals_full")]))
     var state: UInt64 = 42
     func next(_ bound: UInt64) -> UInt64 {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -87,7 +81,7 @@ private func prepared(_ package: Package) throws -> Subnet {
       name: "big", layer: .gold, kind: .incremental, primaryKey: ["customer"],
       refresh: Refresh(by: ["customer"]),
       sql: sql("select customer, total from {{ ref('totals') }} where total >= 500"))
-    let subnet = try prepared(.shop(models: [totals, top]))
+    let subnet = try Subnet(running: .shop(models: [totals, top]))
     try subnet.run(subnet.ingest("orders", header + "a,anna,4.99,\nb,ben,5.00,\n"))
     #expect(try subnet.rows("big") == ["ben|500"])
     try subnet.run(subnet.ingest("orders", header + "c,anna,0.01,\n"))
@@ -120,9 +114,10 @@ private func prepared(_ package: Package) throws -> Subnet {
         select o.id, t.tag, o.customer, o.amount
         from {{ source('orders') }} o join {{ ref('slv_tags') }} t on t.id = o.id
         """))
-    let subnet = try prepared(
-      .shop(
-        sources: [.orders(), tags], models: [view, tagged, full(tagged, named: "tagged_full")]))
+    let subnet = try Subnet(
+      running:
+        .shop(
+          sources: [.orders(), tags], models: [view, tagged, full(tagged, named: "tagged_full")]))
     try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,2.00,\n"))
     #expect(try subnet.rows("tagged") == [])
     let receipt = try subnet.run(subnet.ingest("tags", "id,tag\na,new\nb,old\nz,none\n"))
@@ -164,7 +159,7 @@ private func prepared(_ package: Package) throws -> Subnet {
         vars: [Variable(name: "skipped", value: .text(word))])
     }
     let (wrong, right) = (package("1", skips: "new"), package("2", skips: ""))
-    let subnet = try prepared(wrong)
+    let subnet = try Subnet(running: wrong)
     try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n"))
     try subnet.run(subnet.ingest("tags", "id,tag\na,new\n"))
     #expect(try subnet.rows("tagged") == [])
@@ -189,7 +184,7 @@ private func prepared(_ package: Package) throws -> Subnet {
         map: [UpstreamQuery(upstream: "copies", sql: sql("select c.id from {{ changed }} c"))]),
       sql: sql("select id, amount from {{ ref('copies') }}"),
       tests: [.custom(name: "none", sql: sql("select id from {{ changed }} where amount < 0"))])
-    let subnet = try prepared(.shop(models: [copies, mapped]))
+    let subnet = try Subnet(running: .shop(models: [copies, mapped]))
     try subnet.run(subnet.ingest("orders", header + "5,5,0.05,1970-01-06\n"))
     let connection = try #require(subnet.executor.pipelines["shop"]).engine.connection
     for (table, columns) in [
@@ -213,7 +208,7 @@ private func prepared(_ package: Package) throws -> Subnet {
     let bad = Model(
       name: "bad", layer: .silver, kind: .full, primaryKey: ["customer"],
       sql: sql("select customer, id from {{ source('orders') }}"))
-    let subnet = try prepared(.shop(models: [bad]))
+    let subnet = try Subnet(running: .shop(models: [bad]))
     let good = try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n"))
     #expect(good.status == .applied)
     let root = subnet.root()
@@ -227,7 +222,7 @@ private func prepared(_ package: Package) throws -> Subnet {
   @Test func `test that fails refuses the update and changes nothing`() throws {
     var tested = totals
     tested.tests = [.acceptedValues(column: "customer", values: ["anna", "ben"])]
-    let subnet = try prepared(.shop(models: [tested]))
+    let subnet = try Subnet(running: .shop(models: [tested]))
     #expect(try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n")).status == .applied)
     let root = subnet.root()
     let receipt = try subnet.run(subnet.ingest("orders", header + "b,carl,1.00,\n"))
@@ -240,12 +235,14 @@ private func prepared(_ package: Package) throws -> Subnet {
       name: "kinds", layer: .silver, kind: .seed, primaryKey: ["customer"], sql: nil)
     var tested = totals
     tested.tests = [.references(column: "customer", model: "kinds")]
-    let subnet = try prepared(
-      .shop(
-        models: [kinds, tested],
-        seeds: [
-          Seed(model: "kinds", file: "seeds/kinds.csv", csv: Array("customer,kind\nanna,1\n".utf8))
-        ]))
+    let subnet = try Subnet(
+      running:
+        .shop(
+          models: [kinds, tested],
+          seeds: [
+            Seed(
+              model: "kinds", file: "seeds/kinds.csv", csv: Array("customer,kind\nanna,1\n".utf8))
+          ]))
     #expect(try subnet.rows("kinds") == ["anna|1"])
     #expect(try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n")).status == .applied)
     let receipt = try subnet.run(subnet.ingest("orders", header + "b,ben,1.00,\n"))
@@ -256,7 +253,7 @@ private func prepared(_ package: Package) throws -> Subnet {
     let body = header + (0..<200).map { "o\($0),c\($0 % 50),1.00,\n" }.joined()
     var used: [UInt64] = []
     for _ in 0..<2 {
-      let subnet = try prepared(.shop(models: [totals]))
+      let subnet = try Subnet(running: .shop(models: [totals]))
       let root = subnet.root()
       let receipt = try subnet.run(subnet.ingest("orders", body, steps: 3_000))
       #expect(receipt.refusalCode == "STEP_LIMIT")
@@ -270,7 +267,7 @@ private func prepared(_ package: Package) throws -> Subnet {
 
 @Suite struct `An upgrade` {
   @Test func `keeps rows and computes what is new`() throws {
-    let subnet = try prepared(.shop())
+    let subnet = try Subnet(running: .shop())
     try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,2.00,\n"))
     let receipt = try subnet.run(subnet.deploy(.shop(version: "2", models: [totals])))
     #expect(receipt.status == .applied)
@@ -280,7 +277,7 @@ private func prepared(_ package: Package) throws -> Subnet {
   }
 
   @Test func `that would drop rows is refused, and the old version runs on`() throws {
-    let subnet = try prepared(.shop())
+    let subnet = try Subnet(running: .shop())
     try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n"))
     let root = subnet.root()
     var smaller = Source.orders()
@@ -293,16 +290,16 @@ private func prepared(_ package: Package) throws -> Subnet {
   }
 
   @Test func `by a stranger is refused`() throws {
-    let subnet = try prepared(.shop())
+    let subnet = try Subnet(running: .shop())
     let receipt = try subnet.run(subnet.deploy(.shop(version: "2"), by: Subnet.stranger))
     #expect(receipt.refusalCode == "NOT_OWNER")
     #expect(subnet.executor.totals.isConserved)
   }
 
   @Test func `leads to the tables of a fresh deploy, and to equal steps`() throws {
-    let upgraded = try prepared(.shop())
+    let upgraded = try Subnet(running: .shop())
     try upgraded.run(upgraded.deploy(.shop(version: "2", models: [totals])))
-    let fresh = try prepared(.shop(version: "2", models: [totals]))
+    let fresh = try Subnet(running: .shop(version: "2", models: [totals]))
     let body = header + "a,anna,1.00,\nb,ben,2.00,\n"
     let one = try upgraded.run(upgraded.ingest("orders", body))
     let two = try fresh.run(fresh.ingest("orders", body))
@@ -329,7 +326,7 @@ private func prepared(_ package: Package) throws -> Subnet {
     ("select customer, sqrt(4) as total from {{ source('orders') }}", "QD21"),
   ])
   func `refuses the deploy and leaves the root`(text: String, rule: String) throws {
-    let subnet = try prepared(.shop())
+    let subnet = try Subnet(running: .shop())
     let root = subnet.root()
     let bad = Model(
       name: "bad", layer: .silver, kind: .full, primaryKey: ["customer"], sql: sql(text))

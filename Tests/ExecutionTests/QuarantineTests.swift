@@ -20,14 +20,6 @@ private func orders(recheck: [String] = [], check: String) -> Source {
 private let exists = "exists_in(shops, customer)"
 private let header = "id,customer,amount,day\n"
 
-private func prepared(_ package: Package) throws -> Subnet {
-  let subnet = try Subnet()
-  let receipt = try subnet.run(subnet.deploy(package))
-  if case .refused(let refusal) = receipt.status { throw refusal }
-  try subnet.fund()
-  return subnet
-}
-
 private func release(
   _ subnet: Subnet, _ selection: ReleaseSelection = ReleaseSelection(), key: String? = nil
 ) throws -> Receipt {
@@ -37,7 +29,7 @@ private func release(
 
 @Suite struct `A quarantined row` {
   @Test func `is taken once it passes, and stays on record`() throws {
-    let subnet = try prepared(.shop(sources: [orders(check: exists), shops]))
+    let subnet = try Subnet(running: .shop(sources: [orders(check: exists), shops]))
     let first = try subnet.run(
       subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,2.00,\n", key: "batch"))
     #expect(first.tally.quarantined == 2)
@@ -58,8 +50,9 @@ private func release(
   }
 
   @Test func `is looked at again when the source that it waits for changes`() throws {
-    let subnet = try prepared(
-      .shop(sources: [orders(recheck: ["shops"], check: exists), shops]))
+    let subnet = try Subnet(
+      running:
+        .shop(sources: [orders(recheck: ["shops"], check: exists), shops]))
     try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,2.00,\n"))
     let receipt = try subnet.run(subnet.ingest("shops", "shop\nben\n", key: "news"))
     #expect(receipt.tally.accepted == 1)
@@ -77,7 +70,7 @@ private func release(
     source.onDuplicate = rule
     source.columns[3].required = true
     source.version = rule == .upsertIfNewer ? "day" : nil
-    let subnet = try prepared(.shop(sources: [source, shops]))
+    let subnet = try Subnet(running: .shop(sources: [source, shops]))
     try subnet.run(subnet.ingest("shops", "shop\nanna\n"))
     if !isLate { try subnet.run(subnet.ingest("shops", "shop\nben\n")) }
     try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,2026-01-01\n"))
@@ -98,8 +91,9 @@ private func release(
       Expectation(
         name: "known", check: sql("exists_in(towns, shop)"), onViolation: .quarantine)
     ]
-    let subnet = try prepared(
-      .shop(sources: [orders(recheck: ["shops"], check: exists), waiting, towns]))
+    let subnet = try Subnet(
+      running:
+        .shop(sources: [orders(recheck: ["shops"], check: exists), waiting, towns]))
     try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\n"))
     try subnet.run(subnet.ingest("shops", "shop\nanna\n"))
     let receipt = try subnet.run(subnet.ingest("towns", "shop\nanna\n"))
@@ -113,7 +107,7 @@ private func release(
       Expectation(name: "small", check: sql("amount < 200"), onViolation: .fail))
     var before = source
     before.expectations.removeLast()
-    let subnet = try prepared(.shop(sources: [before, shops]))
+    let subnet = try Subnet(running: .shop(sources: [before, shops]))
     try subnet.run(subnet.ingest("orders", header + "a,anna,5.00,\nb,anna,1.00,\n"))
     try subnet.run(subnet.deploy(.shop(version: "2", sources: [source, shops])))
     let receipt = try subnet.run(subnet.ingest("shops", "shop\nanna\n"))
@@ -125,7 +119,7 @@ private func release(
   /// What sends an unknown field means something by it: a row that is to be deleted, say.
   @Test func `keeps the fields that no column reads, which a release weighs again`() throws {
     let known = orders(check: "amount > 20")
-    let subnet = try prepared(.shop(sources: [known]))
+    let subnet = try Subnet(running: .shop(sources: [known]))
     let rows = #"{"id":"a","customer":"anna","amount":"1.00","op":"delete","n":1.50}"# + "\n"
     try subnet.run(subnet.ingest("orders", rows, format: .ndjson))
     let captured = #"{"op":"delete","n":1.50}"#
@@ -150,7 +144,7 @@ private func release(
       source.unknownFields = .capture
       return source
     }
-    let subnet = try prepared(.shop(sources: [source("amount > 200")]))
+    let subnet = try Subnet(running: .shop(sources: [source("amount > 200")]))
     let rows =
       format == .csv
       ? "id,customer,amount,op\na,anna,1.00,delete\nb,ben,much,update\n"
@@ -169,7 +163,7 @@ private func release(
     let package = Package.shop(sources: [orders(recheck: ["shops"], check: exists), shops])
     var tables: [[String]] = []
     for isFirst in [true, false] {
-      let subnet = try prepared(package)
+      let subnet = try Subnet(running: package)
       if isFirst { try subnet.run(subnet.ingest("shops", "shop\nanna\nben\n")) }
       try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,2.00,\n"))
       if !isFirst {
@@ -190,7 +184,7 @@ private func release(
   func `is chosen by its batch, height and place`(
     selection: ReleaseSelection, taken: [String]
   ) throws {
-    let subnet = try prepared(.shop(sources: [orders(check: exists), shops]))
+    let subnet = try Subnet(running: .shop(sources: [orders(check: exists), shops]))
     try subnet.run(subnet.ingest("orders", header + "a,x,1.00,\nb,x,2.00,\n", key: "one"))
     try subnet.run(subnet.ingest("orders", header + "c,x,1.00,\n", key: "two"))
     try subnet.run(subnet.ingest("shops", "shop\nx\n"))
@@ -200,7 +194,8 @@ private func release(
 
   /// An update looks at 10,000 of them, the oldest.
   @Test func `is not passed over in silence where there are too many`() throws {
-    let subnet = try prepared(.shop(sources: [orders(recheck: ["shops"], check: exists), shops]))
+    let subnet = try Subnet(
+      running: .shop(sources: [orders(recheck: ["shops"], check: exists), shops]))
     let many = (0..<ExecutionLimits.rowsReleasedMax).map { "\($0),old,1.00,\n" }.joined()
     try subnet.run(subnet.ingest("orders", header + many))
     try subnet.run(subnet.ingest("orders", header + "x,new,1.00,\ny,new,1.00,\n", key: "new"))
@@ -224,7 +219,7 @@ private func release(
   }
 
   @Test func `is let in by the owner alone, under the contract of the day`() throws {
-    let subnet = try prepared(.shop(sources: [orders(check: "amount > 200")]))
+    let subnet = try Subnet(running: .shop(sources: [orders(check: "amount > 200")]))
     try subnet.run(subnet.ingest("orders", header + "a,anna,1.00,\nb,ben,much,\n"))
     let stranger = try subnet.run(
       subnet.call(
@@ -263,7 +258,7 @@ private func spelled(_ day: ParseRule = .yymmdd, sides: [String] = ["IN", "OUT"]
   private func held(
     _ rows: String, _ format: RowFormat = .ndjson, count: UInt32 = 1
   ) throws -> Subnet {
-    let subnet = try prepared(.shop(sources: [spelled(), shops]))
+    let subnet = try Subnet(running: .shop(sources: [spelled(), shops]))
     let receipt = try subnet.run(subnet.ingest("orders", rows, format: format))
     #expect(receipt.tally.accepted == 0)
     #expect(receipt.tally.quarantined == count)
@@ -303,7 +298,7 @@ private func spelled(_ day: ParseRule = .yymmdd, sides: [String] = ["IN", "OUT"]
   func `is base64 where the column says so`(format: RowFormat, rows: String) throws {
     var source = spelled()
     source.columns[5].parse = .base64
-    let subnet = try prepared(.shop(sources: [source, shops]))
+    let subnet = try Subnet(running: .shop(sources: [source, shops]))
     let receipt = try subnet.run(subnet.ingest("orders", rows + "\n", format: format))
     #expect(receipt.tally.quarantined == 1)
     try letIn(subnet, "anna")
@@ -361,7 +356,7 @@ private func spelled(_ day: ParseRule = .yymmdd, sides: [String] = ["IN", "OUT"]
       let row = #"{"id":"\#(id)","PARTNER":\#(customer),"amount":"1.00"}"# + "\n"
       return try subnet.run(subnet.ingest("orders", row, format: .ndjson))
     }
-    let subnet = try prepared(shop("1", from: "CUSTOMER"))
+    let subnet = try Subnet(running: shop("1", from: "CUSTOMER"))
     #expect(try send(subnet, "a", #""anna""#).tally.quarantined == 1)
     #expect(try subnet.run(subnet.deploy(shop("2", from: "PARTNER"))).refusalText == nil)
     #expect(try release(subnet).tally.accepted == 1)
@@ -394,7 +389,7 @@ private func changes(version: String? = nil) -> Source {
   private let head = "id,amount,seq,op\n"
 
   @Test func `inserts, changes and deletes rows`() throws {
-    let subnet = try prepared(.shop(sources: [changes()]))
+    let subnet = try Subnet(running: .shop(sources: [changes()]))
     let first = try subnet.run(
       subnet.ingest("orders", head + "a,1,1,c\nb,2,1,r\nc,3,1,c\na,10,2,u\nb,,2,d\n"))
     #expect(first.tally.accepted == 5)
@@ -421,7 +416,7 @@ private func changes(version: String? = nil) -> Source {
     let rows = try #require(Self.deletes[format])
     var source = changes(version: "seq")
     source.columns[1].required = true
-    let subnet = try prepared(.shop(sources: [source]))
+    let subnet = try Subnet(running: .shop(sources: [source]))
     try subnet.run(subnet.ingest("orders", head + "a,1,1,c\nb,2,1,c\nc,3,1,c\nd,4,1,c\n"))
     let receipt = try subnet.run(subnet.ingest("orders", rows, format: format))
     #expect(receipt.tally.accepted == 1)
@@ -438,14 +433,14 @@ private func changes(version: String? = nil) -> Source {
       name: "sums", layer: .silver, kind: .incremental, primaryKey: ["id"],
       refresh: Refresh(by: ["id"]),
       sql: sql("select id, sum(amount) as total from {{ source('orders') }} group by id"))
-    let subnet = try prepared(.shop(sources: [changes()], models: [model]))
+    let subnet = try Subnet(running: .shop(sources: [changes()], models: [model]))
     try subnet.run(subnet.ingest("orders", head + "a,1,1,c\nb,2,1,c\n"))
     try subnet.run(subnet.ingest("orders", head + "a,,2,d\n"))
     #expect(try subnet.rows("sums") == ["b|2"])
   }
 
   @Test func `forgets what it deleted once it takes no changes`() throws {
-    let subnet = try prepared(.shop(sources: [changes(version: "seq")]))
+    let subnet = try Subnet(running: .shop(sources: [changes(version: "seq")]))
     try subnet.run(subnet.ingest("orders", head + "a,1,1,c\na,,7,d\nb,1,1,c\n"))
     let ledger = try #require(subnet.executor.pipelines["shop"]).ledger
     #expect(try ledger.count(.tombstone) == 1)
@@ -463,7 +458,7 @@ private func changes(version: String? = nil) -> Source {
   @Test func `forgets what it deleted by a version of another type`() throws {
     var timed = changes(version: "seq")
     timed.columns[2].type = .timestamp
-    let subnet = try prepared(.shop(sources: [timed]))
+    let subnet = try Subnet(running: .shop(sources: [timed]))
     let rows = "a,1,2025-12-01T00:00:00Z,c\na,,2025-12-02T00:00:00Z,d\n"
     #expect(try subnet.run(subnet.ingest("orders", head + rows)).tally.accepted == 2)
     let next = Package.shop(version: "2", sources: [changes(version: "seq")])
@@ -474,7 +469,7 @@ private func changes(version: String? = nil) -> Source {
   }
 
   @Test func `stays one while its quarantine holds what may delete rows`() throws {
-    let subnet = try prepared(.shop(sources: [changes()]))
+    let subnet = try Subnet(running: .shop(sources: [changes()]))
     let held = try subnet.run(subnet.ingest("orders", head + "a,1,1,c\na,x,2,d\n"))
     #expect(held.tally.quarantined == 1)
     let root = subnet.root()
@@ -501,7 +496,7 @@ private func changes(version: String? = nil) -> Source {
     }
     // All orders of one row's changes, and of the other's: they do not meet.
     for (a, b) in zip(permuted(Array(lines[..<3])), permuted(Array(lines[3...]))) {
-      let subnet = try prepared(.shop(sources: [changes(version: "seq")]))
+      let subnet = try Subnet(running: .shop(sources: [changes(version: "seq")]))
       for line in zip(a, b).flatMap({ [$0, $1] }) {
         try subnet.run(subnet.ingest("orders", head + line + "\n"))
       }

@@ -10,14 +10,6 @@ private let header = "id,customer,amount,day\n"
 private let composed = "\u{e9}"
 private let decomposed = "e\u{301}"
 
-private func prepared(_ package: Package) throws -> Subnet {
-  let subnet = try Subnet()
-  let receipt = try subnet.run(subnet.deploy(package))
-  if case .refused(let refusal) = receipt.status { throw refusal }
-  try subnet.fund()
-  return subnet
-}
-
 private func view(_ name: String, _ text: String, tests: [ModelTest] = []) -> Model {
   Model(name: name, layer: .silver, kind: .view, sql: sql(text), tests: tests)
 }
@@ -49,7 +41,7 @@ private func view(_ name: String, _ text: String, tests: [ModelTest] = []) -> Mo
       ])
     var roots: [Digest?] = []
     for isRestarted in [false, true] {
-      let subnet = try prepared(package)
+      let subnet = try Subnet(running: package)
       try subnet.run(subnet.ingest("s1", "id\n\(composed)\n"))
       if isRestarted { try subnet.reopen() }
       let receipt = try subnet.run(subnet.ingest("s2", "id\n\(composed)\n"))
@@ -68,7 +60,7 @@ private func view(_ name: String, _ text: String, tests: [ModelTest] = []) -> Mo
     let listed = view(
       "listed", "select customer from {{ source('orders') }}",
       tests: [.acceptedValues(column: "customer", values: [text])])
-    let subnet = try prepared(.shop(models: [noted, listed]))
+    let subnet = try Subnet(running: .shop(models: [noted, listed]))
     let field = "\"\(text)\""
     let taken = try subnet.run(subnet.ingest("orders", header + "a,\(field),1.00,\n"))
     #expect(taken.refusalText == nil)
@@ -103,7 +95,7 @@ private func view(_ name: String, _ text: String, tests: [ModelTest] = []) -> Mo
             sql: sql("select id from {{ source('orders') }} where customer = '\(word)'"))
         ])
     }
-    let subnet = try prepared(package("1", decomposed))
+    let subnet = try Subnet(running: package("1", decomposed))
     try subnet.run(subnet.ingest("orders", header + "a,\(composed),1.00,\n"))
     #expect(try subnet.rows("chosen") == [])
     let (old, new) = (package("1", decomposed), package("2", composed))

@@ -137,6 +137,14 @@ final class Subnet {
     executor.pipelines[pipeline]?.committedRoots?.data
   }
 
+  /// With this package deployed and its account filled.
+  convenience init(running package: Package) throws {
+    try self.init()
+    let receipt = try run(deploy(package))
+    if case .refused(let refusal) = receipt.status { throw refusal }
+    try fund()
+  }
+
   func fund(_ pipeline: String = "shop", _ amount: Cycles = 10_000_000_000_000) throws {
     try run(call(pipeline, .topUp(amount)))
   }

@@ -13,14 +13,6 @@ private let events = Source(
     SourceColumn(name: "facts", type: .json),
   ], primaryKey: ["id"])
 
-private func prepared(_ package: Package) throws -> Subnet {
-  let subnet = try Subnet()
-  let receipt = try subnet.run(subnet.deploy(package))
-  if case .refused(let refusal) = receipt.status { throw refusal }
-  try subnet.fund()
-  return subnet
-}
-
 /// The refusal in which the body ends; nil where it does not.
 private func refused(_ body: () throws -> Void) throws -> Refusal? {
   do {
@@ -39,7 +31,7 @@ private func refused(_ body: () throws -> Void) throws -> Refusal? {
   @Test(arguments: kept.indices)
   func `keeps each value as it was hashed, or refuses it`(index: Int) throws {
     let (type, fits) = Self.kept[index]
-    let subnet = try prepared(.shop())
+    let subnet = try Subnet(running: .shop())
     let data = try #require(subnet.executor.pipelines["shop"]).data
     data.begin(rowsLimit: .max)
     let table = try data.create(
@@ -65,7 +57,7 @@ private func refused(_ body: () throws -> Void) throws -> Refusal? {
   }
 
   @Test func `takes no cell of another kind out of a batch`() throws {
-    let subnet = try prepared(.shop())
+    let subnet = try Subnet(running: .shop())
     let file = try #require(subnet.executor.pipelines["shop"])
     let call = subnet.ingest("orders", "")
     let found = try #require(file.deployed).task(for: call.call.method)
@@ -105,7 +97,7 @@ private struct LooseModel {
   init(
     _ type: Pipelines.ColumnType, _ json: String, pii: Sensitivity? = nil, isDeclared: Bool = true
   ) throws {
-    subnet = try prepared(.shop(sources: [events]))
+    subnet = try Subnet(running: .shop(sources: [events]))
     let receipt = try subnet.run(
       subnet.ingest("events", "{\"id\":\"a\",\"facts\":{\"x\":\(json)}}\n", format: .ndjson))
     #expect(receipt.tally.accepted == 1)
@@ -207,7 +199,7 @@ private struct LooseModel {
       ], refresh: Refresh(by: ["customer"]),
       sql: sql(
         "select customer, sum(amount) as total from {{ source('orders') }} group by customer"))
-    let subnet = try prepared(.shop(models: [totals]))
+    let subnet = try Subnet(running: .shop(models: [totals]))
     let header = "id,customer,amount,day\n"
     #expect(try subnet.run(subnet.ingest("orders", header + "a,anna,999.99,\n")).status == .applied)
     let root = subnet.root()
@@ -266,7 +258,7 @@ private struct LooseModel {
   func `is stored as it is hashed where it casts them`(
     expression: String, type: Pipelines.ColumnType
   ) throws {
-    let subnet = try prepared(package(expression, type))
+    let subnet = try Subnet(running: package(expression, type))
     #expect(
       try subnet.run(subnet.ingest("events", row, format: .ndjson)).status == .applied)
     #expect(try subnet.rows("mixed") == ["a|5"])

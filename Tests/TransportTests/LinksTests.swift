@@ -93,18 +93,25 @@ private final class Chatterbox: ChannelInboundHandler {
     #expect(first.links.statistics[1].unsent == 1)
   }
 
-  @Test func `are dialled ever more seldom while a peer closes each of them`() throws {
-    let town = try Town(size: 2)
+  /// A server with the second member's keys, whose every connection this handler serves.
+  private func impostor(
+    in town: Town, _ handler: @escaping @Sendable (Hello) -> any ChannelHandler
+  ) throws -> any Channel {
     let credentials = try Credentials(town.setup(1))
     let hello = Hello(version: LinkLimits.protocolVersion, subnet: town.subnet, from: 1, to: 0)
-    let server = try ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    return try ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandlers([
-            credentials.accepting(as: 1, into: ProvenPeer()), Fickle(hello),
+            credentials.accepting(as: 1, into: ProvenPeer()), handler(hello),
           ])
         }
       }.bind(host: "127.0.0.1", port: town.members[1].port).wait()
+  }
+
+  @Test func `are dialled ever more seldom while a peer closes each of them`() throws {
+    let town = try Town(size: 2)
+    let server = try impostor(in: town) { hello in Fickle(hello) }
     defer { try? server.close().wait() }
     let first = try Station(town.setup(0))
     defer { first.links.stop() }
@@ -116,26 +123,17 @@ private final class Chatterbox: ChannelInboundHandler {
     #expect(first.events.wait { count($0) > before })
   }
 
-  @Test func `that stood for a while are dialled again at once`() throws {
-    let town = try Town(size: 2)
-    let first = try Station(
-      town.setup(0) {
-        $0.redialFirst = .milliseconds(20)
-        $0.redialMax = .milliseconds(1_500)
-      })
-    defer { first.links.stop() }
-    // Nobody listens there, so the waits grow to the longest.
-    pause(seconds: 4)
-    let second = try Station(town.setup(1))
-    #expect(first.isUp(1))
-    pause(seconds: 2)
-    second.links.stop()
-    let again = try Station(town.setup(1))
-    defer { again.links.stop() }
-    #expect(first.events.wait(seconds: 1) { $0.filter { $0 == .up(1) }.count == 2 })
+  @Test func `that stood for a while are dialled again at once`() {
+    var limits = LinkLimits()
+    limits.redialFirst = .nanoseconds(3)
+    limits.redialMax = .nanoseconds(20)
+    var backoff = Backoff(limits)
+    #expect((0..<5).map { _ in backoff.wait() } == [3, 6, 12, 20, 20])
+    backoff.ended(after: 19)
+    #expect(backoff.wait() == 20)
+    backoff.ended(after: 20)
+    #expect((0..<2).map { _ in backoff.wait() } == [3, 6])
   }
-
-  private func pause(seconds: Double) { Thread.sleep(forTimeInterval: seconds) }
 
   @Test func `drop what a peer that does not read leaves behind, and say what`() throws {
     let town = try Town(size: 2)
@@ -179,16 +177,7 @@ private final class Chatterbox: ChannelInboundHandler {
     frames: Int, isFlood: Bool
   ) throws {
     let town = try Town(size: 2)
-    let credentials = try Credentials(town.setup(1))
-    let hello = Hello(version: LinkLimits.protocolVersion, subnet: town.subnet, from: 1, to: 0)
-    let server = try ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandlers([
-            credentials.accepting(as: 1, into: ProvenPeer()), Chatterbox(hello, frames: frames),
-          ])
-        }
-      }.bind(host: "127.0.0.1", port: town.members[1].port).wait()
+    let server = try impostor(in: town) { hello in Chatterbox(hello, frames: frames) }
     defer { try? server.close().wait() }
     let first = try Station(
       town.setup(0) {
