@@ -25,7 +25,7 @@ package final class Admission: Sendable {
   private let connections = Pool(
     most: GatewayLimits.connectionsMax, share: GatewayLimits.connectionsPerAddressMax)
   private let eventStreams = Pool(
-    most: GatewayLimits.eventStreamsMax, share: GatewayLimits.eventStreamsMax)
+    most: GatewayLimits.eventStreamsMax, share: GatewayLimits.eventStreamsPerAddressMax)
   private let buckets = Mutex<[String: Bucket]>([:])
 
   private let readsPerSecond: Int
@@ -85,13 +85,10 @@ package final class Admission: Sendable {
     }
   }
 
-  package func openEvents() throws(Problem) -> Permit {
-    let permit = Permit(of: eventStreams, for: "")
+  package func openEvents(from address: String) throws(Problem) -> Permit {
+    let permit = Permit(of: eventStreams, for: address)
     do throws(Pool.Full) { try permit.grow(by: 1) } catch {
-      throw Problem(
-        503, "OVERLOADED",
-        "\(GatewayLimits.eventStreamsMax) clients follow the events already: ask another replica",
-        retryAfter: GatewayLimits.retryAfterSeconds)
+      throw Self.problem(error, "\(eventStreams.share) clients of one address follow the events")
     }
     return permit
   }

@@ -51,5 +51,6 @@ package enum GatewayLimits {
   package static let pageRowsUsual = 1_000
   package static let pageRowsMax = 10_000
   package static let eventStreamsMax = 64
+  package static let eventStreamsPerAddressMax = eventStreamsMax / 4
   package static let jsonDepthMax = 32
 }

@@ -59,6 +59,9 @@ extension Routes {
   /// What became of a call, by its digest.
   func requests(_ request: Request, _ context: GatewayContext) async throws -> Response {
     try admission.read(from: context.address, at: backend.now())
+    // It may wait as long as a call, also once its client is gone.
+    let admitted = try admission.enter(.call, from: context.address)
+    defer { withExtendedLifetime(admitted) {} }
     guard let id = Digest(hex: context.parameters.get("id") ?? "") else {
       throw Problem(
         400, "MALFORMED",

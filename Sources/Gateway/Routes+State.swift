@@ -71,7 +71,7 @@ extension Routes {
 
   /// Server-sent events until the client goes or the replica stops.
   func events(_ request: Request, _ context: GatewayContext) async throws -> Response {
-    let permit = try admission.openEvents()
+    let permit = try admission.openEvents(from: context.address)
     let events = backend.events()
     let body = ResponseBody { writer in
       defer { withExtendedLifetime(permit) {} }

@@ -69,7 +69,8 @@ final class CallTracker: Sendable {
   }
 
   /// Waits until the call is done or refused, at most until `deadline` in monotonic nanoseconds.
-  /// A call that nobody submitted here is watched for while somebody waits.
+  /// A call that nobody submitted here is watched for while somebody waits. Returns at once where
+  /// `waitersMax` wait already.
   ///
   /// - Parameter untilAdmitted: returns already when this replica has admitted the call.
   func wait(
@@ -77,12 +78,13 @@ final class CallTracker: Sendable {
   ) async -> CallProgress {
     await withCheckedContinuation { continuation in
       let now: CallProgress? = state.withLock { state in
-        if state.entries[call] == nil, !state.add(call, Entry(progress: .unknown)) {
-          return .unknown
+        let isRoom = !state.isClosed && state.waiters.count < NodeLimits.waitersMax
+        if state.entries[call] == nil {
+          // Nobody but its waiters would ever take it off again.
+          guard isRoom, state.add(call, Entry(progress: .unknown)) else { return .unknown }
         }
         guard let entry = state.entries[call] else { return .unknown }
-        guard !entry.progress.isSettled, !(untilAdmitted && !entry.isChecking), !state.isClosed,
-          state.waiters.count < NodeLimits.waitersMax
+        guard isRoom, !entry.progress.isSettled, !(untilAdmitted && !entry.isChecking)
         else { return entry.progress }
         let id = state.waiterNext
         state.waiterNext += 1

@@ -67,7 +67,8 @@ extension Node: GatewayBackend {
       guard Clocks.monotonic < end, !parts.board.now.isStopping, !Task.isCancelled else {
         return isExecuted ? .received : progress
       }
-      if isExecuted { try? await Task.sleep(for: .microseconds(Int64(pause.number))) }
+      // It did not wait: there is a refusal already, or no room for another waiter.
+      if Clocks.monotonic < until { try? await Task.sleep(for: .microseconds(Int64(pause.number))) }
       pause = min(Span(pause.number * 2), NodeLimits.lookAgainMax)
     }
   }

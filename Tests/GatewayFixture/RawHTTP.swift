@@ -38,6 +38,13 @@ package final class RawSocket: Sendable {
 
   deinit { close(descriptor) }
 
+  /// The end of this connection will be a reset.
+  package func resetAtEnd() {
+    var at = Glibc.linger(l_onoff: 1, l_linger: 0)
+    setsockopt(
+      descriptor, SOL_SOCKET, SO_LINGER, &at, socklen_t(MemoryLayout<Glibc.linger>.size))
+  }
+
   /// Says that nothing more comes.
   package func finish() { shutdown(descriptor, Int32(SHUT_WR)) }
 

@@ -20,6 +20,8 @@ package struct Faults: Sendable {
   package var receipt: @Sendable (CertifiedReceipt) -> CertifiedReceipt = { $0 }
   package var status: @Sendable (ReplicaStatus) -> ReplicaStatus = { $0 }
   package var catalog: @Sendable (Catalog) -> Catalog = { $0 }
+  /// It says nothing of any call until it may.
+  package var ponders = false
   /// What it says of every call; nil for the truth.
   package var progress: CallProgress?
   package var certificate: @Sendable (StateCertificate) -> StateCertificate = { $0 }
@@ -34,6 +36,7 @@ package final class SmallReplica: GatewayBackend {
   private let faulty = Mutex(Faults())
   private let document = Mutex<[UInt8]>([])
   private let calls = Mutex<[SignedCall]>([])
+  private let asked = Mutex(0)
   private let streams = Mutex<[AsyncStream<GatewayEvent>.Continuation]>([])
 
   package init(id: ReplicaID, ledger: SmallState) {
@@ -45,6 +48,8 @@ package final class SmallReplica: GatewayBackend {
     faulty.withLock { change(&$0) }
   }
   private var faults: Faults { faulty.withLock { $0 } }
+  /// How often somebody asked what became of a call.
+  package var progressAsked: Int { asked.withLock { $0 } }
   /// What was handed in here, in order.
   package var handedIn: [SignedCall] { calls.withLock { $0 } }
   package func publish(_ bytes: [UInt8]) { document.withLock { $0 = bytes } }
@@ -72,6 +77,9 @@ package final class SmallReplica: GatewayBackend {
   }
 
   package func progress(of call: Digest, patience: Span) async -> CallProgress {
+    asked.withLock { $0 += 1 }
+    // In a task of its own, as a call is waited for on, also once its client is gone.
+    await Task { while faults.ponders { try? await Task.sleep(for: .milliseconds(2)) } }.value
     if let said = faults.progress { return said }
     guard let receipt = ledger.receipt(of: call) else {
       let isKnown = calls.withLock { $0.contains { $0.call.digest == call } }

@@ -66,10 +66,17 @@ import Wire
 
   @Test func `admit so many followers of events`() throws {
     let admission = Admission()
-    let all = try (0..<GatewayLimits.eventStreamsMax).map { _ in try admission.openEvents() }
-    #expect(throws: Problem.self) { try admission.openEvents() }
-    withExtendedLifetime(all) {}
-    #expect(all.count == GatewayLimits.eventStreamsMax)
+    let share = GatewayLimits.eventStreamsPerAddressMax
+    var all: [Permit] = []
+    for number in 0..<GatewayLimits.eventStreamsMax / share {
+      for _ in 0..<share { all.append(try admission.openEvents(from: "\(number)")) }
+      let problem = #expect(throws: Problem.self) { try admission.openEvents(from: "\(number)") }
+      #expect(problem?.status == 429)
+    }
+    let problem = #expect(throws: Problem.self) { try admission.openEvents(from: "late") }
+    #expect(problem?.status == 503)
+    all.removeLast()
+    _ = try admission.openEvents(from: "late")
   }
 }
 

@@ -158,6 +158,30 @@ import Wire
     }
   }
 
+  @Test func `that asks for calls and leaves has as many at work as others may`() async throws {
+    try await SmallSubnet.serving(size: 1) { subnet in
+      let (port, replica) = (subnet.ports[0], subnet.replicas[0])
+      let target = "/v1/requests/" + String(repeating: "0", count: 64)
+      let most = GatewayLimits.callsPerAddressMax
+      replica.fail { $0.ponders = true }
+      defer { replica.fail { $0.ponders = false } }
+      for number in 1...most {
+        let socket = try RawSocket(port: port)
+        socket.resetAtEnd()
+        socket.write(Array("GET \(target) HTTP/1.1\r\nHost: x\r\nPrefer: wait=60\r\n\r\n".utf8))
+        try await eventually("\(number) asked") { replica.progressAsked >= number }
+      }
+      try await eventually("the next is refused") {
+        try await http("GET", target, port: port).status == 429
+      }
+      #expect(replica.progressAsked == most)
+      replica.fail { $0.ponders = false }
+      try await eventually("the next is answered") {
+        try await http("GET", target, port: port).status == 200
+      }
+    }
+  }
+
   @Test func `that sends a body without end is told so and dropped`() async throws {
     try await SmallSubnet.serving(size: 1, times: Self.short) { subnet in
       let port = subnet.ports[0]

@@ -156,6 +156,28 @@ func receipt(of call: Digest, at height: Height) -> CertifiedReceipt {
     #expect(tracker.count <= NodeLimits.trackedCallsMax)
   }
 
+  @Test func `of others leave nothing behind where nobody more may wait`() async {
+    let tracker = CallTracker()
+    await withTaskGroup(of: Void.self) { group in
+      for number in 0..<NodeLimits.waitersMax {
+        let call = sha256(Array("\(number)".utf8))
+        group.addTask { _ = await tracker.wait(for: call, until: 100) }
+      }
+      try? await eventually("all wait") { tracker.waiting >= NodeLimits.waitersMax }
+      if tracker.waiting == NodeLimits.waitersMax {
+        #expect(await tracker.wait(for: other, until: never).word == "unknown")
+        #expect(tracker.progress(of: other) == nil)
+      } else {
+        Issue.record("\(tracker.waiting) wait")
+      }
+      tracker.sweep(now: 100)
+    }
+    #expect(tracker.count == 0)
+    tracker.close()
+    #expect(await tracker.wait(for: other, until: never).word == "unknown")
+    #expect(tracker.count == 0)
+  }
+
   @Test func `keep nobody when the replica stops`() async throws {
     let tracker = CallTracker()
     _ = tracker.follow(call)
