@@ -27,7 +27,7 @@ extension ClusterFolder {
   /// folder if it is empty.
   ///
   /// - Safety: nothing else goes, since a cluster may have been made where other things lie.
-  ///   `network.json` goes last: what was cut short is done again.
+  ///   `network.json` goes last of all files: what was cut short is done again.
   /// - Precondition: no replica runs there.
   /// - Returns: paths in the folder of what is left.
   package static func wipe(_ folder: URL, of network: Network) throws(NodeFault) -> [String] {
@@ -46,8 +46,8 @@ extension ClusterFolder {
       }
     }
     let own = [identitiesName, ingestsName] + network.members.map { "\($0.id)" }
-    for name in own { rmdir(folder.appending(path: name).path) }
     try remove(networkFile(folder))
+    for name in own { rmdir(folder.appending(path: name).path) }
     rmdir(folder.path)
     return names(in: folder).flatMap { name in
       let inner = own.contains(name) ? names(in: folder.appending(path: name)) : []

@@ -41,7 +41,7 @@ struct QuarantineEnd {
   /// - Parameter restored: what the journal holds.
   /// - Returns: what it holds now, and what people are told of it.
   func seek(_ restored: Restored) throws(NodeFault) -> (restored: Restored, told: [String]) {
-    try closeAside()
+    closeAside()
     guard let quarantine = restored.quarantine else { return (restored, []) }
     if quarantine.isOver {
       return (restored, try adopt(quarantine) ? tell(nil, quarantine) : [])
@@ -82,11 +82,17 @@ struct QuarantineEnd {
     return (now, tell(result.differences, quarantine))
   }
 
-  /// Shuts other users out of old files, wherever they are moved to.
-  private func closeAside() throws(NodeFault) {
+  /// Shuts other users out of old files, wherever they are moved to. What somebody made of them
+  /// since is that person's own, and nothing in a replica's way.
+  private func closeAside() {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: state.path)) ?? []
     for name in names where name.hasPrefix(Self.asidePrefix) {
-      try ReplicaFolder.makePrivate(state.appending(path: name))
+      let folder = state.appending(path: name)
+      var status = stat()
+      guard lstat(folder.path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
+      do throws(NodeFault) { try ReplicaFolder.makePrivate(folder) } catch {
+        logger.warning("\(error)")
+      }
     }
   }
 

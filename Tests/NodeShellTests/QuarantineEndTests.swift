@@ -102,7 +102,13 @@ private struct Quarantined {
     let earlier = URL(filePath: "\(replica.state)/quarantined-1")
     try FileManager.default.createDirectory(at: earlier, withIntermediateDirectories: true)
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: earlier.path)
+    // What people made of older ones hinders no start.
+    let packed = URL(filePath: "\(replica.state)/quarantined-0.tar")
+    try Data("old".utf8).write(to: packed)
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(replica.state)/quarantined-00", withDestinationPath: "/no/such/disk")
     let files = try replica.open()
+    #expect(try Data(contentsOf: packed) == Data("old".utf8))
     #expect(try mode(of: earlier) == 0o700)
     #expect(try mode(of: URL(filePath: replica.aside)) == 0o700)
     #expect(!files.restored.quarantined && files.restored.quarantine?.isOver == true)
