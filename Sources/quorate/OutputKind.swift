@@ -14,12 +14,22 @@ enum OutputKind: String {
   case trace = "trace of a simulated run"
   case scenario = "scenario"
 
-  /// - Throws: `Failure` where something else is; asked before a command does what it cannot undo.
+  /// - Throws: `Failure` where something else is, or nothing can be written; asked before a command
+  ///   does what it cannot undo.
   func check(_ path: String) throws {
     var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0,
-      !isOwn(path)
-    else { return }
+    guard stat(path, &status) == 0 else {
+      let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+      guard access(folder, W_OK | X_OK) == 0 else {
+        throw Failure(
+          "Cannot write \(path): there is no folder \(folder) to write in. Name one that is there.")
+      }
+      return
+    }
+    guard status.st_mode & S_IFMT != S_IFDIR, access(path, W_OK) == 0 else {
+      throw Failure("Cannot write \(path): it is no file that you may write. Name another one.")
+    }
+    guard status.st_mode & S_IFMT == S_IFREG, status.st_size > 0, !isOwn(path) else { return }
     throw Failure(
       "\(path) is there already and is no \(rawValue), so nothing is written over it. Name another "
         + "file, or move that one away.")

@@ -50,11 +50,11 @@ struct SubmitCommand: AsyncParsableCommand {
       throw Failure("\(error)" + (try await session.meantSource(procedure, of: pipeline, error)))
     }
     await session.client.close()
+    let report = ReceiptReport(certified)
+    Terminal.say(try report.remarking(Self.remark(report)).text(json: json))
     if let save {
       try OutputKind.savedAnswer.write(SavedAnswer.receipt(certified).file, to: save)
     }
-    let report = ReceiptReport(certified)
-    Terminal.say(try report.remarking(Self.remark(report)).text(json: json))
   }
 
   /// What became of no row, or where to look for rows that were not taken.

@@ -488,8 +488,10 @@ private final class TemporaryFile {
     }
     let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let replay = try SimulateReplay.parse([good.path, "--trace", folder.path])
+    #expect(refusal(["replay", good.path, "--trace", folder.path])?.status == 64)
+    let trace = folder.appending(path: "run.txt").path
+    let replay = try SimulateReplay.parse([good.path, "--trace", trace])
+    try FileManager.default.removeItem(at: folder)
     await #expect { try await replay.run() } throws: {
       SimulateReplay.exitCode(for: $0).rawValue == 64
     }

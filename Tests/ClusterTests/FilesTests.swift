@@ -58,6 +58,9 @@ private final class Folder {
       "\($0)".contains("other is there already and is no \(kind.rawValue)")
     }
     #expect(try folder.text("other").hasSuffix("my_pipeline\n"))
+    for (name, why) in [("no/such", "there is no folder"), ("", "it is no file")] {
+      #expect { try kind.check(folder.path(name)) } throws: { "\($0)".contains(why) }
+    }
     // What is no file at all holds nothing.
     try kind.write([1], to: "/dev/null")
   }
