@@ -12,9 +12,12 @@ package enum VotingLimits {
   package static let viewsForgottenLate: UInt64 = 4
   /// Blocks kept in memory below the last finalized one.
   package static let blocksRetained: UInt64 = 16
-  /// Blocks, and their weight in bytes, kept above a gap that no member fills by ranges.
+  /// Blocks kept above a gap that no member fills by ranges.
   package static let aboveGapMax = 4_096
-  package static let aboveGapBytesMax = 64 << 20
+  /// Their weight in bytes, and that of a range before a finalization covers it: as many blocks
+  /// with calls as can become final together, and some ten thousands without.
+  package static let aboveGapBytesMax =
+    Int(Limits.uncertifiedHeightsMax) * Limits.blockWeightMax + (64 << 20)
   /// Above so many missing heights, blocks are fetched by ranges and not one by one.
   package static let singleFetchHeightsMax: UInt64 = 3
 }

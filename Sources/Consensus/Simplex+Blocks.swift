@@ -347,6 +347,11 @@ extension Simplex {
     return true
   }
 
+  /// Whether a finalization that is known is of one of these.
+  package func covers(_ blocks: [(block: Block, digest: Digest)]) -> Bool {
+    broken(.rangeUnverified) || blocks.contains { $0.digest == chain.floorDigest }
+  }
+
   /// The last of these that a finalization covers.
   private func lastCovered(
     _ digests: [Digest], by finalizations: [Certificate]

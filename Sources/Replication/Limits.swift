@@ -21,10 +21,6 @@ package enum ReplicaLimits {
   /// What an answer out of the journal is taken to weigh.
   package static let servedBytes = 1 << 20
   package static let servedRangeBytes = 4 << 20
-  /// What a range may weigh before a finalization covers it: as many blocks with calls as can
-  /// become final together, and some ten thousands without.
-  package static let rangeWeightMax =
-    Int(Limits.uncertifiedHeightsMax) * Limits.blockWeightMax + (64 << 20)
   /// Ticks that a range of several answers may take; doubled with each round of the members in
   /// which no range came.
   package static let rangeTicks: UInt64 = 4

@@ -5,7 +5,7 @@ import Wire
 /// What was asked and answered lately.
 ///
 /// - Bound: a few counters a member, one entry a block that is wanted, and a range that is begun:
-///   `ReplicaLimits.rangeWeightMax`.
+///   `VotingLimits.aboveGapBytesMax`.
 struct RepairBook: Sendable {
   private(set) var ticks: UInt64 = 0
   var viewEntered: UInt64 = 0
@@ -17,7 +17,7 @@ struct RepairBook: Sendable {
   var rangeUntil: UInt64 = 0
   var rangeAsked: (peer: ReplicaID, from: Height)?
   /// What that peer sent of blocks that follow the tip and that no finalization covers yet.
-  var rangeBegun: [(block: Block, digest: Digest)] = []
+  var rangeBegun = RangeBegun()
   private var rangeTurn = 0
   /// For how many turns each member is passed by.
   private var rangePasses: [Int]
@@ -115,7 +115,33 @@ struct RepairBook: Sendable {
   mutating func takeRange(of peer: ReplicaID) {
     rangePasses[peer.index] = 0
     rangesMissed = 0
-    rangeBegun = []
+    rangeBegun = RangeBegun()
+  }
+}
+
+/// Blocks that each follow the one before.
+struct RangeBegun: Sendable {
+  private(set) var blocks: [(block: Block, digest: Digest)] = []
+  private(set) var weight = 0
+
+  /// Does not go through those that are there, so that many pieces are taken in linear time.
+  ///
+  /// - Parameter tip: what the first of all follows.
+  /// - Returns: false where one does not follow; then nothing is taken.
+  mutating func append(
+    _ piece: [(block: Block, digest: Digest)], after tip: Chain.Tip
+  ) -> Bool {
+    guard blocks.first.map({ $0.block.header.parent == tip.digest }) ?? true else { return false }
+    var expected =
+      blocks.last.map { ($0.block.header.height.next, $0.digest) }
+      ?? (tip.header.height.next, tip.digest)
+    for (block, digest) in piece {
+      guard (block.header.height, block.header.parent) == expected else { return false }
+      expected = (block.header.height.next, digest)
+    }
+    blocks += piece
+    weight += piece.reduce(0) { $0 + $1.block.weight }
+    return true
   }
 }
 
@@ -254,8 +280,9 @@ extension Replica {
       simplex.keepAboveGap(false)
       return
     }
-    let isFollowed = repair.rangeBegun.first?.block.header.parent == simplex.chain.delivered.digest
-    let begun = isFollowed ? UInt64(repair.rangeBegun.count) : 0
+    let range = repair.rangeBegun.blocks
+    let isFollowed = range.first?.block.header.parent == simplex.chain.delivered.digest
+    let begun = isFollowed ? UInt64(range.count) : 0
     if let asked = repair.rangeAsked, asked.from == tip.next.advanced(by: begun) {
       guard isTick, repair.ticks > repair.rangeAskedAt + 1 else { return }
       if begun > 0, repair.ticks < repair.rangeUntil {
@@ -290,7 +317,7 @@ extension Replica {
 
   private mutating func endRange() {
     repair.rangeAsked = nil
-    repair.rangeBegun = []
+    repair.rangeBegun = RangeBegun()
   }
 
   /// An answer has room for a few large blocks only. Where no finalization is held of those, for
@@ -301,23 +328,15 @@ extension Replica {
   private mutating func goOn(
     after piece: [(block: Block, digest: Digest)], from peer: ReplicaID
   ) {
-    let range = repair.rangeBegun + piece
     let chain = simplex.chain
-    var expected = chain.delivered.digest
-    for (block, digest) in range {
-      guard block.header.parent == expected else { return }
-      expected = digest
-    }
-    func weight(_ blocks: [(block: Block, digest: Digest)]) -> Int {
-      blocks.reduce(0) { $0 + $1.block.weight }
-    }
-    guard let goal = chain[chain.floorDigest]?.header.height, let last = range.last,
+    let weight = piece.reduce(0) { $0 + $1.block.weight }
+    guard let goal = chain[chain.floorDigest]?.header.height, let last = piece.last,
       last.block.header.height < goal,
       piece.count == Limits.blocksPerRangeMax
-        || weight(piece) + Limits.blockWeightMax > Limits.answerWeightMax,
-      weight(range) <= ReplicaLimits.rangeWeightMax
+        || weight + Limits.blockWeightMax > Limits.answerWeightMax,
+      repair.rangeBegun.weight + weight <= VotingLimits.aboveGapBytesMax,
+      repair.rangeBegun.append(piece, after: chain.delivered)
     else { return }
-    repair.rangeBegun = range
     askRange(from: last.block.header.height.next, to: goal, of: peer)
   }
 
@@ -338,7 +357,12 @@ extension Replica {
       receive(single: first.block, first.digest, from: peer)
       return
     }
-    let range = isAsked ? repair.rangeBegun + named : named
+    if isAsked, finalizations.isEmpty, !simplex.covers(named) {
+      goOn(after: named, from: peer)
+      performCatchUp()
+      return
+    }
+    let range = isAsked ? repair.rangeBegun.blocks + named : named
     let (verifier, subnet) = (configuration.verifier, committee.subnet)
     var isWhole = true
     let grew = simplex.extend(range, finalizations: finalizations) { block in
@@ -351,8 +375,6 @@ extension Replica {
       reached(.catchUpRange)
     } else if !isWhole {
       reached(.repairBlockRefused)
-    } else if isAsked, finalizations.isEmpty {
-      goOn(after: named, from: peer)
     } else if first.block.header.height > simplex.chain.delivered.header.height {
       reached(.catchUpRangeRefused)
     }

@@ -62,8 +62,11 @@ private struct Stretch {
     #expect(stretch.views == Array(2...50))
   }
 
-  /// 49 blocks: of 2 MiB each 31 have room, as header and call weigh something too.
-  @Test(arguments: [(bytes: 0, first: 5), (bytes: 2 << 20, first: 23), (bytes: 8 << 20, first: 24)])
+  /// 49 blocks: of a 32nd of the room each 31 find it, as header and call weigh something too.
+  @Test(arguments: [
+    (bytes: 0, first: 5), (bytes: VotingLimits.aboveGapBytesMax / 32, first: 23),
+    (bytes: VotingLimits.aboveGapBytesMax / 8, first: 24),
+  ])
   func `keeps all that there is room for where ranges fail`(bytes: Int, first: Int) {
     var stretch = Stretch(50, bodyBytes: bytes)
     stretch.raiseFloor(to: 40)

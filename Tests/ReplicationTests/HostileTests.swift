@@ -397,6 +397,20 @@ extension Lone {
     #expect(lone.replica.status.finalized == 520)
   }
 
+  @Test func `asks nobody on whose blocks leave a height out`() {
+    var headers: [Header] = []
+    for height in 1...513 as ClosedRange<UInt64> where height != 2 {
+      headers.append(
+        header(View(height), Height(height), on: headers.last, time: Moment(500 + height)))
+    }
+    var lone = Lone()
+    lone.finalize(Self.chain(520)[519])
+    lone.receive(full(headers[...]), from: 2)
+    #expect(lone.ranges == ["2: 1+32"])
+    while lone.ranges.last?.hasPrefix("2") == true { lone.tick() }
+    #expect(lone.ranges.last == "3: 1+32")
+  }
+
   @Test func `asks again for the rest of a range, of which so much a tick is answered only`() {
     let headers = Self.chain(520)
     var lone = Lone()
