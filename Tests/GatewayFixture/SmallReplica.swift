@@ -79,7 +79,7 @@ package final class SmallReplica: GatewayBackend {
   package func progress(of call: Digest, patience: Span) async -> CallProgress {
     asked.withLock { $0 += 1 }
     // In a task of its own, as a call is waited for on, also once its client is gone.
-    await Task { while faults.ponders { try? await Task.sleep(for: .milliseconds(2)) } }.value
+    await Task { try? await eventually("it speaks") { !faults.ponders } }.value
     if let said = faults.progress { return said }
     guard let receipt = ledger.receipt(of: call) else {
       let isKnown = calls.withLock { $0.contains { $0.call.digest == call } }
