@@ -108,7 +108,7 @@ extension SystemFile {
 
   /// The receipt of a call whose key named one before; nil for a fresh one.
   func answered(_ call: OrderedCall, _ block: BlockContext) throws(StorageFault) -> Receipt? {
-    switch try IdempotencyEntry.judge(call, in: ledger) {
+    switch try IdempotencyEntry.judge(call, on: ledger.connection) {
     case .conflict:
       return try answer(call, block, .refused(IdempotencyEntry.conflict(call.call)))
     case .replay(let entry):
@@ -175,7 +175,7 @@ extension SystemFile {
       return .settled(try answer(call, block, .refused(IdempotencyEntry.missing)))
     }
     if let receipt = try answered(call, block) { return .settled(receipt) }
-    let scope = try IdempotencyEntry.scope(call, on: ledger.connection)
+    let scope = IdempotencyEntry.scope(call)
     if let first = deploys[scope] { return .repeated(of: first) }
     let isNew = !pipelines.contains(call.call.pipeline)
     guard !isNew || pipelines.count < ExecutionLimits.pipelinesMax else {

@@ -97,7 +97,8 @@ extension Checker {
       refuse(
         "QD26", at: value.place, "JSON out of a value out of JSON",
         because: "it may be a text, whose numbers may be REAL, and which not every SQLite reads",
-        fix: "column -> '$.a' ->> '$.b'; of json_each(column) e: column -> e.fullkey")
+        fix: "column -> '$.a' ->> '$.b'; of json_each(column) e: column -> e.fullkey, "
+          + "where no key holds a \"")
       return
     }
     let isWritten = if case .literal = value.kind { true } else { false }

@@ -139,5 +139,21 @@ import Wire
     }
     #expect(try delete(String(repeating: "a", count: 2_000)).refusalCode == "KEY_TOO_LONG")
     #expect(try delete(String(repeating: "a", count: 900)).tally.duplicates == 1)
+    // No row gets in that could not get out.
+    func insert(_ id: String, _ operation: String) throws -> Receipt {
+      try subnet.run(subnet.ingest("orders", "id,seq,op\n\(id),4,\(operation)\n"))
+    }
+    var longest = 0
+    for count in 900..<1_030 {
+      let id = String(repeating: "b", count: count)
+      let inserted = try insert(id, "insert")
+      guard inserted.tally.accepted == 1 else {
+        #expect(inserted.refusalCode == "KEY_TOO_LONG")
+        #expect(try insert(String(id.dropLast()), "delete").tally.accepted == 1)
+        longest = count - 1
+        break
+      }
+    }
+    #expect(longest > 950)
   }
 }

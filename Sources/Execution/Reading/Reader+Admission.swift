@@ -75,11 +75,10 @@ extension Reader {
   /// - Throws: `IDEMPOTENCY_CONFLICT` where it named another payload.
   private func isRetry(_ verified: VerifiedCall, _ engine: Engine) throws(Refusal) -> Bool {
     let call = OrderedCall(verified)
-    let stored = try reading { () throws(StorageFault) in
-      try engine.ledgerEntry(
-        .idempotency, IdempotencyEntry.scope(call, on: engine.connection))
+    let verdict = try reading { () throws(StorageFault) in
+      try IdempotencyEntry.judge(call, on: engine.connection)
     }
-    switch IdempotencyEntry.judge(call, stored: stored) {
+    switch verdict {
     case .fresh: return false
     case .replay: return true
     case .conflict: throw IdempotencyEntry.conflict(call.call)

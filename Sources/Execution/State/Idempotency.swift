@@ -1,3 +1,4 @@
+import Certification
 import Signing
 import Storage
 import Wire
@@ -6,11 +7,15 @@ import Wire
 ///
 /// - Safety: scoped to the method and the sender; to the body too where the sender is unknown, so
 ///   that a stranger cannot occupy another's key. What a call wrote may go with its source: then
-///   its entry answers no more.
-struct IdempotencyEntry {
+///   its entry answers no more, whatever has become of the method since.
+struct IdempotencyEntry: Canonical {
   let payload: Digest
   let call: Digest
   let height: Height
+  let forgetAt: Moment
+  /// The source that the call wrote to, empty for none, and the mark of its last going before that.
+  let source: String
+  let gone: Value?
 
   enum Verdict {
     case fresh
@@ -18,30 +23,54 @@ struct IdempotencyEntry {
     case conflict
   }
 
-  private init(payload: Digest, call: Digest, height: Height) {
-    self.payload = payload
-    self.call = call
-    self.height = height
+  private init(
+    _ ordered: OrderedCall, _ block: BlockContext, to source: String, gone: Value?,
+    forgetAt: Moment
+  ) {
+    payload = sha256(ordered.payload)
+    call = ordered.digest
+    height = block.height
+    self.forgetAt = forgetAt
+    self.source = source
+    self.gone = gone
   }
 
-  /// The key of the mark that is left where what a method wrote to has gone: the deploy that took
-  /// it. It lies beside the tombstones of rows, whose keys begin with the name of a source.
-  static func goneKey(_ method: Method) -> [UInt8] {
+  func encode(into encoder: inout Encoder) {
+    encoder.value(payload)
+    encoder.value(call)
+    encoder.value(height)
+    encoder.value(forgetAt)
+    encoder.text(source)
+    encoder.optional(gone)
+  }
+
+  init(from decoder: inout Decoder) throws(Malformed) {
+    payload = try decoder.value()
+    call = try decoder.value()
+    height = try decoder.value()
+    forgetAt = try decoder.value()
+    source = try decoder.text(limit: Limits.nameBytesMax)
+    gone = try decoder.optional()
+  }
+
+  /// The key of the mark that is left where a source has gone: the deploy that took it. It lies
+  /// beside the tombstones of rows, whose keys begin with the name of a source.
+  static func goneKey(_ source: String) -> [UInt8] {
     var encoder = Encoder()
-    encoder.text(method.label)
+    encoder.text("gone:\(source)")
     return encoder.bytes
   }
 
-  /// The key under which a ledger knows it.
-  static func scope(
-    _ ordered: OrderedCall, on connection: Connection
-  ) throws(StorageFault) -> [UInt8] {
-    let gone = try connection.ledgerEntry(.tombstone, goneKey(ordered.call.method))
-    return scope(ordered, after: gone)
+  private static func mark(
+    of source: String, on connection: Connection
+  ) throws(StorageFault) -> Value? {
+    guard !source.isEmpty else { return nil }
+    return try connection.ledgerEntry(.tombstone, goneKey(source))
+      .flatMap { try? Value(canonicalBytes: $0) }
   }
 
-  /// - Parameter gone: the mark of what the method wrote to before, if it has gone.
-  private static func scope(_ ordered: OrderedCall, after gone: [UInt8]?) -> [UInt8] {
+  /// The key under which a ledger knows it.
+  static func scope(_ ordered: OrderedCall) -> [UInt8] {
     let call = ordered.call
     var encoder = Encoder(capacity: 128)
     encoder.text(call.pipeline)
@@ -49,34 +78,41 @@ struct IdempotencyEntry {
     encoder.optional(call.sender)
     encoder.text(call.idempotencyKey)
     if call.sender == nil { encoder.value(call.bodyDigest) }
-    if let gone { encoder.blob(gone) }
     return sha256(encoder.bytes).bytes
   }
 
-  static func judge(_ ordered: OrderedCall, in ledger: Ledger) throws(StorageFault) -> Verdict {
-    judge(ordered, stored: try ledger.get(.idempotency, scope(ordered, on: ledger.connection)))
+  /// - Throws: where the entry cannot be read: a call that was made may not be taken for a new one.
+  private static func stored(
+    _ scope: [UInt8], on connection: Connection
+  ) throws(StorageFault) -> IdempotencyEntry? {
+    guard let bytes = try connection.ledgerEntry(.idempotency, scope) else { return nil }
+    guard let entry = try? Self(canonicalBytes: bytes) else {
+      throw .unreadable("an idempotency entry")
+    }
+    return entry
   }
 
-  /// - Parameter bytes: what a ledger holds under the call's scope.
-  static func judge(_ ordered: OrderedCall, stored bytes: [UInt8]?) -> Verdict {
-    guard let bytes else { return .fresh }
-    var decoder = Decoder(bytes)
-    guard let payload: Digest = try? decoder.value(), let call: Digest = try? decoder.value(),
-      let height: Height = try? decoder.value()
-    else { return .fresh }
-    guard payload == sha256(ordered.payload) else { return .conflict }
-    return .replay(of: IdempotencyEntry(payload: payload, call: call, height: height))
+  static func judge(
+    _ ordered: OrderedCall, on connection: Connection
+  ) throws(StorageFault) -> Verdict {
+    guard let entry = try stored(scope(ordered), on: connection) else { return .fresh }
+    guard try mark(of: entry.source, on: connection) == entry.gone else { return .fresh }
+    return entry.payload == sha256(ordered.payload) ? .replay(of: entry) : .conflict
   }
 
+  /// - Parameter source: what the call wrote to; empty for no source.
   static func record(
-    _ ordered: OrderedCall, _ block: BlockContext, forgetAt: Moment, in ledger: Ledger
+    _ ordered: OrderedCall, _ block: BlockContext, to source: String = "", forgetAt: Moment,
+    in ledger: Ledger
   ) throws(StorageFault) {
-    var encoder = Encoder(capacity: 96)
-    encoder.value(sha256(ordered.payload))
-    encoder.value(ordered.digest)
-    encoder.value(block.height)
-    let scope = try scope(ordered, on: ledger.connection)
-    try ledger.put(.idempotency, scope, encoder.bytes, forgetAt: forgetAt)
+    let scope = scope(ordered)
+    // One that answers no more goes now: its time would take the new one with it.
+    if let old = try stored(scope, on: ledger.connection) {
+      try ledger.keep(.idempotency, scope, beyond: old.forgetAt)
+    }
+    let gone = try mark(of: source, on: ledger.connection)
+    let entry = Self(ordered, block, to: source, gone: gone, forgetAt: forgetAt)
+    try ledger.put(.idempotency, scope, entry.canonicalBytes, forgetAt: forgetAt)
   }
 
   static let missing = Refusal(

@@ -30,8 +30,8 @@ final class Ledger {
     case table = 8
     /// Cycles that a top-up brought, by call.
     case credit = 9
-    /// The version with which a row was deleted, by table and key; the deploy that took what a
-    /// method wrote to, by its label.
+    /// The version with which a row was deleted, by table and key; the deploy that took a
+    /// source, by its name.
     case tombstone = 10
     /// Cycles that a caller burned, by day and key.
     case spending = 11
@@ -109,6 +109,16 @@ final class Ledger {
     try later.run()
   }
 
+  /// Takes back that an entry is forgotten at a time.
+  func keep(_ part: Part, _ key: [UInt8], beyond at: Moment) throws(StorageFault) {
+    let done = try connection.cached(
+      "DELETE FROM ledger_forget WHERE at=? AND part=? AND key=?")
+    try done.bind(1, Int64(clamping: at.number))
+    try done.bind(2, Int64(part.rawValue))
+    try done.bind(3, blob: key)
+    try done.run()
+  }
+
   func remove(_ part: Part, _ key: [UInt8]) throws(StorageFault) {
     let delete = try connection.cached("DELETE FROM ledger_rows WHERE part=? AND key=?")
     try delete.bind(1, Int64(part.rawValue))
@@ -149,13 +159,8 @@ final class Ledger {
     due.reset()
     var freed: UInt64 = 0
     for entry in found {
-      let done = try connection.cached(
-        "DELETE FROM ledger_forget WHERE at=? AND part=? AND key=?")
-      try done.bind(1, entry.at)
-      try done.bind(2, entry.part)
-      try done.bind(3, blob: entry.key)
-      try done.run()
       guard let part = Part(rawValue: UInt32(truncatingIfNeeded: entry.part)) else { continue }
+      try keep(part, entry.key, beyond: Moment(UInt64(clamping: entry.at)))
       if part == .receipt, let bytes = try get(part, entry.key),
         let receipt = try? Receipt(canonicalBytes: bytes)
       {

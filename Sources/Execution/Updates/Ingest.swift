@@ -344,9 +344,12 @@ struct Ingest {
   }
 
   /// The version with which a row was deleted; nil where nothing is known of one.
+  /// - Throws: `KEY_TOO_LONG` where it could not be kept.
   private func tombstone(_ values: [Value]) throws(Stop) -> Value? {
     guard plan.versionColumn != nil else { return nil }
-    return try data.tombstone(tombstoneKey(values))
+    let key = tombstoneKey(values)
+    try data.admit(tombstone: key)
+    return try data.tombstone(key)
   }
 
   private func known(_ values: [Value]) throws(Stop) -> StoredRow {

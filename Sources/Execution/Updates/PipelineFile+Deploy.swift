@@ -184,7 +184,9 @@ extension PipelineFile {
   private func forgetProgress(_ next: Package, _ call: OrderedCall) throws(Stop) {
     for old in deployed?.package.sources ?? [] {
       let kept = next.source(old.name)
-      if kept == nil { try forgetCalls(to: old, call) }
+      if kept == nil {
+        try data.putTombstone(IdempotencyEntry.goneKey(old.name), .bytes(call.digest.bytes))
+      }
       try machine { () throws(StorageFault) in
         if kept?.eventTime?.column != old.eventTime?.column {
           try ledger.remove(.watermark, Array(old.name.utf8))
@@ -200,17 +202,6 @@ extension PipelineFile {
       for entry in all where entry.key.starts(with: prefix) {
         try data.removeTombstone(entry.key)
       }
-    }
-  }
-
-  /// From now on the idempotency keys of what wrote to a source name other calls.
-  private func forgetCalls(to source: Source, _ call: OrderedCall) throws(Stop) {
-    let procedures = deployed?.package.procedures.filter { $0.emit == source.name } ?? []
-    let methods: [Method] =
-      [.ingest(source: source.name, format: .csv), .release(source: source.name)]
-      + procedures.map { .procedure($0.name) }
-    for method in methods {
-      try data.putTombstone(IdempotencyEntry.goneKey(method), .bytes(call.digest.bytes))
     }
   }
 

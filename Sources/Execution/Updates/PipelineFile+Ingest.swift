@@ -52,7 +52,7 @@ extension PipelineFile {
       return try record(call, block, refused: refusal)
     }
     let verdict = try machine { () throws(StorageFault) in
-      try IdempotencyEntry.judge(call, in: ledger)
+      try IdempotencyEntry.judge(call, on: ledger.connection)
     }
     switch verdict {
     case .conflict:
@@ -243,7 +243,17 @@ extension PipelineFile {
     let retention = deployed?.package.defaults.idempotencyRetention ?? 0
     try machine { () throws(StorageFault) in
       try IdempotencyEntry.record(
-        call, block, forgetAt: block.time.advanced(by: retention), in: ledger)
+        call, block, to: source(of: call.call.method),
+        forgetAt: block.time.advanced(by: retention), in: ledger)
+    }
+  }
+
+  /// The source that a method writes to; empty for none.
+  private func source(of method: Method) -> String {
+    switch method {
+    case .ingest(let source, _), .release(let source): source
+    case .procedure(let name): deployed?.package.procedure(name)?.emit ?? ""
+    default: ""
     }
   }
 
