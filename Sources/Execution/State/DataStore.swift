@@ -341,14 +341,18 @@ final class DataStore {
 
   /// The version with which a row was deleted; nil where none is kept.
   func tombstone(_ key: [UInt8]) throws(Stop) -> Value? {
-    try machine { () throws(StorageFault) in try ledger.get(.tombstone, key) }
-      .flatMap { try? Value(canonicalBytes: $0) }
+    try machine { () throws(StorageFault) in
+      guard let bytes = try ledger.get(.tombstone, key) else { return nil }
+      guard let version = try? Value(canonicalBytes: bytes) else {
+        throw .unreadable("a deleted row's version")
+      }
+      return version
+    }
   }
 
   /// Keeps the version with which a row was deleted, so that none before it comes back. It counts
   /// as a row of its key and version does.
   func putTombstone(_ key: [UInt8], _ version: Value) throws(Stop) {
-    try admit(tombstone: key)
     let bytes = version.canonicalBytes
     let before = try tombstoneStored(key)
     try machine { () throws(StorageFault) in try ledger.put(.tombstone, key, bytes) }
@@ -356,19 +360,6 @@ final class DataStore {
     try count(
       bytes: size, taken: size + Self.entryOverhead,
       growth: Int64(size) + Self.rowOverhead - before)
-  }
-
-  /// A row that could not be deleted is not taken either.
-  func admit(tombstone key: [UInt8]) throws(Stop) {
-    let place = Ledger.trieKey(Ledger.Part.tombstone.rawValue, key)
-    guard place.count <= AnswerLimits.keyBytesMax else {
-      throw .refused(
-        Refusal(
-          "KEY_TOO_LONG",
-          "a row has a key of \(place.count) bytes, as it is kept when the row is deleted; at most "
-            + "\(AnswerLimits.keyBytesMax) are allowed: declare a lower max_bytes for its columns, "
-            + "and leave the row out. No row of the batch was taken"))
-    }
   }
 
   /// Forgets a tombstone, and gives back what it stored.

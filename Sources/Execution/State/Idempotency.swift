@@ -65,8 +65,11 @@ struct IdempotencyEntry: Canonical {
     of source: String, on connection: Connection
   ) throws(StorageFault) -> Value? {
     guard !source.isEmpty else { return nil }
-    return try connection.ledgerEntry(.tombstone, goneKey(source))
-      .flatMap { try? Value(canonicalBytes: $0) }
+    guard let bytes = try connection.ledgerEntry(.tombstone, goneKey(source)) else { return nil }
+    guard let mark = try? Value(canonicalBytes: bytes) else {
+      throw .unreadable("the mark of a source that went")
+    }
+    return mark
   }
 
   /// The key under which a ledger knows it.
@@ -108,7 +111,7 @@ struct IdempotencyEntry: Canonical {
     let scope = scope(ordered)
     // One that answers no more goes now: its time would take the new one with it.
     if let old = try stored(scope, on: ledger.connection) {
-      try ledger.keep(.idempotency, scope, beyond: old.forgetAt)
+      try ledger.keep(Ledger.Part.idempotency.rawValue, scope, beyond: old.forgetAt)
     }
     let gone = try mark(of: source, on: ledger.connection)
     let entry = Self(ordered, block, to: source, gone: gone, forgetAt: forgetAt)

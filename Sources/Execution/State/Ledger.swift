@@ -110,11 +110,11 @@ final class Ledger {
   }
 
   /// Takes back that an entry is forgotten at a time.
-  func keep(_ part: Part, _ key: [UInt8], beyond at: Moment) throws(StorageFault) {
+  func keep(_ part: UInt32, _ key: [UInt8], beyond at: Moment) throws(StorageFault) {
     let done = try connection.cached(
       "DELETE FROM ledger_forget WHERE at=? AND part=? AND key=?")
     try done.bind(1, Int64(clamping: at.number))
-    try done.bind(2, Int64(part.rawValue))
+    try done.bind(2, Int64(part))
     try done.bind(3, blob: key)
     try done.run()
   }
@@ -159,8 +159,9 @@ final class Ledger {
     due.reset()
     var freed: UInt64 = 0
     for entry in found {
-      guard let part = Part(rawValue: UInt32(truncatingIfNeeded: entry.part)) else { continue }
-      try keep(part, entry.key, beyond: Moment(UInt64(clamping: entry.at)))
+      let number = UInt32(truncatingIfNeeded: entry.part)
+      try keep(number, entry.key, beyond: Moment(UInt64(clamping: entry.at)))
+      guard let part = Part(rawValue: number) else { continue }
       if part == .receipt, let bytes = try get(part, entry.key),
         let receipt = try? Receipt(canonicalBytes: bytes)
       {

@@ -331,10 +331,16 @@ struct Ingest {
     return !values[version].isAbove(gone)
   }
 
+  /// What a deleted row is known by: its key, or the hash of one that would be too long so. No
+  /// value begins with the byte before the hash.
   private func tombstoneKey(_ values: [Value]) -> [UInt8] {
     var encoder = Encoder()
     for place in plan.key { encoder.value(values[place]) }
-    return Self.tombstonePrefix(plan.source.name) + encoder.bytes
+    let prefix = Self.tombstonePrefix(plan.source.name)
+    let key = prefix + encoder.bytes
+    let place = Ledger.trieKey(Ledger.Part.tombstone.rawValue, key)
+    guard place.count > AnswerLimits.keyBytesMax else { return key }
+    return prefix + [0xff] + sha256(encoder.bytes).bytes
   }
 
   static func tombstonePrefix(_ source: String) -> [UInt8] {
@@ -344,12 +350,9 @@ struct Ingest {
   }
 
   /// The version with which a row was deleted; nil where nothing is known of one.
-  /// - Throws: `KEY_TOO_LONG` where it could not be kept.
   private func tombstone(_ values: [Value]) throws(Stop) -> Value? {
     guard plan.versionColumn != nil else { return nil }
-    let key = tombstoneKey(values)
-    try data.admit(tombstone: key)
-    return try data.tombstone(key)
+    return try data.tombstone(tombstoneKey(values))
   }
 
   private func known(_ values: [Value]) throws(Stop) -> StoredRow {
