@@ -322,16 +322,16 @@ extension Simplex {
     guard let last = lastCovered(run.map(\.digest), by: finalizations),
       run[...last.index].allSatisfy({ holds($0.block) })
     else { return false }
+    // Before the floor rises: what it leaves behind above a gap is thinned, and this is no gap.
+    // Each before the next one comes, so what is open stays little however long the run is.
     for (block, digest) in run[...last.index] {
       chain.insert(block.header, digest)
       chain.update(digest) {
         if $0.block == nil { $0.block = block }
         $0.stage = max($0.stage, .complete)
       }
+      deliver(digest)
     }
-    // Before the floor rises: what it leaves behind above a gap is thinned, and this is no gap.
-    for (block, digest) in run[...last.index]
-    where block.header.parent == chain.delivered.digest { deliver(digest) }
     if let certificate = last.certificate {
       if certificate.view > floor {
         store(certificate)

@@ -22,12 +22,14 @@ package enum ReplicaLimits {
   package static let servedBytes = 1 << 20
   package static let servedRangeBytes = 4 << 20
   /// Ticks that a range of several answers may take; doubled with each round of the members in
-  /// which no range came.
+  /// which no range came: one of `VotingLimits.aboveGapBytesMax` has some 147,000 blocks without
+  /// calls, and whoever is asked answers five requests of 512 in two ticks.
   package static let rangeTicks: UInt64 = 4
-  package static let rangeTicksDoubledMax = 4
+  package static let rangeTicksDoubledMax = 6
   /// Turns in which whoever sent nothing of use when asked for a range is not asked for one, while
-  /// there are others.
+  /// there are others; doubled each time for bodies that are not those of their blocks.
   package static let rangeTurnsPassed = 8
+  package static let rangeTurnsDoubledMax = 10
   /// Announced bodies that never came, asked for a tick.
   package static let bodiesPulledMax = 64
   /// Bodies of one peer that may fail to verify before the rest of its message is dropped.

@@ -21,10 +21,12 @@ struct RepairBook: Sendable {
   private var rangeTurn = 0
   /// For how many turns each member is passed by.
   private var rangePasses: [Int]
+  /// How often each member sent bodies that are not those of its blocks.
+  private var rangeLies: [Int]
   /// How many ranges were asked for since one came.
   var rangesMissed = 0
   var caughtUpFrom: Height = 0
-  /// Who was asked for blocks since the last but one tick.
+  /// How many answers with blocks each member owes; a slow link brings them ticks later.
   private var expected: [Int]
   private var answered: [Int]
   private var answeredBytes: [Int]
@@ -41,6 +43,7 @@ struct RepairBook: Sendable {
     answeredBytes = expected
     told = expected
     rangePasses = expected
+    rangeLies = expected
   }
 
   mutating func tick() {
@@ -111,6 +114,13 @@ struct RepairBook: Sendable {
     rangePasses[peer.index] = ReplicaLimits.rangeTurnsPassed
   }
 
+  /// What could be verified at the very end of a range only cost the most it can: whoever did that
+  /// is passed by for longer each time.
+  mutating func lied(_ peer: ReplicaID) {
+    rangePasses[peer.index] = ReplicaLimits.rangeTurnsPassed << rangeLies[peer.index]
+    rangeLies[peer.index] = min(rangeLies[peer.index] + 1, ReplicaLimits.rangeTurnsDoubledMax)
+  }
+
   /// A range came.
   mutating func takeRange(of peer: ReplicaID) {
     rangePasses[peer.index] = 0
@@ -122,16 +132,22 @@ struct RepairBook: Sendable {
 /// Blocks that each follow the one before.
 struct RangeBegun: Sendable {
   private(set) var blocks: [(block: Block, digest: Digest)] = []
-  private(set) var weight = 0
+  private var weight = 0
+
+  /// A range is taken whole or not at all, so what nobody could pass on is not taken either.
+  func hasRoom(for piece: [(block: Block, digest: Digest)]) -> Bool {
+    blocks.isEmpty || weight + piece.weight <= VotingLimits.aboveGapBytesMax
+  }
 
   /// Does not go through those that are there, so that many pieces are taken in linear time.
   ///
   /// - Parameter tip: what the first of all follows.
-  /// - Returns: false where one does not follow; then nothing is taken.
+  /// - Returns: false where one does not follow, or there is no room; then nothing is taken.
   mutating func append(
     _ piece: [(block: Block, digest: Digest)], after tip: Chain.Tip
   ) -> Bool {
-    guard blocks.first.map({ $0.block.header.parent == tip.digest }) ?? true else { return false }
+    guard hasRoom(for: piece), blocks.first.map({ $0.block.header.parent == tip.digest }) ?? true
+    else { return false }
     var expected =
       blocks.last.map { ($0.block.header.height.next, $0.digest) }
       ?? (tip.header.height.next, tip.digest)
@@ -140,9 +156,13 @@ struct RangeBegun: Sendable {
       expected = (block.header.height.next, digest)
     }
     blocks += piece
-    weight += piece.reduce(0) { $0 + $1.block.weight }
+    weight += piece.weight
     return true
   }
+}
+
+extension [(block: Block, digest: Digest)] {
+  fileprivate var weight: Int { reduce(0) { $0 + $1.block.weight } }
 }
 
 /// Repair and catch-up (rule R11).
@@ -210,8 +230,8 @@ extension Replica {
 
   private mutating func repairBlocks() {
     var lacking = simplex.lackingBlocks
-    if repair.rangeAsked != nil, !rangesFail {
-      // What is missing below the last finalized block comes by ranges.
+    if repair.rangeAsked != nil, !rangesFail, simplex.chain[simplex.chain.floorDigest] != nil {
+      // What is missing below the last finalized block comes by ranges, once that is known.
       lacking.removeAll { $0.view == simplex.floor }
     }
     var attempts: [Digest: Int] = [:]
@@ -268,8 +288,8 @@ extension Replica {
     let tip = simplex.chain.delivered.header.height
     let goal = simplex.chain[simplex.chain.floorDigest]?.header.height
     guard goal != nil || simplex.floor <= simplex.chain.delivered.view else {
-      // The block of the last finalization comes first; what is known of the gap stays so.
-      endRange()
+      // The block of the last finalization comes first; what is known of the gap stays so, and a
+      // range that is begun.
       return
     }
     guard simplex.floor > simplex.chain.delivered.view, let goal,
@@ -329,12 +349,12 @@ extension Replica {
     after piece: [(block: Block, digest: Digest)], from peer: ReplicaID
   ) {
     let chain = simplex.chain
-    let weight = piece.reduce(0) { $0 + $1.block.weight }
-    guard let goal = chain[chain.floorDigest]?.header.height, let last = piece.last,
-      last.block.header.height < goal,
+    guard let last = piece.last else { return }
+    let more = last.block.header.height.advanced(by: UInt64(Limits.blocksPerAnswerMax))
+    let goal = chain[chain.floorDigest]?.header.height ?? more
+    guard last.block.header.height < goal,
       piece.count == Limits.blocksPerRangeMax
-        || weight + Limits.blockWeightMax > Limits.answerWeightMax,
-      repair.rangeBegun.weight + weight <= VotingLimits.aboveGapBytesMax,
+        || piece.weight + Limits.blockWeightMax > Limits.answerWeightMax,
       repair.rangeBegun.append(piece, after: chain.delivered)
     else { return }
     askRange(from: last.block.header.height.next, to: goal, of: peer)
@@ -362,6 +382,10 @@ extension Replica {
       performCatchUp()
       return
     }
+    // Others would not take it of this replica, and stand where it stood.
+    guard !isAsked || repair.rangeBegun.hasRoom(for: named) else {
+      return reached(.catchUpRangeRefused)
+    }
     let range = isAsked ? repair.rangeBegun.blocks + named : named
     let (verifier, subnet) = (configuration.verifier, committee.subnet)
     var isWhole = true
@@ -375,6 +399,9 @@ extension Replica {
       reached(.catchUpRange)
     } else if !isWhole {
       reached(.repairBlockRefused)
+      misbehaved(peer, "sent a finalized block whose bodies are not those of its header")
+      repair.lied(peer)
+      if isAsked { endRange() }
     } else if first.block.header.height > simplex.chain.delivered.header.height {
       reached(.catchUpRangeRefused)
     }

@@ -17,6 +17,8 @@ private struct Lone {
   var sent: [Message] = []
   /// Ranges that were asked for: `2: 7+6` of member 2, six blocks from height 7 upwards.
   var ranges: [String] = []
+  /// Who was told of, in the order in which it was.
+  var blamed: [ReplicaID] = []
   var expired: [Digest] = []
   private var pending: [Effect] = []
   private var isPerforming = false
@@ -67,6 +69,7 @@ private struct Lone {
         let root = sha256([UInt8(truncatingIfNeeded: height.number)])
         step(.executed(BlockOutcome(height: height, stateRoot: root, receiptsRoot: root)))
       case .serve(let request, _): served.append(request)
+      case .notice(.misbehaved(let peer, _)): blamed.append(peer)
       case .notice(.expired(let call)): expired.append(call)
       case .notice(.crowdedOut(let call)): crowdedOut.append(call)
       default: break
@@ -317,8 +320,13 @@ extension Lone {
     }
     var lone = Lone()
     lone.finalize(headers[5])
+    #expect(lone.ranges == ["2: 1+6"])
+    lone.receive(blocks(bad), from: 2)
+    // Another one is asked at once; the same answer again is one that nobody asked for.
+    #expect(lone.ranges == ["2: 1+6", "3: 1+6"])
     for peer in [1, 2, 3] as [ReplicaID] { lone.receive(blocks(bad), from: peer) }
     #expect(lone.replica.status.finalized == 0)
+    #expect(Set(lone.blamed) == [1, 2, 3])
     for _ in 0..<3 { lone.tick() }
     for peer in [1, 2, 3] as [ReplicaID] { lone.receive(blocks(good), from: peer) }
     #expect(lone.replica.status.finalized == 6)
@@ -409,6 +417,57 @@ extension Lone {
     #expect(lone.ranges == ["2: 1+32"])
     while lone.ranges.last?.hasPrefix("2") == true { lone.tick() }
     #expect(lone.ranges.last == "3: 1+32")
+  }
+
+  @Test func `keeps a range that it began when a finalization comes before its block`() {
+    let headers = Self.chain(1_036)
+    var lone = Lone()
+    lone.finalize(headers[1_030])
+    lone.receive(full(headers[..<512]), from: 2)
+    lone.receive(.certificate(finalization(of: headers[1_035])), from: 1)
+    #expect(lone.hasAsked(for: headers[1_035]))
+    lone.tick()
+    lone.receive(full(headers[512..<1_024]), from: 2)
+    #expect(lone.ranges.last == "2: 1025+32")
+    lone.give(headers[1_035])
+    lone.give(headers[1_024...], from: 2)
+    #expect(lone.replica.status.finalized == 1_036)
+  }
+
+  @Test func `takes no range that is too large for others to take it of this replica`() {
+    let body = [UInt8](repeating: 0, count: Limits.callBodyBytesMax)
+    let heavy = call(expiry: 9_000, body: body)
+    var blocks: [Block] = []
+    var weight = 0
+    while weight <= VotingLimits.aboveGapBytesMax {
+      let height = UInt64(blocks.count + 1)
+      let next = header(
+        View(height), Height(height), on: blocks.last?.header, time: Moment(500 + height),
+        calls: [heavy.call.digest])
+      blocks.append(Block(header: next, calls: [heavy]))
+      weight += blocks[blocks.count - 1].weight
+    }
+    for count in [blocks.count, blocks.count - 1] {
+      var lone = Lone()
+      lone.finalize(chainAbove(blocks))
+      for block in blocks.prefix(count - 1) {
+        lone.receive(.blocks([block], finalizations: []), from: 2)
+      }
+      let last = blocks[count - 1]
+      lone.receive(.blocks([last], finalizations: [finalization(of: last.header)]), from: 2)
+      #expect(
+        lone.replica.status.finalized.number == (count == blocks.count ? 0 : UInt64(count)))
+    }
+  }
+
+  /// A block some way above the last of these.
+  private func chainAbove(_ blocks: [Block]) -> Header {
+    var last = blocks[blocks.count - 1].header
+    for _ in 0..<3 {
+      let height = last.height.number + 1
+      last = header(View(height), Height(height), on: last, time: Moment(500 + height))
+    }
+    return last
   }
 
   @Test func `asks again for the rest of a range, of which so much a tick is answered only`() {
@@ -533,12 +592,14 @@ extension Lone {
 }
 
 private func call(
-  expiry: Moment, sender: PublicKey? = nil, key: String = "1", steps: UInt64 = 1
+  expiry: Moment, sender: PublicKey? = nil, key: String = "1", steps: UInt64 = 1,
+  body: [UInt8] = []
 ) -> SignedCall {
   let call = Call(
-    subnet: committee.subnet, pipeline: "p", method: .deploy, bodyDigest: sha256([]),
-    bodyBytes: 0, idempotencyKey: key, sender: sender, expiry: expiry, stepLimit: steps)
-  return SignedCall(call: call, body: [], signature: nil)
+    subnet: committee.subnet, pipeline: "p", method: .deploy, bodyDigest: sha256(body),
+    bodyBytes: UInt32(body.count), idempotencyKey: key, sender: sender, expiry: expiry,
+    stepLimit: steps)
+  return SignedCall(call: call, body: body, signature: nil)
 }
 
 private func verified(expiry: Moment) throws -> VerifiedCall {

@@ -140,7 +140,7 @@ import Wire
 
   private func row(_ text: String) throws -> Gallery.Row {
     let path = FileManager.default.temporaryDirectory.appending(
-      path: "quorate-gallery-\(ProcessInfo.processInfo.processIdentifier)-\(text.count).yaml")
+      path: "quorate-gallery-\(UUID().uuidString).yaml")
     defer { try? FileManager.default.removeItem(at: path) }
     try Data(text.utf8).write(to: path)
     var gallery = Gallery([(path.path, try ScenarioFile.read(path.path))])
