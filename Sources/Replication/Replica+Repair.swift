@@ -111,7 +111,7 @@ struct RepairBook: Sendable {
   }
 
   mutating func missRange(of peer: ReplicaID) {
-    rangePasses[peer.index] = ReplicaLimits.rangeTurnsPassed
+    rangePasses[peer.index] = max(rangePasses[peer.index], ReplicaLimits.rangeTurnsPassed)
   }
 
   /// What could be verified at the very end of a range only cost the most it can: whoever did that
@@ -134,11 +134,6 @@ struct RangeBegun: Sendable {
   private(set) var blocks: [(block: Block, digest: Digest)] = []
   private var weight = 0
 
-  /// A range is taken whole or not at all, so what nobody could pass on is not taken either.
-  func hasRoom(for piece: [(block: Block, digest: Digest)]) -> Bool {
-    blocks.isEmpty || weight + piece.weight <= VotingLimits.aboveGapBytesMax
-  }
-
   /// Does not go through those that are there, so that many pieces are taken in linear time.
   ///
   /// - Parameter tip: what the first of all follows.
@@ -146,7 +141,9 @@ struct RangeBegun: Sendable {
   mutating func append(
     _ piece: [(block: Block, digest: Digest)], after tip: Chain.Tip
   ) -> Bool {
-    guard hasRoom(for: piece), blocks.first.map({ $0.block.header.parent == tip.digest }) ?? true
+    let whole = weight + piece.weight
+    guard whole <= VotingLimits.aboveGapBytesMax,
+      blocks.first.map({ $0.block.header.parent == tip.digest }) ?? true
     else { return false }
     var expected =
       blocks.last.map { ($0.block.header.height.next, $0.digest) }
@@ -156,7 +153,7 @@ struct RangeBegun: Sendable {
       expected = (block.header.height.next, digest)
     }
     blocks += piece
-    weight += piece.weight
+    weight = whole
     return true
   }
 }
@@ -382,16 +379,15 @@ extension Replica {
       performCatchUp()
       return
     }
-    // Others would not take it of this replica, and stand where it stood.
-    guard !isAsked || repair.rangeBegun.hasRoom(for: named) else {
-      return reached(.catchUpRangeRefused)
-    }
     let range = isAsked ? repair.rangeBegun.blocks + named : named
     let (verifier, subnet) = (configuration.verifier, committee.subnet)
     var isWhole = true
+    var weight = 0
     let grew = simplex.extend(range, finalizations: finalizations) { block in
+      weight += block.weight
       isWhole = block.bodiesHold(verifier, subnet)
-      return isWhole
+      // Others would not take more of this replica, and stand where it stood.
+      return isWhole && weight <= VotingLimits.aboveGapBytesMax
     }
     if grew {
       repair.takeRange(of: peer)
@@ -402,6 +398,10 @@ extension Replica {
       misbehaved(peer, "sent a finalized block whose bodies are not those of its header")
       repair.lied(peer)
       if isAsked { endRange() }
+    } else if weight > VotingLimits.aboveGapBytesMax {
+      reached(.catchUpRangeRefused)
+      repair.missRange(of: peer)
+      endRange()
     } else if first.block.header.height > simplex.chain.delivered.header.height {
       reached(.catchUpRangeRefused)
     }
