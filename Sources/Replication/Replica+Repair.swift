@@ -4,8 +4,8 @@ import Wire
 
 /// What was asked and answered lately.
 ///
-/// - Bound: a few counters a member, one entry a block that is wanted, and a range that is begun:
-///   `VotingLimits.aboveGapBytesMax`.
+/// - Bound: a few counters a member, `Limits.viewsPerRequestMax` blocks that are wanted, and a
+///   range that is begun: `VotingLimits.aboveGapBytesMax`.
 struct RepairBook: Sendable {
   private(set) var ticks: UInt64 = 0
   var viewEntered: UInt64 = 0
@@ -211,9 +211,15 @@ extension Replica {
   /// Every member was asked for a range and none came.
   private var rangesFail: Bool { repair.rangesMissed >= committee.size }
 
-  /// A block is needed: first of the leader of its view, at once.
+  /// A block is needed: first of the leader of its view, at once, unless so many are lacking that
+  /// it has to wait for a tick. Between two ticks many may become final elsewhere before they come.
   mutating func want(_ digest: Digest, _ view: View) {
     guard simplex.chain.block(digest) == nil, repair.attempts[digest] == nil else { return }
+    if repair.attempts.count >= Limits.viewsPerRequestMax {
+      let lacking = Set(simplex.lackingBlocks.map(\.digest))
+      repair.attempts = repair.attempts.filter { lacking.contains($0.key) }
+      guard repair.attempts.count < Limits.viewsPerRequestMax else { return }
+    }
     repair.attempts[digest] = 1
     let leader = committee.leader(of: view)
     let peer = leader == me ? others(Int(view.number % 1_000)).first : leader

@@ -135,7 +135,7 @@ extension Lone {
   }
 
   fileprivate func hasAsked(for header: Header) -> Bool {
-    sent.contains { if case .blockWanted(header.digest) = $0 { true } else { false } }
+    sent.contains(.blockWanted(header.digest))
   }
 
   fileprivate mutating func answerRecovery(
@@ -373,6 +373,38 @@ extension Lone {
       lone.give(header)
     }
     #expect(lone.replica.status.finalized == 3)
+  }
+
+  @Test func `remembers few of the blocks that it asked for between two ticks`() {
+    var lone = Lone()
+    for header in headers { lone.receive(.certificate(finalization(of: header)), from: 1) }
+    #expect(headers.allSatisfy(lone.hasAsked))
+    #expect(lone.replica.load.wanted <= Limits.viewsPerRequestMax)
+  }
+
+  @Test func `asks for few blocks at once while none is final, and then for the others`() {
+    var lone = Lone()
+    for header in headers {
+      let ballot = Ballot.notarize(
+        subnet: committee.subnet, epoch: 0, view: header.view, parentView: header.parentView,
+        block: header.digest)
+      lone.receive(.certificate(certificate(ballot)), from: 1)
+    }
+    let (few, more) = (
+      headers.prefix(Limits.viewsPerRequestMax), headers.dropFirst(Limits.viewsPerRequestMax)
+    )
+    #expect(few.allSatisfy(lone.hasAsked))
+    #expect(!more.contains(where: lone.hasAsked))
+    var asked = Set<Header>()
+    for _ in headers {
+      let now = headers.filter(lone.hasAsked)
+      asked.formUnion(now)
+      lone.sent = []
+      for header in now { lone.give(header) }
+      lone.tick()
+      #expect(lone.replica.load.wanted <= Limits.viewsPerRequestMax)
+    }
+    #expect(asked.count == headers.count)
   }
 
   @Test func `asks one member after the other for a range, another every second tick`() {
