@@ -92,6 +92,9 @@ package final class StateTrie: Sendable {
     state.withLock { $0.versions.nodes.innerCount + $0.versions.nodes.leafCount }
   }
 
+  /// Bytes of memory that nodes and keys take.
+  package var memoryBytes: Int { state.withLock { $0.versions.nodes.memoryBytes } }
+
   /// Proves the rows of a range, or as many of the first as `limit` admits.
   /// - Returns: nil when the height is not readable.
   package func prove(_ range: KeyRange, limit: Int, at height: Height) -> ProvenRange? {

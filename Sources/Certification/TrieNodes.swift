@@ -45,6 +45,12 @@ struct TrieNodes: Sendable {
   var innerCount: Int { inners.count - freeInners.count }
   var leafCount: Int { leaves.count - freeLeaves.count }
 
+  /// Bytes of memory that nodes and keys take, with the room for more of them.
+  var memoryBytes: Int {
+    inners.capacity * MemoryLayout<Inner>.stride + leaves.capacity * MemoryLayout<Leaf>.stride
+      + keys.capacity
+  }
+
   // MARK: Reading
 
   @inline(__always) func inner(_ ref: TrieRef) -> Inner { inners[Int(ref)] }

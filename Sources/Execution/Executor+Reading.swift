@@ -4,6 +4,13 @@ import Storage
 import Wire
 
 extension Executor {
+  /// Bytes of memory that the tries over all files take: they grow with the rows.
+  package var trieBytes: Int {
+    pipelines.values.reduce(system.ledger.trie.memoryBytes) { bytes, file in
+      bytes + file.ledger.trie.memoryBytes + file.data.trie.memoryBytes
+    }
+  }
+
   /// Shows the height just executed to the reader. A failure to pin it costs reads, not blocks.
   func publish() {
     guard isLevel, let view = try? view() else { return }

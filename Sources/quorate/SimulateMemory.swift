@@ -7,13 +7,14 @@ extension RunOptions {
     var options = RunOptions()
     guard speaks else { return options }
     options.milestone = { milestone in
-      let known = milestone.diskBytes + milestone.databaseBytes
+      let known = milestone.diskBytes + milestone.databaseBytes + milestone.trieBytes
       let others =
         residentBytes().map { ", \(mebibytes(max(0, $0 - known))) MiB for all else" } ?? ""
       Terminal.say(
         "\(milestone.minutes) min simulated, \(grouped(milestone.heights)) heights: "
           + "\(mebibytes(milestone.diskBytes)) MiB on simulated disks, "
-          + "\(mebibytes(milestone.databaseBytes)) MiB in SQLite's caches\(others); "
+          + "\(mebibytes(milestone.databaseBytes)) MiB in SQLite's caches, "
+          + "\(mebibytes(milestone.trieBytes)) MiB in the tries over the rows\(others); "
           + "\(grouped(milestone.oracleEntries)) entries in the oracle's books, "
           + "\(grouped(milestone.planned)) events planned")
     }

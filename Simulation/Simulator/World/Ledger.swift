@@ -16,6 +16,9 @@ enum Ledger {
     }
   }
 
+  /// nil where consensus runs alone.
+  var executor: Executor? { if case .sql(let executor) = self { executor } else { nil } }
+
   func execute(_ block: Block, digest: Digest) throws -> BlockOutcome {
     switch self {
     case .sql(let executor):

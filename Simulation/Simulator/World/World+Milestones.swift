@@ -1,6 +1,7 @@
 import CSQLite
+
 /// What a run holds in memory at some simulated time: the disks grow with the log, which is never
-/// pruned; nothing else should once the caches are full.
+/// pruned, and the tries with the rows; nothing else should once the caches are full.
 package struct Milestone: Sendable, Hashable {
   package let minutes: UInt64
   package let heights: UInt64
@@ -8,6 +9,8 @@ package struct Milestone: Sendable, Hashable {
   package let diskBytes: Int
   /// Bytes that SQLite holds in this process: page caches most of all, which have a bound.
   package let databaseBytes: Int
+  /// Bytes that the tries of all replicas and of the serial replay take.
+  package let trieBytes: Int
   /// Entries in the oracle's books.
   package let oracleEntries: Int
   /// Events that are planned.
@@ -20,11 +23,13 @@ extension World {
   /// - Returns: the simulated time of the next one.
   func passMilestone() -> UInt64 {
     let disks = Set(machines.map(\.name) + [SerialReplay.machine]).sorted()
+    let executors = machines.compactMap(\.ledger?.executor) + [serial?.executor].compactMap { $0 }
     options.milestone?(
       Milestone(
         minutes: now / 60_000_000, heights: statistics.heightHighest.number,
         diskBytes: disks.reduce(0) { $0 + disk.machine($1).memoryBytes },
         databaseBytes: Int(sqlite3_memory_used()),
+        trieBytes: executors.reduce(0) { $0 + $1.trieBytes },
         oracleEntries: oracle.entries, planned: agenda.count))
     return (now / Self.milestoneEvery + 1) * Self.milestoneEvery
   }
