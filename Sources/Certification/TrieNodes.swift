@@ -45,10 +45,11 @@ struct TrieNodes: Sendable {
   var innerCount: Int { inners.count - freeInners.count }
   var leafCount: Int { leaves.count - freeLeaves.count }
 
-  /// Bytes of memory that nodes and keys take, with the room for more of them.
+  /// Bytes of memory that nodes and keys take, those that are free among them; room that was never
+  /// used is not resident.
   var memoryBytes: Int {
-    inners.capacity * MemoryLayout<Inner>.stride + leaves.capacity * MemoryLayout<Leaf>.stride
-      + keys.capacity
+    inners.count * MemoryLayout<Inner>.stride + leaves.count * MemoryLayout<Leaf>.stride
+      + keys.count
   }
 
   // MARK: Reading

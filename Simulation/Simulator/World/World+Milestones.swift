@@ -23,13 +23,13 @@ extension World {
   /// - Returns: the simulated time of the next one.
   func passMilestone() -> UInt64 {
     let disks = Set(machines.map(\.name) + [SerialReplay.machine]).sorted()
-    let executors = machines.compactMap(\.ledger?.executor) + [serial?.executor].compactMap { $0 }
+    let executors = machines.map(\.ledger?.executor) + [serial?.executor]
     options.milestone?(
       Milestone(
         minutes: now / 60_000_000, heights: statistics.heightHighest.number,
         diskBytes: disks.reduce(0) { $0 + disk.machine($1).memoryBytes },
         databaseBytes: Int(sqlite3_memory_used()),
-        trieBytes: executors.reduce(0) { $0 + $1.trieBytes },
+        trieBytes: executors.reduce(0) { $0 + ($1?.trieBytes ?? 0) },
         oracleEntries: oracle.entries, planned: agenda.count))
     return (now / Self.milestoneEvery + 1) * Self.milestoneEvery
   }
